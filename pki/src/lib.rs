@@ -7,3 +7,4 @@
 pub mod cluster;
 pub mod fault;
 pub mod inventory;
+pub mod names;

@@ -1,0 +1,39 @@
+//! Comparing what was read: the rules that look at more than one value.
+
+mod addresses;
+mod families;
+mod install;
+mod members;
+mod names;
+mod ranges;
+mod vip;
+
+use super::parse::Draft;
+use super::read::listed;
+use crate::fault::Fault;
+
+/// Judges everything. Who is a member is judged only when every machine could be read: a count over half of them
+/// would be a fault that is none.
+pub(super) fn all(draft: &Draft, machines_read: bool, faults: &mut Vec<Fault>) {
+    names::check(draft, faults);
+    if machines_read {
+        members::check(draft, faults);
+    }
+    addresses::check(draft, faults);
+    ranges::check(draft, faults);
+    families::check(draft, faults);
+    vip::check(draft, faults);
+    install::check(draft, faults);
+}
+
+/// `` `a`, `b` and `c` ``, or the first few and how many more.
+fn some<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0 | 1) => listed(names),
+        Some(more) => {
+            let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
+            format!("{} and {more} more", shown.join(", "))
+        }
+    }
+}
