@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_key_in_one_line_of_json_or_in_base64_is_found() {
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----\n");
-        assert_eq!(kinds(&format!("{{\"key\":{:?}}}", pem)), [Kind::Pem]);
+        assert_eq!(kinds(&format!("{{\"key\":{pem:?}}}")), [Kind::Pem]);
         assert_eq!(
             kinds(&format!("client-key-data: {}\n", BASE64_STANDARD.encode(&pem))),
             [Kind::PemInBase64]
