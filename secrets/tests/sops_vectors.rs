@@ -1,6 +1,10 @@
 //! Files that sops itself wrote: every value opens and every checksum fits. See vectors/sops/PROVENANCE.md.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "helpers of tests that read their vectors")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests that read their vectors"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

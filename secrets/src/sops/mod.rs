@@ -29,3 +29,4 @@ pub use file::{Drift, SealedFile};
 pub use metadata::VERSION;
 pub use open::Opened;
 pub use seal::seal;
+pub(crate) use yaml::quoted;

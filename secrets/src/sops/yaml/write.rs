@@ -126,7 +126,7 @@ fn scalar_text(scalar: &Scalar) -> String {
 }
 
 /// A string in the style that go-yaml chooses: plain where that reads back, else single, else double quotes.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     if text.chars().any(needs_escape) || is_other_type(text) {
         return double_quoted(text);
     }
