@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::converge::{CertAction, Entry, KeySource};
-use crate::plan::{CertId, Content, EntryPlan, Holder, Plan, SealedPlan};
+use crate::plan::{CertId, Content, EntryPlan, Format, Holder, Plan, SealedPlan};
 use crate::readers::Readers;
 use crate::state::{State, StateFault};
 
@@ -73,6 +73,8 @@ pub enum Source {
 pub struct SealAction {
     /// Its path below `certs/`.
     pub path: String,
+    /// Its form.
+    pub format: Format,
     /// What.
     pub change: SealChange,
     /// Why, in words; empty for [`SealChange::Keep`].
@@ -143,6 +145,7 @@ fn seal_action(
     let recipients = readers.of(&sealed.audience, sealed.format);
     let mut action = SealAction {
         path: sealed.path.clone(),
+        format: sealed.format,
         change: SealChange::Seal,
         reasons: vec!["new".to_owned()],
         entries: Vec::new(),
@@ -217,6 +220,7 @@ fn other_form(plan: &Plan, state: &State) -> Vec<SealAction> {
     replaced
         .map(|record| SealAction {
             path: record.file.clone(),
+            format: manifest.format,
             change: SealChange::Remove,
             reasons: vec![format!("keys are sealed as {} now", plan.format)],
             entries: Vec::new(),
