@@ -8,6 +8,8 @@ mod names;
 mod ranges;
 mod vip;
 
+use ipnet::IpNet;
+
 use super::parse::Draft;
 use super::read::listed;
 use crate::fault::Fault;
@@ -24,6 +26,11 @@ pub(super) fn all(draft: &Draft, machines_read: bool, faults: &mut Vec<Fault>) {
     families::check(draft, faults);
     vip::check(draft, faults);
     install::check(draft, faults);
+}
+
+/// Whether two ranges share an address: one of them lies in the other.
+fn overlap(a: IpNet, b: IpNet) -> bool {
+    a.contains(&b.network()) || b.contains(&a.network())
 }
 
 /// `` `a`, `b` and `c` ``, or the first few and how many more.

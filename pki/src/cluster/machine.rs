@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Machine;
-use super::read::{Placed, Section, name_place, quoted};
+use super::read::{Placed, Refused, Section, name_place, quoted};
 use super::rules::rule;
 use super::settings::{is_openssh_key, secret_in};
 use crate::fault::Fault;
@@ -34,6 +34,9 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("i686-linux", "i686-linux"),
 ];
 
+/// What a message expects of an interface.
+pub(super) const INTERFACE: &str = "the name of a network interface such as \"ens18\"";
+
 /// One entry as it was read, before it is compared with the others.
 pub(super) struct MachineDraft {
     pub(super) name: String,
@@ -45,8 +48,8 @@ pub(super) struct MachineDraft {
     pub(super) ip_placeholder: Option<Placed<()>>,
     /// `Some` of `None` is a placeholder.
     pub(super) local_ip: Option<Placed<Option<IpAddr>>>,
-    pub(super) interface: Option<Placed<String>>,
-    pub(super) disk: Option<Placed<String>>,
+    pub(super) interface: Result<Option<Placed<String>>, Refused>,
+    pub(super) disk: Result<Option<Placed<String>>, Refused>,
     pub(super) kubernetes: Option<Placed<bool>>,
     pub(super) etcd: Option<Placed<bool>>,
     pub(super) master: Option<Placed<bool>>,
@@ -73,18 +76,18 @@ impl MachineDraft {
             ips: addresses.iter().filter_map(|ip| ip.value.map(|value| ip.with(value))).collect(),
             ip_placeholder: addresses.iter().find(|ip| ip.value.is_none()).map(|ip| ip.with(())),
             local_ip: section.one_address("localIp"),
-            interface: section
-                .text_where("interface", is_interface, "the name of a network interface such as \"ens18\"")
-                .map(|found| found.with(found.value.to_owned())),
+            interface: section.text_where("interface", is_interface, INTERFACE).map(owned),
             disk: section
                 .text_where("disk", is_disk, "a device such as \"/dev/disk/by-id/nvme-...\"")
-                .map(|found| found.with(found.value.to_owned())),
+                .map(owned),
             kubernetes: section.service("kubernetes"),
             etcd: section.service("etcd"),
             master: section.flag("master"),
             node: section.flag("node"),
             ssh_user: section
                 .text_where("sshUser", is_user, "the name of a user such as \"root\"")
+                .ok()
+                .flatten()
                 .map_or_else(|| "root".into(), |found| found.value.to_owned()),
             system: section.word("system", SYSTEMS).map_or("x86_64-linux", |found| found.value).into(),
             host_key: host_key(&mut section),
@@ -132,8 +135,8 @@ impl MachineDraft {
             ips: self.ips.iter().map(|ip| ip.value).collect(),
             local_ip: self.local_ip.map_or_else(|| self.ip().map(|ip| ip.value), |found| found.value),
             ssh_user: self.ssh_user.clone(),
-            interface: self.interface.as_ref().map(|found| found.value.clone()),
-            disk: self.disk.as_ref().map(|found| found.value.clone()),
+            interface: given(&self.interface).map(|found| found.value.clone()),
+            disk: given(&self.disk).map(|found| found.value.clone()),
             system: self.system.clone(),
             kubernetes: self.is_kubernetes(),
             etcd: self.is_etcd(),
@@ -143,6 +146,15 @@ impl MachineDraft {
             name: self.name.clone(),
         }
     }
+}
+
+/// What was written and could be used.
+pub(super) fn given(setting: &Result<Option<Placed<String>>, Refused>) -> Option<&Placed<String>> {
+    setting.as_ref().ok()?.as_ref()
+}
+
+fn owned(found: Option<Placed<&str>>) -> Option<Placed<String>> {
+    found.map(|found| found.with(found.value.to_owned()))
 }
 
 pub(super) fn is_true(flag: Option<Placed<bool>>) -> bool {

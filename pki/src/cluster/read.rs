@@ -28,6 +28,10 @@ impl<T> Placed<T> {
     }
 }
 
+/// An attribute was there and could not be used, which is said already: whoever would miss it need not say more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused;
+
 /// An attribute set that is being read.
 pub(super) struct Section<'n, 'f> {
     /// How messages call it: `cp1`, `kubeMaster.bgp`.
@@ -114,20 +118,30 @@ impl<'n, 'f> Section<'n, 'f> {
         None
     }
 
-    /// A string that `accept` takes, else a fault that says what was `expected`. Empty reads as absent.
+    /// A string that `accept` takes; empty reads as absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] for anything else, after a fault that says what was `expected`.
     pub(super) fn text_where(
         &mut self,
         name: &str,
         accept: impl Fn(&str) -> bool,
         expected: &str,
-    ) -> Option<Placed<&'n str>> {
-        let found = self.text(name).filter(|found| !found.value.is_empty())?;
+    ) -> Result<Option<Placed<&'n str>>, Refused> {
+        if !self.has(name) {
+            return Ok(None);
+        }
+        let found = self.text(name).ok_or(Refused)?;
+        if found.value.is_empty() {
+            return Ok(None);
+        }
         if accept(found.value) {
-            return Some(found);
+            return Ok(Some(found));
         }
         let message = format!("`{}` is {}, expected {expected}", self.path_to(name), quoted(found.value));
         self.faults.push(const { rule("bad-value") }.fault(found.at, message));
-        None
+        Err(Refused)
     }
 
     /// `true` or `false`.
@@ -147,7 +161,7 @@ impl<'n, 'f> Section<'n, 'f> {
         service.flag("enable")
     }
 
-    /// An integer within `range`, in `unit`s.
+    /// An integer within `range`; `unit` as a suffix for the message: `""` or `" days"`.
     pub(super) fn number<T>(&mut self, name: &str, range: RangeInclusive<T>, unit: &str) -> Option<Placed<T>>
     where
         T: TryFrom<i64> + PartialOrd + Display,
@@ -161,7 +175,7 @@ impl<'n, 'f> Section<'n, 'f> {
             return Some(found.with(value));
         }
         let (first, last) = (range.start(), range.end());
-        let message = format!("`{}` is {number}, expected {unit} from {first} to {last}", self.path_to(name));
+        let message = format!("`{}` is {number}, expected {first} to {last}{unit}", self.path_to(name));
         self.faults.push(const { rule("out-of-range") }.fault(found.at, message));
         None
     }
