@@ -2,6 +2,7 @@
 
 mod addresses;
 mod families;
+mod host_keys;
 mod install;
 mod members;
 mod names;
@@ -21,6 +22,7 @@ pub(super) fn all(draft: &Draft, machines_read: bool, faults: &mut Vec<Fault>) {
     if machines_read {
         members::check(draft, faults);
     }
+    host_keys::check(draft, faults);
     addresses::check(draft, faults);
     ranges::check(draft, faults);
     families::check(draft, faults);

@@ -56,12 +56,19 @@ pub(super) struct MachineDraft {
     pub(super) node: Option<Placed<bool>>,
     ssh_user: String,
     system: String,
-    host_key: Option<String>,
+    pub(super) host_key: Option<Placed<String>>,
 }
 
 impl MachineDraft {
     /// The entry, or `None` with a fault when it is no attribute set.
     pub(super) fn read(attr: &Attr, faults: &mut Vec<Fault>) -> Option<Self> {
+        // Such a name is not repeated in every message about its machine.
+        if attr.name.len() > 253 || attr.name.contains(char::is_control) {
+            let message = format!("machine name {} is no DNS label", quoted(&attr.name));
+            let fault = const { rule("bad-name") }.fault(name_place(attr), message);
+            faults.push(fault.hint("name it as its host is named, `cp1` for instance"));
+            return None;
+        }
         let mut section = Section::open(attr, faults)?;
         section.suggest(ATTRIBUTES);
         let addresses = section.addresses("ip");
@@ -142,7 +149,7 @@ impl MachineDraft {
             etcd: self.is_etcd(),
             master: self.is_master(),
             node: self.is_node(),
-            host_key: self.host_key.clone(),
+            host_key: self.host_key.as_ref().map(|found| found.value.clone()),
             name: self.name.clone(),
         }
     }
@@ -162,13 +169,13 @@ pub(super) fn is_true(flag: Option<Placed<bool>>) -> bool {
 }
 
 /// The SSH host key: Ed25519 alone, since only its public half has an age form that sops-nix can open with.
-fn host_key(section: &mut Section<'_, '_>) -> Option<String> {
+fn host_key(section: &mut Section<'_, '_>) -> Option<Placed<String>> {
     let found = section.text("hostKey").filter(|found| !found.value.is_empty())?;
     if secret_in(section, "hostKey", &found) {
         return None;
     }
     if found.value.starts_with("ssh-ed25519 ") && is_openssh_key(found.value) {
-        return Some(found.value.trim().to_owned());
+        return Some(found.with(found.value.trim().to_owned()));
     }
     let path = section.path_to("hostKey");
     let message = format!("`{path}` is {}, expected a line `ssh-ed25519 AAAA...`", quoted(found.value));

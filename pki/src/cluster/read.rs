@@ -56,7 +56,7 @@ impl<'n, 'f> Section<'n, 'f> {
     /// The attribute as a set; a fault and `None` when it is anything else.
     pub(super) fn open(attr: &'n Attr, faults: &'f mut Vec<Fault>) -> Option<Self> {
         let at = name_place(attr);
-        Self::over(attr.name.clone(), &attr.value, at, faults)
+        Self::over(tame(&attr.name), &attr.value, at, faults)
     }
 
     /// The set at `node`, called `path`; a fault and `None` when it is anything else.
@@ -82,7 +82,7 @@ impl<'n, 'f> Section<'n, 'f> {
 
     /// `cp1.etcd` for the attribute `etcd` of `cp1`.
     pub(super) fn path_to(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        format!("{}.{}", self.path, tame(name))
     }
 
     /// The attribute, unless it is absent or null.
@@ -362,9 +362,20 @@ pub(super) fn quoted(text: &str) -> String {
     if is_secret(text) {
         return "a private key".into();
     }
-    let cut: String = text.chars().take(SHOWN).collect();
+    format!("\"{}\"", cut(text, SHOWN))
+}
+
+/// A name for a message: as it is, unless it is endless or would break the line.
+pub(super) fn tame(name: &str) -> String {
+    const SHOWN: usize = 64;
+    cut(name, SHOWN)
+}
+
+/// At most `shown` letters, what is not printable escaped.
+fn cut(text: &str, shown: usize) -> String {
+    let cut: String = text.chars().take(shown).collect();
     let ellipsis = if cut.len() < text.len() { "…" } else { "" };
-    format!("\"{}{ellipsis}\"", cut.escape_debug())
+    format!("{}{ellipsis}", cut.escape_debug())
 }
 
 /// Whether the text is one that must not be in an inventory at all.

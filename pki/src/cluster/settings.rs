@@ -43,8 +43,8 @@ pub(super) struct SettingsDraft {
     pub(super) service: Vec<Placed<IpNet>>,
     pub(super) pod: Vec<Placed<IpNet>>,
     pub(super) cni: Cni,
-    pub(super) admins: Vec<String>,
-    pub(super) root_admins: Vec<String>,
+    pub(super) admins: Vec<Placed<String>>,
+    pub(super) root_admins: Vec<Placed<String>>,
     pub(super) ssh_keys: Vec<String>,
     pub(super) backup: Option<Backup>,
     pub(super) policy: Policy,
@@ -197,7 +197,7 @@ fn backup(mut section: Section<'_, '_>) -> Option<Backup> {
 }
 
 /// A list of recipients: the look of each is judged here, its bytes where it is used.
-fn recipients(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
+fn recipients(section: &mut Section<'_, '_>, name: &str) -> Vec<Placed<String>> {
     let mut kept = Vec::new();
     for found in section.texts(name) {
         let text = found.value.trim();
@@ -206,7 +206,7 @@ fn recipients(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
         }
         let is_age_ssh = text.starts_with("ssh-ed25519 ") || text.starts_with("ssh-rsa ");
         if is_age_recipient(text) || (is_age_ssh && is_openssh_key(text)) {
-            kept.push(text.to_owned());
+            kept.push(found.with(text.to_owned()));
             continue;
         }
         let path = section.path_to(name);
