@@ -1,1 +1,3 @@
 //! quorate.
+
+pub mod nix;
