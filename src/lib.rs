@@ -1,3 +1,4 @@
 //! quorate.
 
 pub mod inventory;
+pub mod nix;
