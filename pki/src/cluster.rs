@@ -34,6 +34,7 @@ const DEFAULT_POD_RANGE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10,
 pub struct Cluster {
     pub(crate) name: String,
     pub(crate) domain: String,
+    /// By name: what is made of a cluster must not depend on where in the file a machine stands.
     pub(crate) machines: Vec<Machine>,
     pub(crate) endpoint: Endpoint,
     pub(crate) networks: Networks,

@@ -24,7 +24,8 @@ impl Cluster {
 
     /// The machine of that name.
     pub fn machine(&self, name: &str) -> Option<&Machine> {
-        self.machines.iter().find(|machine| machine.name == name)
+        let index = self.machines.binary_search_by(|machine| machine.name.as_str().cmp(name)).ok()?;
+        self.machines.get(index)
     }
 
     /// Where the API answers.

@@ -2,11 +2,14 @@
 
 mod addresses;
 mod families;
+mod host_keys;
 mod install;
 mod members;
 mod names;
 mod ranges;
 mod vip;
+
+use ipnet::IpNet;
 
 use super::parse::Draft;
 use super::read::listed;
@@ -19,11 +22,17 @@ pub(super) fn all(draft: &Draft, machines_read: bool, faults: &mut Vec<Fault>) {
     if machines_read {
         members::check(draft, faults);
     }
+    host_keys::check(draft, faults);
     addresses::check(draft, faults);
     ranges::check(draft, faults);
     families::check(draft, faults);
     vip::check(draft, faults);
     install::check(draft, faults);
+}
+
+/// Whether two ranges share an address: one of them lies in the other.
+fn overlap(a: IpNet, b: IpNet) -> bool {
+    a.contains(&b.network()) || b.contains(&a.network())
 }
 
 /// `` `a`, `b` and `c` ``, or the first few and how many more.

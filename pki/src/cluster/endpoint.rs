@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::machine::{MachineDraft, is_interface, is_true};
+use super::machine::{INTERFACE, MachineDraft, is_interface, is_true};
 use super::read::{Placed, Section, listed, name_place, quoted};
 use super::rules::rule;
 use super::{APISERVER_PORT, Bgp, BgpPeer, Endpoint, VipMode};
@@ -43,14 +43,19 @@ pub(super) struct EndpointDraft {
     pub(super) at: Option<Origin>,
     /// Without placeholders.
     pub(super) ips: Vec<Placed<IpAddr>>,
-    /// Whether an `ip` was written that could not be used, which is said already.
+    /// Whether an `ip` was written of which nothing could be used, which is said already.
     ip_refused: bool,
+    /// Whether a `gateway` or a peer was written that could not be used, likewise.
+    pub(super) peer_refused: bool,
     pub(super) port: Placed<u16>,
     pub(super) name: Placed<String>,
     pub(super) gateway: Option<Placed<IpAddr>>,
     pub(super) mode: Placed<Mode>,
     pub(super) peers: Vec<Placed<BgpPeer>>,
-    pub(super) bgp: Placed<Bgp>,
+    pub(super) bgp: Bgp,
+    /// Where the AS and the hold time were written.
+    pub(super) asn_at: Option<Origin>,
+    pub(super) hold_time_at: Option<Origin>,
     virtual_router_id: u8,
     pub(super) interface: Option<String>,
 }
@@ -63,12 +68,15 @@ impl EndpointDraft {
             at: None,
             ips: Vec::new(),
             ip_refused: false,
+            peer_refused: false,
             port: Placed { value: APISERVER_PORT, at: None },
             name: Placed { value: "kubernetes".into(), at: None },
             gateway: None,
             mode: Placed { value: Mode::External, at: None },
             peers: Vec::new(),
-            bgp: Placed { value: default_bgp(), at: None },
+            bgp: default_bgp(),
+            asn_at: None,
+            hold_time_at: None,
             virtual_router_id: ROUTER_ID,
             interface: None,
         }
@@ -76,39 +84,47 @@ impl EndpointDraft {
 
     /// The set, with the default for whatever is absent or unusable.
     pub(super) fn read(attr: &Attr, faults: &mut Vec<Fault>) -> Self {
-        let before = faults.len();
         let Some(mut section) = Section::open(attr, faults) else {
-            return Self { at: name_place(attr), ip_refused: true, ..Self::missing() };
+            return Self { at: name_place(attr), ip_refused: true, peer_refused: true, ..Self::missing() };
         };
         section.refuse_unknown(ATTRIBUTES);
         let at = section.at;
         let mode = section.word("mode", MODES).unwrap_or(Placed { value: Mode::Bgp, at });
         let ips = addresses(&mut section);
-        let ip_refused = ips.is_empty() && section.faults.len() > before && section.has("ip");
+        let ip_refused = ips.is_empty() && section.has("ip");
         let gateway = gateway(&mut section);
         let default_port = if mode.value == Mode::Keepalived { FRONT_PORT } else { APISERVER_PORT };
-        let port =
-            section.number("port", 1..=u16::MAX, "a port").unwrap_or(Placed { value: default_port, at });
+        let port = section.number("port", 1..=u16::MAX, "").unwrap_or(Placed { value: default_port, at });
         let name = name(&mut section, at);
         unused(&mut section, mode.value);
         let virtual_router_id =
-            section.number("virtualRouterId", 1..=u8::MAX, "a number").map_or(ROUTER_ID, |found| found.value);
-        let interface = section
-            .text_where("interface", is_interface, "the name of a network interface such as \"ens18\"")
-            .map(|found| found.value.to_owned());
-        let bgp_at = section.value("bgp").and_then(|found| found.at).or(at);
-        let (bgp, peers) = match section.child("bgp") {
+            section.number("virtualRouterId", 1..=u8::MAX, "").map_or(ROUTER_ID, |found| found.value);
+        let interface = section.text_where("interface", is_interface, INTERFACE);
+        let (bgp, asn_at, hold_time_at, written) = match section.child("bgp") {
             Some(section) => read_bgp(section),
-            None => (default_bgp(), None),
+            None => (default_bgp(), None, None, None),
         };
-        let peers = peers.unwrap_or_else(|| {
-            gateway
-                .iter()
-                .map(|gateway| gateway.with(BgpPeer { ip: gateway.value, asn: ROUTER_AS }))
-                .collect()
-        });
-        let bgp = Placed { value: bgp, at: bgp_at };
-        Self { at, ips, ip_refused, port, name, gateway, mode, peers, bgp, virtual_router_id, interface }
+        let peer_refused = match &written {
+            Some((_, refused)) => *refused,
+            None => gateway.is_none() && section.has("gateway"),
+        };
+        let peers = written.map_or_else(|| default_peers(gateway), |(peers, _)| peers);
+        Self {
+            at,
+            ips,
+            ip_refused,
+            peer_refused,
+            port,
+            name,
+            gateway,
+            mode,
+            peers,
+            bgp,
+            asn_at,
+            hold_time_at,
+            virtual_router_id,
+            interface: interface.ok().flatten().map(|found| found.value.to_owned()),
+        }
     }
 
     /// Whether one of our programs on the masters carries the virtual IP.
@@ -126,7 +142,7 @@ impl EndpointDraft {
             mode: match self.mode.value {
                 Mode::Bgp => VipMode::Bgp(Bgp {
                     peers: self.peers.iter().map(|peer| peer.value.clone()).collect(),
-                    ..self.bgp.value.clone()
+                    ..self.bgp.clone()
                 }),
                 Mode::Arp => VipMode::Arp,
                 Mode::Keepalived => VipMode::Keepalived {
@@ -139,10 +155,11 @@ impl EndpointDraft {
     }
 
     fn addresses(&self, machines: &[MachineDraft], faults: &mut Vec<Fault>) -> Option<Vec<IpAddr>> {
+        let misnamed = faults.iter().any(|fault| fault.rule == const { rule("settings-as-machine") }.name);
         if !self.ips.is_empty() {
             return Some(self.ips.iter().map(|ip| ip.value).collect());
         }
-        if self.ip_refused {
+        if self.ip_refused || misnamed {
             return None;
         }
         let masters: Vec<_> = machines.iter().filter(|machine| machine.is_master()).collect();
@@ -250,12 +267,20 @@ fn default_bgp() -> Bgp {
     }
 }
 
-/// The set, and its peers where it names any. Without `keepalive` it is a third of the hold time, as RFC 4271
-/// section 10 suggests.
-fn read_bgp(mut section: Section<'_, '_>) -> (Bgp, Option<Vec<Placed<BgpPeer>>>) {
+/// The gateway, which is whom most people peer with.
+fn default_peers(gateway: Option<Placed<IpAddr>>) -> Vec<Placed<BgpPeer>> {
+    gateway.iter().map(|gateway| gateway.with(BgpPeer { ip: gateway.value, asn: ROUTER_AS })).collect()
+}
+
+/// The peers that a set names, and whether one of them could not be used.
+type Peers = (Vec<Placed<BgpPeer>>, bool);
+
+/// The set, where its AS and hold time were written, and its peers where it names any. Without `keepalive` it is a
+/// third of the hold time, as RFC 4271 section 10 suggests.
+fn read_bgp(mut section: Section<'_, '_>) -> (Bgp, Option<Origin>, Option<Origin>, Option<Peers>) {
     section.refuse_unknown(BGP_ATTRIBUTES);
-    let asn = section.number("as", 1..=u32::MAX, "an AS number").map_or(MASTERS_AS, |found| found.value);
-    let hold = section.number("holdTime", 0..=u16::MAX, "seconds");
+    let asn = section.number("as", 1..=u32::MAX, "");
+    let hold = section.number("holdTime", 0..=u16::MAX, " seconds");
     let mut hold_time = hold.map_or(HOLD_TIME, |found| found.value);
     // Source: RFC 4271 section 4.2: "either zero or at least three seconds".
     if let Some(found) = hold.filter(|found| matches!(found.value, 1 | 2)) {
@@ -269,24 +294,29 @@ fn read_bgp(mut section: Section<'_, '_>) -> (Bgp, Option<Vec<Placed<BgpPeer>>>)
         );
         hold_time = HOLD_TIME;
     }
-    let keepalive = section.number("keepalive", 1..=u16::MAX, "seconds");
+    let keepalive = section.number("keepalive", 1..=u16::MAX, " seconds");
     if let Some(found) = keepalive.filter(|found| hold_time != 0 && found.value >= hold_time) {
         let path = section.path_to("keepalive");
         let message = format!("`{path}` is {}, expected less than `holdTime`, {hold_time}", found.value);
         section.refuse(const { rule("out-of-range") }, found.at, message, "a third of `holdTime` is usual");
     }
     let bgp = Bgp {
-        asn,
+        asn: asn.map_or(MASTERS_AS, |found| found.value),
         peers: Vec::new(),
         hold_time,
         keepalive: keepalive.map_or((hold_time / 3).max(1), |found| found.value),
         bfd: is_true(section.flag("bfd")),
         password: password(&mut section),
     };
-    let peers = section.items("peers").map(|items| {
-        items.iter().enumerate().filter_map(|(index, item)| peer(&mut section, index, item)).collect()
+    let peers = section.has("peers").then(|| {
+        let items = section.items("peers");
+        let known: Vec<_> = items.iter().flatten().enumerate().collect();
+        let peers: Vec<_> =
+            known.iter().filter_map(|(index, item)| peer(&mut section, *index, item)).collect();
+        let refused = items.is_none() || peers.len() < known.len();
+        (peers, refused)
     });
-    (bgp, peers)
+    (bgp, asn.and_then(|found| found.at), hold.and_then(|found| found.at), peers)
 }
 
 /// `password` says whether there is one. A text here is the password itself, in a world-readable file.
@@ -310,7 +340,7 @@ fn peer(
     let path = format!("{}[{index}]", section.path_to("peers"));
     let mut peer = Section::over(path.clone(), item.value, item.at, section.faults)?;
     peer.refuse_unknown(&["ip", "as"]);
-    let asn = peer.number("as", 1..=u32::MAX, "an AS number").map_or(ROUTER_AS, |found| found.value);
+    let asn = peer.number("as", 1..=u32::MAX, "").map_or(ROUTER_AS, |found| found.value);
     let ip = peer.one_address("ip");
     if ip.is_none_or(|ip| ip.value.is_none()) && !peer.has("ip") {
         let message = format!("`{path}` has no `ip`, expected the router's address");

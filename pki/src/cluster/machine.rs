@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Machine;
-use super::read::{Placed, Section, name_place, quoted};
+use super::read::{Placed, Refused, Section, name_place, quoted};
 use super::rules::rule;
 use super::settings::{is_openssh_key, secret_in};
 use crate::fault::Fault;
@@ -34,6 +34,9 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("i686-linux", "i686-linux"),
 ];
 
+/// What a message expects of an interface.
+pub(super) const INTERFACE: &str = "the name of a network interface such as \"ens18\"";
+
 /// One entry as it was read, before it is compared with the others.
 pub(super) struct MachineDraft {
     pub(super) name: String,
@@ -45,20 +48,27 @@ pub(super) struct MachineDraft {
     pub(super) ip_placeholder: Option<Placed<()>>,
     /// `Some` of `None` is a placeholder.
     pub(super) local_ip: Option<Placed<Option<IpAddr>>>,
-    pub(super) interface: Option<Placed<String>>,
-    pub(super) disk: Option<Placed<String>>,
+    pub(super) interface: Result<Option<Placed<String>>, Refused>,
+    pub(super) disk: Result<Option<Placed<String>>, Refused>,
     pub(super) kubernetes: Option<Placed<bool>>,
     pub(super) etcd: Option<Placed<bool>>,
     pub(super) master: Option<Placed<bool>>,
     pub(super) node: Option<Placed<bool>>,
     ssh_user: String,
     system: String,
-    host_key: Option<String>,
+    pub(super) host_key: Option<Placed<String>>,
 }
 
 impl MachineDraft {
     /// The entry, or `None` with a fault when it is no attribute set.
     pub(super) fn read(attr: &Attr, faults: &mut Vec<Fault>) -> Option<Self> {
+        // Such a name is not repeated in every message about its machine.
+        if attr.name.len() > 253 || attr.name.contains(char::is_control) {
+            let message = format!("machine name {} is no DNS label", quoted(&attr.name));
+            let fault = const { rule("bad-name") }.fault(name_place(attr), message);
+            faults.push(fault.hint("name it as its host is named, `cp1` for instance"));
+            return None;
+        }
         let mut section = Section::open(attr, faults)?;
         section.suggest(ATTRIBUTES);
         let addresses = section.addresses("ip");
@@ -73,18 +83,18 @@ impl MachineDraft {
             ips: addresses.iter().filter_map(|ip| ip.value.map(|value| ip.with(value))).collect(),
             ip_placeholder: addresses.iter().find(|ip| ip.value.is_none()).map(|ip| ip.with(())),
             local_ip: section.one_address("localIp"),
-            interface: section
-                .text_where("interface", is_interface, "the name of a network interface such as \"ens18\"")
-                .map(|found| found.with(found.value.to_owned())),
+            interface: section.text_where("interface", is_interface, INTERFACE).map(owned),
             disk: section
                 .text_where("disk", is_disk, "a device such as \"/dev/disk/by-id/nvme-...\"")
-                .map(|found| found.with(found.value.to_owned())),
+                .map(owned),
             kubernetes: section.service("kubernetes"),
             etcd: section.service("etcd"),
             master: section.flag("master"),
             node: section.flag("node"),
             ssh_user: section
                 .text_where("sshUser", is_user, "the name of a user such as \"root\"")
+                .ok()
+                .flatten()
                 .map_or_else(|| "root".into(), |found| found.value.to_owned()),
             system: section.word("system", SYSTEMS).map_or("x86_64-linux", |found| found.value).into(),
             host_key: host_key(&mut section),
@@ -132,17 +142,26 @@ impl MachineDraft {
             ips: self.ips.iter().map(|ip| ip.value).collect(),
             local_ip: self.local_ip.map_or_else(|| self.ip().map(|ip| ip.value), |found| found.value),
             ssh_user: self.ssh_user.clone(),
-            interface: self.interface.as_ref().map(|found| found.value.clone()),
-            disk: self.disk.as_ref().map(|found| found.value.clone()),
+            interface: given(&self.interface).map(|found| found.value.clone()),
+            disk: given(&self.disk).map(|found| found.value.clone()),
             system: self.system.clone(),
             kubernetes: self.is_kubernetes(),
             etcd: self.is_etcd(),
             master: self.is_master(),
             node: self.is_node(),
-            host_key: self.host_key.clone(),
+            host_key: self.host_key.as_ref().map(|found| found.value.clone()),
             name: self.name.clone(),
         }
     }
+}
+
+/// What was written and could be used.
+pub(super) fn given(setting: &Result<Option<Placed<String>>, Refused>) -> Option<&Placed<String>> {
+    setting.as_ref().ok()?.as_ref()
+}
+
+fn owned(found: Option<Placed<&str>>) -> Option<Placed<String>> {
+    found.map(|found| found.with(found.value.to_owned()))
 }
 
 pub(super) fn is_true(flag: Option<Placed<bool>>) -> bool {
@@ -150,13 +169,13 @@ pub(super) fn is_true(flag: Option<Placed<bool>>) -> bool {
 }
 
 /// The SSH host key: Ed25519 alone, since only its public half has an age form that sops-nix can open with.
-fn host_key(section: &mut Section<'_, '_>) -> Option<String> {
+fn host_key(section: &mut Section<'_, '_>) -> Option<Placed<String>> {
     let found = section.text("hostKey").filter(|found| !found.value.is_empty())?;
     if secret_in(section, "hostKey", &found) {
         return None;
     }
     if found.value.starts_with("ssh-ed25519 ") && is_openssh_key(found.value) {
-        return Some(found.value.trim().to_owned());
+        return Some(found.with(found.value.trim().to_owned()));
     }
     let path = section.path_to("hostKey");
     let message = format!("`{path}` is {}, expected a line `ssh-ed25519 AAAA...`", quoted(found.value));

@@ -3,7 +3,7 @@
 use super::check;
 use super::endpoint::{self, EndpointDraft};
 use super::machine::{self, MachineDraft};
-use super::read::{name_place, place, wrong_type};
+use super::read::{name_place, place, tame, wrong_type};
 use super::rules::rule;
 use super::settings::{self, SettingsDraft};
 use super::typo::nearest;
@@ -70,8 +70,6 @@ fn read(attrs: &[Attr], faults: &mut Vec<Fault>) -> Draft {
         |name: &str| attrs.iter().find(|attr| attr.name == name && !matches!(attr.value.data, Data::Null));
     let endpoint = find(ENDPOINT).map(|attr| EndpointDraft::read(attr, faults));
     let settings = find(SETTINGS).map(|attr| SettingsDraft::read(attr, faults));
-    // By name, as an evaluator sorts them: what is made of a cluster must not depend on where in the file a machine
-    // stands, nor on whether the evaluator knows.
     let mut machines = Vec::new();
     for attr in attrs.iter().filter(|attr| attr.name != ENDPOINT && attr.name != SETTINGS) {
         match misplaced(attr, endpoint.is_none(), settings.is_none()) {
@@ -100,7 +98,8 @@ fn misplaced(attr: &Attr, no_endpoint: bool, no_settings: bool) -> Option<Fault>
         _ if no_settings && has("serviceCidr") && has("podCidr") => SETTINGS,
         _ => return None,
     };
-    let message = format!("`{}` looks like settings and is read as a machine, expected `{meant}`", attr.name);
+    let message =
+        format!("`{}` looks like settings and is read as a machine, expected `{meant}`", tame(&attr.name));
     let fault = const { rule("settings-as-machine") }.fault(name_place(attr).or(place(attr)), message);
     Some(
         fault.hint(format!(
@@ -112,10 +111,12 @@ fn misplaced(attr: &Attr, no_endpoint: bool, no_settings: bool) -> Option<Fault>
 fn finish(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Cluster> {
     let endpoint = draft.endpoint.finish(&draft.machines, faults)?;
     let settings = &draft.settings;
+    let mut machines: Vec<_> = draft.machines.iter().map(MachineDraft::finish).collect();
+    machines.sort_by(|a, b| a.name.cmp(&b.name));
     Some(Cluster {
         name: settings.name.clone(),
         domain: settings.domain.clone(),
-        machines: draft.machines.iter().map(MachineDraft::finish).collect(),
+        machines,
         endpoint,
         networks: Networks {
             node: settings.node.iter().map(|range| range.value).collect(),
@@ -123,8 +124,8 @@ fn finish(draft: &Draft, faults: &mut Vec<Fault>) -> Option<Cluster> {
             pod: settings.pod.iter().map(|range| range.value).collect(),
         },
         cni: settings.cni,
-        admins: settings.admins.clone(),
-        root_admins: settings.root_admins.clone(),
+        admins: settings.admins.iter().map(|found| found.value.clone()).collect(),
+        root_admins: settings.root_admins.iter().map(|found| found.value.clone()).collect(),
         ssh_keys: settings.ssh_keys.clone(),
         backup: settings.backup.clone(),
         policy: settings.policy.clone(),

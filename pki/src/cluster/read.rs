@@ -28,6 +28,10 @@ impl<T> Placed<T> {
     }
 }
 
+/// An attribute was there and could not be used, which is said already: whoever would miss it need not say more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused;
+
 /// An attribute set that is being read.
 pub(super) struct Section<'n, 'f> {
     /// How messages call it: `cp1`, `kubeMaster.bgp`.
@@ -52,7 +56,7 @@ impl<'n, 'f> Section<'n, 'f> {
     /// The attribute as a set; a fault and `None` when it is anything else.
     pub(super) fn open(attr: &'n Attr, faults: &'f mut Vec<Fault>) -> Option<Self> {
         let at = name_place(attr);
-        Self::over(attr.name.clone(), &attr.value, at, faults)
+        Self::over(tame(&attr.name), &attr.value, at, faults)
     }
 
     /// The set at `node`, called `path`; a fault and `None` when it is anything else.
@@ -78,7 +82,7 @@ impl<'n, 'f> Section<'n, 'f> {
 
     /// `cp1.etcd` for the attribute `etcd` of `cp1`.
     pub(super) fn path_to(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        format!("{}.{}", self.path, tame(name))
     }
 
     /// The attribute, unless it is absent or null.
@@ -114,20 +118,30 @@ impl<'n, 'f> Section<'n, 'f> {
         None
     }
 
-    /// A string that `accept` takes, else a fault that says what was `expected`. Empty reads as absent.
+    /// A string that `accept` takes; empty reads as absent.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] for anything else, after a fault that says what was `expected`.
     pub(super) fn text_where(
         &mut self,
         name: &str,
         accept: impl Fn(&str) -> bool,
         expected: &str,
-    ) -> Option<Placed<&'n str>> {
-        let found = self.text(name).filter(|found| !found.value.is_empty())?;
+    ) -> Result<Option<Placed<&'n str>>, Refused> {
+        if !self.has(name) {
+            return Ok(None);
+        }
+        let found = self.text(name).ok_or(Refused)?;
+        if found.value.is_empty() {
+            return Ok(None);
+        }
         if accept(found.value) {
-            return Some(found);
+            return Ok(Some(found));
         }
         let message = format!("`{}` is {}, expected {expected}", self.path_to(name), quoted(found.value));
         self.faults.push(const { rule("bad-value") }.fault(found.at, message));
-        None
+        Err(Refused)
     }
 
     /// `true` or `false`.
@@ -147,7 +161,7 @@ impl<'n, 'f> Section<'n, 'f> {
         service.flag("enable")
     }
 
-    /// An integer within `range`, in `unit`s.
+    /// An integer within `range`; `unit` as a suffix for the message: `""` or `" days"`.
     pub(super) fn number<T>(&mut self, name: &str, range: RangeInclusive<T>, unit: &str) -> Option<Placed<T>>
     where
         T: TryFrom<i64> + PartialOrd + Display,
@@ -161,7 +175,7 @@ impl<'n, 'f> Section<'n, 'f> {
             return Some(found.with(value));
         }
         let (first, last) = (range.start(), range.end());
-        let message = format!("`{}` is {number}, expected {unit} from {first} to {last}", self.path_to(name));
+        let message = format!("`{}` is {number}, expected {first} to {last}{unit}", self.path_to(name));
         self.faults.push(const { rule("out-of-range") }.fault(found.at, message));
         None
     }
@@ -348,9 +362,20 @@ pub(super) fn quoted(text: &str) -> String {
     if is_secret(text) {
         return "a private key".into();
     }
-    let cut: String = text.chars().take(SHOWN).collect();
+    format!("\"{}\"", cut(text, SHOWN))
+}
+
+/// A name for a message: as it is, unless it is endless or would break the line.
+pub(super) fn tame(name: &str) -> String {
+    const SHOWN: usize = 64;
+    cut(name, SHOWN)
+}
+
+/// At most `shown` letters, what is not printable escaped.
+fn cut(text: &str, shown: usize) -> String {
+    let cut: String = text.chars().take(shown).collect();
     let ellipsis = if cut.len() < text.len() { "…" } else { "" };
-    format!("\"{}{ellipsis}\"", cut.escape_debug())
+    format!("{}{ellipsis}", cut.escape_debug())
 }
 
 /// Whether the text is one that must not be in an inventory at all.

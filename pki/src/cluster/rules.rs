@@ -80,6 +80,7 @@ pub const RULES: &[Rule] = &[
     error("reserved-name", &[11], "the name is also a folder, a target or a verb of the commands"),
     error("settings-as-machine", &[11], "settings read as a machine get a configuration, certificates and a deploy"),
     error("duplicate-name", &[4], "two things of one name resolve to whichever answers first"),
+    error("shared-host-key", &[20], "whoever has the other machine's key opens what is sealed to this one"),
     error("duplicate-address", &[4], "two machines of one address take each other's traffic"),
     warning("ghost-member", &[2], "a member that is never deployed counts against the quorum for ever"),
     warning("master-without-kubernetes", &[3], "an API server runs beside a kubelet or not at all"),

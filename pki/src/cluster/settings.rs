@@ -38,11 +38,13 @@ pub(super) struct SettingsDraft {
     pub(super) name: String,
     pub(super) domain: String,
     pub(super) node: Vec<Placed<IpNet>>,
+    /// Whether a `nodeCidr` was written of which nothing could be used, which is said already.
+    pub(super) node_refused: bool,
     pub(super) service: Vec<Placed<IpNet>>,
     pub(super) pod: Vec<Placed<IpNet>>,
     pub(super) cni: Cni,
-    pub(super) admins: Vec<String>,
-    pub(super) root_admins: Vec<String>,
+    pub(super) admins: Vec<Placed<String>>,
+    pub(super) root_admins: Vec<Placed<String>>,
     pub(super) ssh_keys: Vec<String>,
     pub(super) backup: Option<Backup>,
     pub(super) policy: Policy,
@@ -55,6 +57,7 @@ impl SettingsDraft {
             name: "kubernetes".into(),
             domain: "cluster.local".into(),
             node: Vec::new(),
+            node_refused: false,
             service: vec![Placed { value: DEFAULT_SERVICE_RANGE, at: None }],
             pod: vec![Placed { value: DEFAULT_POD_RANGE, at: None }],
             cni: Cni::Flannel,
@@ -76,13 +79,17 @@ impl SettingsDraft {
     /// The set, with the default for whatever is absent or unusable.
     pub(super) fn read(attr: &Attr, faults: &mut Vec<Fault>) -> Self {
         let default = Self::missing();
-        let Some(mut section) = Section::open(attr, faults) else { return default };
+        let Some(mut section) = Section::open(attr, faults) else {
+            return Self { node_refused: true, ..default };
+        };
         section.refuse_unknown(ATTRIBUTES);
         let or = |ranges: Vec<Placed<IpNet>>, default| if ranges.is_empty() { default } else { ranges };
+        let node = section.ranges("nodeCidr");
         Self {
+            node_refused: node.is_empty() && section.has("nodeCidr"),
+            node,
             name: name(&mut section).unwrap_or(default.name),
             domain: domain(&mut section).unwrap_or(default.domain),
-            node: section.ranges("nodeCidr"),
             service: or(section.ranges("serviceCidr"), default.service),
             pod: or(section.ranges("podCidr"), default.pod),
             cni: section
@@ -126,9 +133,8 @@ fn domain(section: &mut Section<'_, '_>) -> Option<String> {
 }
 
 fn policy(section: &mut Section<'_, '_>, default: &Policy) -> Policy {
-    let at = section.at;
     let mut days = |name: &str, default: u32| {
-        section.number(name, 1..=LONGEST_LIFE, "days").unwrap_or(Placed { value: default, at })
+        section.number(name, 1..=LONGEST_LIFE, " days").unwrap_or(Placed { value: default, at: None })
     };
     let lives = [
         ("certDays", days("certDays", default.cert_days)),
@@ -142,7 +148,7 @@ fn policy(section: &mut Section<'_, '_>, default: &Policy) -> Policy {
             let (found, limit) = (short.value, long.value);
             let message = format!("`cluster.{inner}` is {found} days, expected at most `{outer}`, {limit}");
             let hint = format!("lower `{inner}` or raise `{outer}`");
-            section.refuse(const { rule("lifetimes-nested") }, short.at, message, &hint);
+            section.refuse(const { rule("lifetimes-nested") }, short.at.or(long.at), message, &hint);
         }
     }
     let cert_days = lives[0].1.value;
@@ -150,7 +156,7 @@ fn policy(section: &mut Section<'_, '_>, default: &Policy) -> Policy {
         let message =
             format!("`cluster.renewDays` is {}, expected less than `certDays`, {cert_days}", renew.value);
         let hint = "or every run renews every certificate";
-        section.refuse(const { rule("lifetimes-nested") }, renew.at, message, hint);
+        section.refuse(const { rule("lifetimes-nested") }, renew.at.or(lives[0].1.at), message, hint);
     }
     Policy {
         ca: section
@@ -176,7 +182,8 @@ fn backup(mut section: Section<'_, '_>) -> Option<Backup> {
     section.refuse_unknown(&["dir", "at"]);
     let dir = section.text_where("dir", is_path, "an absolute path such as \"/mnt/backup\"");
     if !section.has("dir") {
-        let message = "`cluster.backup` has no `dir`, expected where a mount of yours is".to_owned();
+        let message =
+            "`cluster.backup` has no `dir`, expected the path of a mount that you provide".to_owned();
         let hint = "add `dir = \"/mnt/backup\"`";
         section.refuse(const { rule("missing-attribute") }, section.at, message, hint);
     }
@@ -184,13 +191,13 @@ fn backup(mut section: Section<'_, '_>) -> Option<Backup> {
         |text: &str| text.len() <= 100 && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     let at = section.text_where("at", is_calendar, "a systemd calendar expression such as \"daily\"");
     Some(Backup {
-        dir: dir?.value.to_owned(),
-        at: at.map_or_else(|| "daily".into(), |found| found.value.to_owned()),
+        dir: dir.ok().flatten()?.value.to_owned(),
+        at: at.ok().flatten().map_or_else(|| "daily".into(), |found| found.value.to_owned()),
     })
 }
 
 /// A list of recipients: the look of each is judged here, its bytes where it is used.
-fn recipients(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
+fn recipients(section: &mut Section<'_, '_>, name: &str) -> Vec<Placed<String>> {
     let mut kept = Vec::new();
     for found in section.texts(name) {
         let text = found.value.trim();
@@ -199,7 +206,7 @@ fn recipients(section: &mut Section<'_, '_>, name: &str) -> Vec<String> {
         }
         let is_age_ssh = text.starts_with("ssh-ed25519 ") || text.starts_with("ssh-rsa ");
         if is_age_recipient(text) || (is_age_ssh && is_openssh_key(text)) {
-            kept.push(text.to_owned());
+            kept.push(found.with(text.to_owned()));
             continue;
         }
         let path = section.path_to(name);

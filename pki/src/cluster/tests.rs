@@ -1,5 +1,7 @@
 //! What parsing makes of good inventories. The bad ones are files with positions: `tests/inventory.rs`.
 
+mod laws;
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::super::parse::Draft;
 use super::super::read::Placed;
 use super::super::rules::rule;
+use super::{overlap, some};
 use crate::fault::Fault;
 
 /// An address and who says that it is theirs.
@@ -101,22 +102,28 @@ fn virtual_ip(draft: &Draft, claims: &[Claim], faults: &mut Vec<Fault>) {
     }
 }
 
+/// One fault for each range, however many addresses lie in it.
 fn in_cluster_ranges(draft: &Draft, claims: &[Claim], faults: &mut Vec<Fault>) {
     let settings = &draft.settings;
     let services = settings.service.iter().map(|range| (range, "serviceCidr"));
-    let ranges: Vec<_> = services.chain(settings.pod.iter().map(|range| (range, "podCidr"))).collect();
-    for claim in claims {
-        for (range, name) in &ranges {
-            if !range.value.contains(&claim.ip.value) {
-                continue;
-            }
-            let message = format!(
-                "`{}` is {}, inside `cluster.{name}` {}, expected one outside",
-                claim.attribute, claim.ip.value, range.value
-            );
-            let fault = const { rule("address-in-cluster-range") }.fault(claim.ip.at, message);
-            let hint = format!("set `cluster.{name}` to a private range that nothing else uses");
-            faults.push(fault.hint(hint).related(range.at, "the range"));
-        }
+    for (range, name) in services.chain(settings.pod.iter().map(|range| (range, "podCidr"))) {
+        // Where the machines' own network overlaps the range, that is the fault, and said.
+        let known = |ip: IpAddr| {
+            settings.node.iter().any(|node| node.value.contains(&ip) && overlap(node.value, range.value))
+        };
+        let inside: Vec<_> = claims
+            .iter()
+            .filter(|claim| range.value.contains(&claim.ip.value) && !known(claim.ip.value))
+            .collect();
+        let Some(first) = inside.first() else { continue };
+        let owners: Vec<_> = inside.iter().map(|claim| &claim.attribute).collect();
+        let what = match inside.as_slice() {
+            [claim] => format!("`{}` is {},", claim.attribute, claim.ip.value),
+            _ => format!("{} are", some(&owners)),
+        };
+        let message = format!("{what} inside `cluster.{name}` {}, expected outside", range.value);
+        let fault = const { rule("address-in-cluster-range") }.fault(first.ip.at, message);
+        let hint = format!("set `cluster.{name}` to a private range that nothing else uses");
+        faults.push(fault.hint(hint).related(range.at, "the range"));
     }
 }

@@ -9,6 +9,7 @@ use super::super::machine::MachineDraft;
 use super::super::parse::Draft;
 use super::super::read::Placed;
 use super::super::rules::rule;
+use super::some;
 use crate::fault::Fault;
 use crate::inventory::Origin;
 
@@ -47,10 +48,13 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
     if services != pods && !has_twice(&services) && !has_twice(&pods) {
         services_and_pods(draft, &services, &pods, faults);
     }
-    for machine in draft.machines.iter().filter(|machine| machine.is_kubernetes()) {
-        node(machine, &services, faults);
+    for family in &services {
+        missing(draft, *family, faults);
     }
-    endpoint(draft, faults);
+    if let Some(primary) = services.first() {
+        order(draft, &services, *primary, faults);
+    }
+    endpoint(draft, &services, faults);
 }
 
 fn has_twice(families: &[Family]) -> bool {
@@ -70,7 +74,7 @@ fn once_each<T>(
     for (index, value) in values.iter().enumerate() {
         let own = family(value);
         if let Some(first) = values[..index].iter().find(|other| family(other) == own) {
-            let message = format!("`{name}` has a second one of {}, expected one of each family", own.name());
+            let message = format!("`{name}` has two of {}, expected one of each family", own.name());
             faults.push(fault(value.at, message, "take one of them out").related(first.at, "the first"));
         }
     }
@@ -97,33 +101,49 @@ fn services_and_pods(draft: &Draft, services: &[Family], pods: &[Family], faults
     faults.push(fault(service_at.max(pod_at), message, hint).related(related, "the other"));
 }
 
-/// A node needs an address of every family that services have, and its first must be of the first: kube-apiserver
-/// refuses to start otherwise ("service IP family must match public address family").
+fn has(machine: &MachineDraft, family: Family) -> bool {
+    machine.ips.iter().any(|ip| of_ip(ip.value) == family)
+}
+
+/// A node needs an address of every family that services have.
+fn missing(draft: &Draft, family: Family, faults: &mut Vec<Fault>) {
+    let without = draft.machines.iter().filter(|machine| machine.is_kubernetes() && !has(machine, family));
+    let without: Vec<_> = without.collect();
+    let Some(first) = without.first() else { return };
+    let names: Vec<_> = without.iter().map(|machine| &machine.name).collect();
+    let verb = if names.len() == 1 { "has" } else { "have" };
+    let family = family.name();
+    let message = format!(
+        "{} {verb} no {family} address, expected one: services have {family} addresses",
+        some(&names)
+    );
+    let hint = "add it to `ip`, or set `cluster.serviceCidr` and `podCidr` to the machines' family";
+    faults.push(fault(first.ip().and_then(|ip| ip.at).or(first.at), message, hint));
+}
+
+/// The first address of a node must be of the family of the first service range: kube-apiserver refuses to start
+/// otherwise ("service IP family must match public address family").
 /// Source: kubernetes `cmd/kube-apiserver/app/options/validation.go`.
-fn node(machine: &MachineDraft, services: &[Family], faults: &mut Vec<Fault>) {
-    let (Some(primary), Some(wanted)) = (machine.ip(), services.first()) else { return };
-    let name = &machine.name;
-    let families: Vec<_> = machine.ips.iter().map(|ip| of_ip(ip.value)).collect();
-    if let Some(missing) = services.iter().find(|family| !families.contains(family)) {
-        let missing = missing.name();
-        let message =
-            format!("`{name}` has no {missing} address, expected one: services have {missing} addresses");
-        let hint = format!(
-            "add it to `{name}.ip`, or set `cluster.serviceCidr` and `podCidr` to the machines' family"
-        );
-        faults.push(fault(primary.at, message, hint));
-    } else if of_ip(primary.value) != *wanted {
-        let message = format!(
-            "the first address of `{name}` is {}, expected {} as the first service range is",
-            primary.value,
-            wanted.name()
-        );
-        faults.push(fault(primary.at, message, "change the order of `ip`, or that of both ranges"));
-    }
+fn order(draft: &Draft, services: &[Family], primary: Family, faults: &mut Vec<Fault>) {
+    let wrong: Vec<_> = draft
+        .machines
+        .iter()
+        .filter(|machine| machine.is_kubernetes() && services.iter().all(|family| has(machine, *family)))
+        .filter_map(|machine| machine.ip().map(|ip| (machine, ip)))
+        .filter(|(_, ip)| of_ip(ip.value) != primary)
+        .collect();
+    let Some((_, first)) = wrong.first() else { return };
+    let names: Vec<_> = wrong.iter().map(|(machine, _)| &machine.name).collect();
+    let (found, wanted) = (of_ip(first.value).name(), primary.name());
+    let message = format!(
+        "the first address of {} is {found}, expected {wanted} as the first of `cluster.serviceCidr` is",
+        some(&names)
+    );
+    faults.push(fault(first.at, message, "change the order in `ip`, or that in both ranges"));
 }
 
 /// The virtual IP, and the routers it is told to, must be reachable from every master.
-fn endpoint(draft: &Draft, faults: &mut Vec<Fault>) {
+fn endpoint(draft: &Draft, services: &[Family], faults: &mut Vec<Fault>) {
     let endpoint = &draft.endpoint;
     if !endpoint.is_virtual() {
         return;
@@ -134,8 +154,9 @@ fn endpoint(draft: &Draft, faults: &mut Vec<Fault>) {
     }
     for (ip, what) in far {
         let family = of_ip(ip.value);
+        // A master without an address of the services' families is a fault of its own.
         let lacks = |machine: &&MachineDraft| {
-            machine.is_master() && machine.ips.iter().all(|own| of_ip(own.value) != family)
+            machine.is_master() && !services.contains(&family) && !has(machine, family)
         };
         if let Some(master) = draft.machines.iter().find(lacks) {
             let (name, family) = (&master.name, family.name());

@@ -1,7 +1,7 @@
 //! What installing a machine needs: warnings here, since certificates do not.
 
 use super::super::endpoint::Mode;
-use super::super::machine::MachineDraft;
+use super::super::machine::{MachineDraft, given};
 use super::super::parse::Draft;
 use super::super::rules::{Rule, rule};
 use super::some;
@@ -21,7 +21,8 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
     // Where the mode speaks on the masters' interfaces, theirs is an error of its own.
     let needed = matches!(draft.endpoint.mode.value, Mode::Arp)
         || (draft.endpoint.mode.value == Mode::Keepalived && draft.endpoint.interface.is_none());
-    let no_interface = which(&|machine| machine.interface.is_none() && !(needed && machine.is_master()));
+    let no_interface =
+        which(&|machine| matches!(machine.interface, Ok(None)) && !(needed && machine.is_master()));
     together(
         const { rule("no-interface") },
         &no_interface,
@@ -31,18 +32,18 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
     );
     together(
         const { rule("no-disk") },
-        &which(&|machine| machine.disk.is_none()),
+        &which(&|machine| matches!(machine.disk, Ok(None))),
         "no `disk`, expected the one to install on",
         "`ls -l /dev/disk/by-id` on the machine lists them; `deploy` refuses a machine without",
         faults,
     );
-    let unstable = which(&|machine| machine.disk.as_ref().is_some_and(|disk| !disk.value.starts_with(BY_ID)));
+    let unstable = which(&|machine| given(&machine.disk).is_some_and(|disk| !disk.value.starts_with(BY_ID)));
     disks(&unstable, faults);
 }
 
 /// Disks named by the order in which the kernel found them.
 fn disks(machines: &[&MachineDraft], faults: &mut Vec<Fault>) {
-    let places: Vec<_> = machines.iter().filter_map(|machine| machine.disk.as_ref()).collect();
+    let places: Vec<_> = machines.iter().filter_map(|machine| given(&machine.disk)).collect();
     let Some(first) = places.first() else { return };
     let names: Vec<_> = machines.iter().map(|machine| &machine.name).collect();
     let message = format!(

@@ -33,10 +33,10 @@ fn ghost(machine: &MachineDraft, faults: &mut Vec<Fault>) {
     if machine.is_node() {
         return;
     }
-    let names: Vec<_> = services.iter().map(|(name, _)| format!("{name}.enable")).collect();
+    let names: Vec<_> = services.iter().map(|(name, _)| name).collect();
     let name = &machine.name;
     let message = format!(
-        "`{name}` has `node = false` and {}, so it gets no certificate and is no member of anything",
+        "`{name}` enables {} and has `node = false`, so it gets no certificate and is no member of anything",
         listed(&names)
     );
     let at = machine.node.and_then(|node| node.at).or(machine.at);
@@ -51,13 +51,24 @@ fn masters(draft: &Draft, faults: &mut Vec<Fault>) {
     }
     let workers: Vec<_> = draft.machines.iter().filter(|machine| machine.is_kubernetes()).collect();
     let names: Vec<_> = workers.iter().map(|machine| &machine.name).collect();
-    let message = match names.as_slice() {
-        [] => "no machine runs Kubernetes, expected at least one master".to_owned(),
-        _ => format!("all of {} are workers, expected at least one master", some(&names)),
+    let waiting: Vec<_> = draft
+        .machines
+        .iter()
+        .filter(|machine| is_true(machine.kubernetes) && machine.is_node() && machine.ips.is_empty())
+        .map(|machine| &machine.name)
+        .collect();
+    let message = match (names.as_slice(), waiting.as_slice()) {
+        ([], []) => "no machine runs Kubernetes, expected at least one master".to_owned(),
+        ([], _) => format!("no master has an address yet: {} have placeholders", some(&waiting)),
+        _ => format!("{} run Kubernetes as workers, expected at least one master", some(&names)),
     };
     let first = workers.first().copied().or(draft.machines.first());
     let at = first.and_then(|machine| machine.master.and_then(|master| master.at).or(machine.at));
-    let hint = "a master is a machine with `kubernetes.enable = true`, unless it has `master = false`";
+    let hint = if names.is_empty() && !waiting.is_empty() {
+        "write at least one address, and run `pki gen` again for each that follows"
+    } else {
+        "a master is a machine with `kubernetes.enable = true`, unless it has `master = false`"
+    };
     faults.push(const { rule("no-masters") }.fault(at, message).hint(hint));
 }
 

@@ -6,6 +6,7 @@ use super::super::access::DNS_SERVICE_INDEX;
 use super::super::parse::Draft;
 use super::super::read::Placed;
 use super::super::rules::rule;
+use super::overlap;
 use crate::fault::Fault;
 
 /// Most host bits of a service range. Source: kubernetes `cmd/kube-apiserver/app/options/validation.go`,
@@ -88,7 +89,7 @@ fn overlaps(draft: &Draft, faults: &mut Vec<Fault>) {
     for (index, (first, first_name)) in all.iter().enumerate() {
         for (second, second_name) in &all[index + 1..] {
             let (a, b) = (first.value, second.value);
-            if !a.contains(&b.network()) && !b.contains(&a.network()) {
+            if !overlap(a, b) {
                 continue;
             }
             let default = if second.at.is_none() { "the default of " } else { "" };

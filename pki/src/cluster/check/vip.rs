@@ -18,13 +18,13 @@ use crate::fault::Fault;
 const PORTS: &[(u16, &str)] = &[
     (22, "sshd"),
     (179, "BGP"),
-    (2379, "etcd's clients"),
-    (2380, "etcd's peers"),
-    (2381, "etcd's metrics"),
-    (10248, "kubelet's health check"),
-    (10249, "kube-proxy's metrics"),
+    (2379, "etcd"),
+    (2380, "etcd"),
+    (2381, "etcd"),
+    (10248, "kubelet"),
+    (10249, "kube-proxy"),
     (10250, "kubelet"),
-    (10256, "kube-proxy's health check"),
+    (10256, "kube-proxy"),
     (10257, "kube-controller-manager"),
     (10259, "kube-scheduler"),
     (10251, "kube-scheduler"),
@@ -52,7 +52,7 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
 /// Whether the mode works where the virtual IP lies.
 fn place(draft: &Draft, faults: &mut Vec<Fault>) {
     let (endpoint, ranges) = (&draft.endpoint, &draft.settings.node);
-    if ranges.is_empty() {
+    if ranges.is_empty() && !draft.settings.node_refused {
         let at = endpoint.ips.first().and_then(|ip| ip.at).or(endpoint.at);
         let message = "`cluster.nodeCidr` is not set: nobody can tell whether the virtual IP works there";
         let hint = match endpoint.mode.value {
@@ -62,12 +62,15 @@ fn place(draft: &Draft, faults: &mut Vec<Fault>) {
         faults.push(const { rule("node-range-unknown") }.fault(at, message).hint(hint));
         return;
     }
-    for ip in &endpoint.ips {
+    // One that a machine has is an error of its own.
+    let free =
+        |ip: &&Placed<IpAddr>| draft.machines.iter().all(|m| m.ips.iter().all(|own| own.value != ip.value));
+    for ip in endpoint.ips.iter().filter(free) {
         let inside = ranges.iter().find(|range| range.value.contains(&ip.value));
         match (endpoint.mode.value, inside) {
             (Mode::Bgp, Some(range)) => faults.push(on_link(ip, range)),
             (Mode::Arp | Mode::Keepalived, Some(range)) => masters_near(draft, ip, range, faults),
-            (Mode::Arp | Mode::Keepalived, None) => {
+            (Mode::Arp | Mode::Keepalived, None) if !ranges.is_empty() => {
                 let known: Vec<_> = ranges.iter().map(|range| range.value.to_string()).collect();
                 let message = format!(
                     "the virtual IP {} is outside of `cluster.nodeCidr` {}, expected one inside",
@@ -78,7 +81,7 @@ fn place(draft: &Draft, faults: &mut Vec<Fault>) {
                 let hint = "choose a free address of that network, or `mode = \"bgp\"`";
                 faults.push(fault.hint(hint).related(ranges[0].at, "the machines' network"));
             }
-            (Mode::Bgp | Mode::External, _) => {}
+            _ => {}
         }
     }
 }
@@ -135,8 +138,11 @@ fn outside(draft: &Draft, faults: &mut Vec<Fault>) {
         return;
     };
     let names: Vec<_> = lost.iter().map(|machine| &machine.name).collect();
-    let message = format!("{} have no address in `cluster.nodeCidr`", some(&names));
-    let message = if lost.len() == 1 { message.replacen("have", "has", 1) } else { message };
+    let verb = if lost.len() == 1 { "has" } else { "have" };
+    let message = format!(
+        "{} {verb} no address in `cluster.nodeCidr`, expected all of the cluster there",
+        some(&names)
+    );
     let fault = const { rule("machine-outside-node-range") }.fault(first.at, message);
     let hint = "`nodeCidr` may be a list: name every network that machines live in";
     faults.push(fault.hint(hint).related(ranges[0].at, "the machines' network"));
@@ -152,7 +158,7 @@ fn port(draft: &Draft, faults: &mut Vec<Fault>) {
         None => None,
     };
     if let Some(owner) = taken {
-        let message = format!("`kubeMaster.port` is {}, which {owner} has on every master", port.value);
+        let message = format!("`kubeMaster.port` is {}, taken on every master by {owner}", port.value);
         let usual = if endpoint.mode.value == Mode::Keepalived { 8443 } else { APISERVER_PORT };
         let fault = const { rule("port-taken") }.fault(port.at, message);
         faults.push(fault.hint(format!("leave it out: {usual} is the default")));
@@ -161,7 +167,7 @@ fn port(draft: &Draft, faults: &mut Vec<Fault>) {
 
 fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
     let (endpoint, bgp) = (&draft.endpoint, &draft.endpoint.bgp);
-    if endpoint.peers.is_empty() {
+    if endpoint.peers.is_empty() && !endpoint.peer_refused {
         let message = "mode `bgp` has no router to speak to, expected `kubeMaster.gateway` or `bgp.peers`";
         let hint = "add `gateway = \"10.0.0.1\"`, or `bgp.peers = [ { ip = \"10.0.0.1\"; as = 64512; } ]`";
         faults.push(const { rule("bgp-no-peer") }.fault(endpoint.at, message).hint(hint));
@@ -169,7 +175,7 @@ fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
     for (index, peer) in endpoint.peers.iter().enumerate() {
         let ip = peer.value.ip;
         if let Some(first) = endpoint.peers[..index].iter().find(|other| other.value.ip == ip) {
-            let message = format!("BGP peer {ip} is named twice");
+            let message = format!("BGP peer {ip} is named twice, expected each router once");
             let fault = const { rule("bgp-peer-twice") }.fault(peer.at, message);
             faults.push(fault.hint("take one of them out").related(first.at, "the first"));
         }
@@ -184,9 +190,9 @@ fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
                 "masters speak to routers only; to move the address without a router use `mode = \"arp\"`";
             faults.push(fault.hint(hint).related(member.at, "this machine"));
         }
-        if peer.value.asn == bgp.value.asn {
+        if peer.value.asn == bgp.asn {
             let message = format!("BGP peer {ip} and the masters are both in AS {}", peer.value.asn);
-            let fault = const { rule("bgp-internal") }.fault(peer.at, message);
+            let fault = const { rule("bgp-internal") }.fault(endpoint.asn_at.or(peer.at), message);
             let hint =
                 "use two private ones, 64513 and 64512; within one AS a router needs `maximum-paths ibgp`";
             faults.push(fault.hint(hint));
@@ -197,23 +203,27 @@ fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
 
 fn hold_time(draft: &Draft, faults: &mut Vec<Fault>) {
     let bgp = &draft.endpoint.bgp;
-    let message = match bgp.value.hold_time {
-        0 => "`holdTime` is 0: routers keep the route to a dead master for ever".to_owned(),
+    let message = match bgp.hold_time {
+        0 => "`kubeMaster.bgp.holdTime` is 0: routers keep the route to a dead master for ever".to_owned(),
         seconds if seconds > LONG_HOLD_TIME => {
-            format!("`holdTime` is {seconds}: routers keep the route to a dead master for {seconds} seconds")
+            format!(
+                "`kubeMaster.bgp.holdTime` is {seconds}: routers keep the route to a dead master that long"
+            )
         }
         _ => return,
     };
-    if bgp.value.bfd {
+    if bgp.bfd {
         return;
     }
-    let fault = const { rule("bgp-hold-time") }.fault(bgp.at, message);
+    let fault = const { rule("bgp-hold-time") }.fault(draft.endpoint.hold_time_at, message);
     faults.push(fault.hint("9 is the default; with `bfd = true` the hold time matters less"));
 }
 
 /// The masters whose interface nobody named, though the mode speaks on it.
 fn interfaces(draft: &Draft, protocol: &str, faults: &mut Vec<Fault>) {
-    for master in draft.machines.iter().filter(|machine| machine.is_master() && machine.interface.is_none()) {
+    for master in
+        draft.machines.iter().filter(|machine| machine.is_master() && matches!(machine.interface, Ok(None)))
+    {
         let name = &master.name;
         let message = format!("master `{name}` has no `interface`, expected the one {protocol} speaks on");
         let fault = const { rule("interface-needed") }.fault(master.at, message);
