@@ -113,7 +113,7 @@ fn an_spdx_expression_is_permitted_when_the_allowed_licences_satisfy_it() {
         "GPL-3.0",
         "MIT AND GPL-3.0",
         "MIT AND (ISC",
-        "MIT OR",
+        "OR MIT",
         "MIT ISC",
         "MIT WITH B",
         "GPL-3.0 OR MIT AND X",
