@@ -7,7 +7,7 @@ mod cluster;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use cluster::log::Reason;
 use cluster::network::{Host, Network};
 use cluster::peer::{self, Peer, Programs};
 use cluster::throwaway::{Leaf, Throwaway};
-use cluster::{chain, run, wait_for};
+use cluster::{chain, run, seal, wait_for};
 use quorate_pki::cluster::CaMode;
 use tempfile::TempDir;
 
@@ -267,6 +267,51 @@ fn three_judges_accept_a_chain_with_the_root_alone_and_none_without_its_issuer()
         ];
         assert!(verdicts.iter().all(|verdict| verdict.is_ok() == accepted), "{name}: {verdicts:?}");
     }
+}
+
+/// A host key, its identity and its recipient, by two conversions that know nothing of each other.
+fn host_key(folder: &Path, machine: &str, verify: &Programs) -> (PathBuf, PathBuf, String) {
+    let (key, identity) = (folder.join(machine), folder.join(format!("{machine}.identity")));
+    seal::make_host_key(&key);
+    seal::write_host_identity(verify, &key, &identity);
+    let recipient = seal::host_recipient(&key.with_extension("pub"));
+    let age_says = run(Command::new("age-keygen").arg("-y").arg(&identity)).stdout;
+    assert_eq!(String::from_utf8(age_says).expect("UTF-8").trim_end(), recipient);
+    (key, identity, recipient)
+}
+
+#[test]
+fn sops_and_age_open_a_file_for_its_machine_and_for_no_other() {
+    let wanted = [Peer::Age, Peer::Python, Peer::SshKeygen, Peer::Sops, Peer::GoVerify];
+    let found: Vec<_> = wanted.into_iter().map(peer::find).collect();
+    let [Some(_), Some(_), Some(_), Some(sops), Some(verify)] = &found[..] else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (plain, sealed, armored) =
+        (folder.path().join("plain.yaml"), folder.path().join("sealed.yaml"), folder.path().join("key.age"));
+    fs::write(&plain, "quorum: two of three\n").expect("a file");
+    let (key, own, recipient) = host_key(folder.path(), "cp1", verify);
+    let (other_key, other, _) = host_key(folder.path(), "cp2", verify);
+
+    let mut command = Command::new(sops.path("sops"));
+    command.args(["encrypt", "--age", &recipient, "--output"]).args([&sealed, &plain]);
+    run(command.current_dir(folder.path()));
+    assert_eq!(seal::sops(sops, &sealed, &own), Some(b"quorum: two of three\n".to_vec()));
+    assert_eq!(seal::sops(sops, &sealed, &other), None);
+
+    let mut command = Command::new("age");
+    run(command.arg("-R").arg(key.with_extension("pub")).arg("-o").args([&armored, &plain]));
+    assert_eq!(seal::age(&armored, &key), Some(b"quorum: two of three\n".to_vec()));
+    assert_eq!(seal::age(&armored, &other_key), None);
+}
+
+#[test]
+fn a_damaged_file_does_not_pass_for_a_refusal() {
+    let (Some(_), Some(_)) = (peer::find(Peer::Age), peer::find(Peer::SshKeygen)) else { return };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (key, file) = (folder.path().join("cp1"), folder.path().join("damaged.age"));
+    seal::make_host_key(&key);
+    fs::write(&file, "age-encryption.org/v1\n-> ").expect("a file");
+    assert!(std::panic::catch_unwind(|| seal::age(&file, &key)).is_err());
 }
 
 fn namespaces_of(owner: &str) -> Vec<String> {

@@ -14,6 +14,7 @@ pub(crate) mod files;
 pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod peer;
+pub(crate) mod seal;
 pub(crate) mod throwaway;
 
 use std::process::{Command, Output};
