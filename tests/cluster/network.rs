@@ -12,6 +12,7 @@ use super::run;
 /// The machines of one test. Dropping it removes them; keep it longer than the processes on them.
 #[derive(Debug)]
 pub(crate) struct Network {
+    prefix: String,
     switch: String,
     hosts: Vec<Host>,
 }
@@ -31,14 +32,14 @@ impl Network {
     pub(crate) fn new(machines: &[(&str, &str)]) -> Self {
         sweep();
         // The owner's process id is in the name, so that a later run can tell what nobody owns any more.
-        let prefix = format!("quorate-{}-{}", std::process::id(), next_number());
-        let mut network = Self { switch: format!("{prefix}-switch"), hosts: Vec::new() };
+        let prefix = format!("quorate-{}-{}-", std::process::id(), next_number());
+        let mut network = Self { switch: format!("{prefix}switch"), hosts: Vec::new(), prefix };
         let switch = network.switch.clone();
         ip(&["netns", "add", &switch]);
         ip(&["-n", &switch, "link", "add", "bridge", "up", "type", "bridge"]);
         for (number, (name, address)) in machines.iter().enumerate() {
             let address: IpAddr = address.parse().expect("an address");
-            let namespace = format!("{prefix}-{name}");
+            let namespace = format!("{}{name}", network.prefix);
             // Known before it is made: a fault half way removes it all the same.
             network.hosts.push(Host { name: (*name).into(), address, namespace: namespace.clone() });
             let port = format!("port{number}");
@@ -51,6 +52,11 @@ impl Network {
             ip(&["-n", &namespace, "link", "set", "eth0", "up"]);
         }
         network
+    }
+
+    /// What the names of its namespaces begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// One machine by its name.
