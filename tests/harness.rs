@@ -281,7 +281,7 @@ fn host_key(folder: &Path, machine: &str, verify: &Programs) -> (PathBuf, PathBu
 }
 
 #[test]
-fn sops_and_age_open_a_file_for_its_machine_and_for_no_other() {
+fn sops_sops_nix_and_age_open_a_file_for_its_machine_and_for_no_other() {
     let wanted = [Peer::Age, Peer::Python, Peer::SshKeygen, Peer::Sops, Peer::GoVerify];
     let found: Vec<_> = wanted.into_iter().map(peer::find).collect();
     let [Some(_), Some(_), Some(_), Some(sops), Some(verify)] = &found[..] else { return };
@@ -297,6 +297,11 @@ fn sops_and_age_open_a_file_for_its_machine_and_for_no_other() {
     run(command.current_dir(folder.path()));
     assert_eq!(seal::sops(sops, &sealed, &own), Some(b"quorum: two of three\n".to_vec()));
     assert_eq!(seal::sops(sops, &sealed, &other), None);
+
+    if let (Some(nix), true) = (peer::find(Peer::SopsNix), peer::namespaces()) {
+        assert_eq!(seal::sops_nix(&nix, &sealed, "quorum", &key), Some(b"two of three".to_vec()));
+        assert_eq!(seal::sops_nix(&nix, &sealed, "quorum", &other_key), None);
+    }
 
     let mut command = Command::new("age");
     run(command.arg("-R").arg(key.with_extension("pub")).arg("-o").args([&armored, &plain]));

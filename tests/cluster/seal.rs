@@ -26,6 +26,30 @@ pub(crate) fn age(file: &Path, identity: &Path) -> Option<Vec<u8>> {
     opened(&mut command, |output| String::from_utf8_lossy(&output.stderr).contains("no identity matched"))
 }
 
+/// One value of a SOPS file as sops-nix lays it down for a service: its installer opens the file with the SSH host
+/// key and mounts a ramfs, here in a mount namespace of its own. `None` when the host key is no recipient's. Panics
+/// when the installer fails otherwise. `nix` is [`Peer::SopsNix`](super::peer::Peer::SopsNix).
+pub(crate) fn sops_nix(nix: &Programs, file: &Path, key: &str, host_key: &Path) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (mounted, link) = (folder.path().join("secrets.d"), folder.path().join("secrets"));
+    let manifest = serde_json::json!({
+        "secrets": [{
+            "name": key, "key": key, "path": link.join(key), "sopsFile": file, "format": "yaml", "mode": "0400",
+        }],
+        "secretsMountPoint": mounted,
+        "symlinkPath": link,
+        "keepGenerations": 1,
+        "ageSshKeyPaths": [host_key],
+    });
+    let path = folder.path().join("manifest.json");
+    fs::write(&path, manifest.to_string()).expect("a file");
+    let mut command = Command::new("unshare");
+    // What is mounted in there is to be seen from in there alone, so the value is read there too.
+    command.args(["--mount", "sh", "-c", "\"$1\" -ignore-passwd \"$2\" >&2 && cat \"$3\"", "sh"]);
+    command.arg(nix.path("sops-install-secrets")).arg(&path).arg(link.join(key));
+    opened(&mut command, |output| String::from_utf8_lossy(&output.stderr).contains("Error getting data key"))
+}
+
 /// Makes an SSH host key in `folder` as `ssh-keygen` does; its public half lies beside it with `.pub`.
 pub(crate) fn make_host_key(path: &Path) {
     run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(path));

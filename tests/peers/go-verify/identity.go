@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// identity prints the age identity that a machine derives from its ssh-ed25519 host key: the X25519 scalar of
-// the Ed25519 seed (RFC 8032 section 5.1.5, steps 1 and 2), in Bech32 (BIP 173). A machine that runs sops-nix
-// opens its files with this identity.
+// identity prints the age identity that a machine derives from its ssh-ed25519 host key: the first half of the
+// seed's SHA-512 (RFC 8032 section 5.1.5, step 1; X25519 itself sets and clears the bits of step 2), in Bech32
+// (BIP 173). A machine that runs sops-nix opens its files with this identity.
 func identity(args []string) error {
 	flags := flag.NewFlagSet("identity", flag.ContinueOnError)
 	path := flags.String("key", "", "OpenSSH private key file without a passphrase")
@@ -30,8 +30,6 @@ func identity(args []string) error {
 		return fmt.Errorf("%s: %w", *path, err)
 	}
 	scalar := sha512.Sum512(seed)
-	scalar[0] &= 248
-	scalar[31] = scalar[31]&127 | 64
 	fmt.Println(strings.ToUpper(bech32("age-secret-key-", scalar[:32])))
 	return nil
 }
