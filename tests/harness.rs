@@ -310,6 +310,32 @@ fn sops_sops_nix_and_age_open_a_file_for_its_machine_and_for_no_other() {
 }
 
 #[test]
+fn a_machines_folder_holds_what_its_identity_opens_and_no_more() {
+    let wanted = [Peer::Openssl, Peer::Age, Peer::Python, Peer::SshKeygen, Peer::Sops, Peer::GoVerify];
+    let found: Vec<_> = wanted.into_iter().map(peer::find).collect();
+    let [Some(_), Some(_), Some(_), Some(_), Some(sops), Some(verify)] = &found[..] else { return };
+    let pki = Pki::new(CaMode::Shared);
+    let certs = pki.folder.path();
+    let (_, identity, recipient) = host_key(certs, "host", verify);
+    let own = pki.members[0].pair("etcd-server");
+    let keys = serde_json::json!({ "etcd-server": fs::read_to_string(&own.key).expect("a key") });
+    let (plain, sealed) = (certs.join("keys.json"), certs.join("cp1/keys.yaml"));
+    fs::write(&plain, keys.to_string()).expect("a file");
+    let mut command = Command::new(sops.path("sops"));
+    command.args(["encrypt", "--age", &recipient, "--output-type", "yaml", "--output"]);
+    run(command.args([&sealed, &plain]).current_dir(certs));
+
+    let unsealed = MachineFiles::unseal(sops, certs, "cp1", &identity, &certs.join("unsealed"));
+    let pair = unsealed.pair("etcd-server");
+    for (there, here) in [(&pair.key, &own.key), (&pair.certificate, &own.certificate)] {
+        assert_eq!(fs::read(there).expect("a file"), fs::read(here).expect("a file"));
+    }
+    assert!(unsealed.trust("etcd").starts_with(certs.join("unsealed")));
+    // Its certificate is there, its key was not among the sealed ones.
+    assert!(std::panic::catch_unwind(|| unsealed.pair("etcd-peer").clone()).is_err());
+}
+
+#[test]
 fn a_damaged_file_does_not_pass_for_a_refusal() {
     let (Some(_), Some(_)) = (peer::find(Peer::Age), peer::find(Peer::SshKeygen)) else { return };
     let folder = tempfile::tempdir().expect("a temporary folder");

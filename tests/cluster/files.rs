@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::peer::Programs;
+use super::seal;
+
 /// A certificate file (leaf, then its issuer) and its key file, both PEM.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
@@ -25,6 +28,26 @@ impl MachineFiles {
             .map(|(kind, certificate)| (kind, Pair { key: certificate.with_extension("key"), certificate }))
             .filter(|(_, pair)| pair.key.exists());
         Self { pairs: pairs.collect(), trust: named(ca, ".bundle.crt").collect() }
+    }
+
+    /// Makes in `into` what `machine` has once it runs, and nothing else: the certificates and keys that `identity`
+    /// opens in the tree that `pki gen` wrote, and the bundles. Real sops does the opening.
+    pub(crate) fn unseal(sops: &Programs, certs: &Path, machine: &str, identity: &Path, into: &Path) -> Self {
+        let (from, ca) = (certs.join(machine), into.join("ca"));
+        fs::create_dir_all(&ca).expect("a folder");
+        let opened = seal::sops_json(sops, &from.join("keys.yaml"), identity);
+        let opened = opened.unwrap_or_else(|| panic!("`{machine}` cannot open its own keys.yaml"));
+        let keys: BTreeMap<String, String> = serde_json::from_slice(&opened).expect("text by kind");
+        for (kind, key) in keys {
+            fs::write(into.join(format!("{kind}.key")), key).expect("a key file");
+        }
+        for (kind, certificate) in named(&from, ".crt") {
+            fs::copy(certificate, into.join(format!("{kind}.crt"))).expect("a certificate");
+        }
+        for (authority, bundle) in named(&certs.join("ca"), ".bundle.crt") {
+            fs::copy(bundle, ca.join(format!("{authority}.bundle.crt"))).expect("a bundle");
+        }
+        Self::read(into, &ca)
     }
 
     /// The pair of a kind, `etcd-server` for instance.

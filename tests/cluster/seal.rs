@@ -11,9 +11,18 @@ use super::run;
 /// What is in a SOPS file, as `sops decrypt` prints it with the age identities of one file. `None` when none of
 /// them is a recipient's. Panics when the file itself is at fault: damage must not pass for a refusal.
 pub(crate) fn sops(sops: &Programs, file: &Path, identity: &Path) -> Option<Vec<u8>> {
+    decrypt(sops, file, identity, &[])
+}
+
+/// The same as a JSON object, whatever the file's format.
+pub(crate) fn sops_json(sops: &Programs, file: &Path, identity: &Path) -> Option<Vec<u8>> {
+    decrypt(sops, file, identity, &["--output-type", "json"])
+}
+
+fn decrypt(sops: &Programs, file: &Path, identity: &Path, options: &[&str]) -> Option<Vec<u8>> {
     let mut command = Command::new(sops.path("sops"));
     // sops adds every identity it can find: with no HOME and no variables it finds this one.
-    command.env_clear().env("SOPS_AGE_KEY_FILE", identity).arg("decrypt").arg(file);
+    command.env_clear().env("SOPS_AGE_KEY_FILE", identity).arg("decrypt").args(options).arg(file);
     // Source: sops, cmd/sops/codes/codes.go: CouldNotRetrieveKey.
     opened(&mut command, |output| output.status.code() == Some(128))
 }
