@@ -50,6 +50,8 @@ enum Found {
 enum Remedy {
     /// The script does; in CI its absence is a failure.
     Install,
+    /// The script does where Go is; in CI its absence is a failure.
+    Go,
     /// The person does, by running as root; in CI its absence is a failure.
     Root,
     /// No package registry has it, so CI cannot be asked for it either.
@@ -72,18 +74,13 @@ static PEERS: &[Row] = &[
         found: Found::Unpacked("etcd-3.4/bin"),
         remedy: Remedy::Install,
     },
-    Row { peer: Peer::Etcd36, name: "etcd 3.6", found: Found::Built("etcd"), remedy: Remedy::Install },
-    Row {
-        peer: Peer::GoVerify,
-        name: "go-verify",
-        found: Found::Built("go-verify"),
-        remedy: Remedy::Install,
-    },
+    Row { peer: Peer::Etcd36, name: "etcd 3.6", found: Found::Built("etcd"), remedy: Remedy::Go },
+    Row { peer: Peer::GoVerify, name: "go-verify", found: Found::Built("go-verify"), remedy: Remedy::Go },
     Row { peer: Peer::Namespaces, name: "network namespaces", found: Found::ByTrying, remedy: Remedy::Root },
     Row { peer: Peer::Nix, name: "nix", found: Found::Unpacked("nix/bin"), remedy: Remedy::Install },
     Row { peer: Peer::Openssl, name: "openssl", found: Found::OnPath("openssl"), remedy: Remedy::Install },
     Row { peer: Peer::Python, name: "python3", found: Found::OnPath("python3"), remedy: Remedy::Install },
-    Row { peer: Peer::Sops, name: "sops", found: Found::Built("sops"), remedy: Remedy::Install },
+    Row { peer: Peer::Sops, name: "sops", found: Found::Built("sops"), remedy: Remedy::Go },
     Row {
         peer: Peer::SopsNix,
         name: "sops-install-secrets",
@@ -173,6 +170,9 @@ fn absence(row: &Row, ci: Option<&str>) -> Result<String, String> {
     let name = row.name;
     let skipped = match row.remedy {
         Remedy::Install => format!("SKIPPED: {name} is not installed; run tests/peers/install"),
+        Remedy::Go => {
+            format!("SKIPPED: {name} is not installed; put `go` on PATH and run tests/peers/install")
+        }
         Remedy::Root => format!("SKIPPED: {name} are not to be had; run the tests as root"),
         Remedy::NoRegistry => format!("SKIPPED: {name} is not installed, and no package registry has it"),
     };
