@@ -1,0 +1,201 @@
+//! Which programs the tests ask for an opinion, how each is found and who installs it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// A program that is not ours, or what the machine must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// `age` and `age-keygen`.
+    Age,
+    /// Debian 12's `etcd` and `etcdctl`: the oldest in use.
+    Etcd34,
+    /// Current 3.6 `etcd`, `etcdctl` and `etcdutl`.
+    Etcd36,
+    /// Go's own certificate verification, in a program of ours: tests/peers/go-verify.
+    GoVerify,
+    /// Root, and a kernel that gives network namespaces to it.
+    Namespaces,
+    /// `nix` and `nix-instantiate`.
+    Nix,
+    /// `openssl`.
+    Openssl,
+    /// `python3` with its `ssl` module.
+    Python,
+    /// `sops`.
+    Sops,
+    /// `sops-install-secrets`, which opens a machine's secrets where sops-nix runs.
+    SopsNix,
+    /// `ssh-keygen`.
+    SshKeygen,
+}
+
+/// How a peer is found.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    /// This program is on PATH.
+    OnPath(&'static str),
+    /// tests/peers/install unpacked it into this folder of the cache.
+    Unpacked(&'static str),
+    /// tests/peers/build makes it from this module, now if need be.
+    Built(&'static str),
+    /// A namespace can be made and removed.
+    ByTrying,
+}
+
+/// Who brings a peer to a machine that lacks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// The script does; in CI its absence is a failure.
+    Install,
+    /// The script does where Go is; in CI its absence is a failure.
+    Go,
+    /// The person does, by running as root; in CI its absence is a failure.
+    Root,
+    /// No package registry has it, so CI cannot be asked for it either.
+    NoRegistry,
+}
+
+struct Row {
+    peer: Peer,
+    name: &'static str,
+    found: Found,
+    remedy: Remedy,
+}
+
+/// Every peer once, by name.
+static PEERS: &[Row] = &[
+    Row { peer: Peer::Age, name: "age", found: Found::OnPath("age"), remedy: Remedy::Install },
+    Row {
+        peer: Peer::Etcd34,
+        name: "etcd 3.4",
+        found: Found::Unpacked("etcd-3.4/bin"),
+        remedy: Remedy::Install,
+    },
+    Row { peer: Peer::Etcd36, name: "etcd 3.6", found: Found::Built("etcd"), remedy: Remedy::Go },
+    Row { peer: Peer::GoVerify, name: "go-verify", found: Found::Built("go-verify"), remedy: Remedy::Go },
+    Row { peer: Peer::Namespaces, name: "network namespaces", found: Found::ByTrying, remedy: Remedy::Root },
+    Row { peer: Peer::Nix, name: "nix", found: Found::Unpacked("nix/bin"), remedy: Remedy::Install },
+    Row { peer: Peer::Openssl, name: "openssl", found: Found::OnPath("openssl"), remedy: Remedy::Install },
+    Row { peer: Peer::Python, name: "python3", found: Found::OnPath("python3"), remedy: Remedy::Install },
+    Row { peer: Peer::Sops, name: "sops", found: Found::Built("sops"), remedy: Remedy::Go },
+    Row {
+        peer: Peer::SopsNix,
+        name: "sops-install-secrets",
+        found: Found::OnPath("sops-install-secrets"),
+        remedy: Remedy::NoRegistry,
+    },
+    Row {
+        peer: Peer::SshKeygen,
+        name: "ssh-keygen",
+        found: Found::OnPath("ssh-keygen"),
+        remedy: Remedy::Install,
+    },
+];
+
+/// The folder that holds a peer's programs.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs(PathBuf);
+
+impl Programs {
+    /// The path of one of them.
+    pub(crate) fn path(&self, program: &str) -> PathBuf {
+        self.0.join(program)
+    }
+}
+
+/// Where a peer's programs are. `None`, after a line that says so, when it is missing: the test then returns.
+/// Panics instead when `CI` is set and the peer could have been installed.
+pub(crate) fn find(peer: Peer) -> Option<Programs> {
+    let row = PEERS.iter().find(|row| row.peer == peer).expect("every peer has a row");
+    let found = search(row.found);
+    if found.is_none() {
+        let text = absence(row, std::env::var("CI").ok().as_deref()).unwrap_or_else(|text| panic!("{text}"));
+        // Not eprintln: the test runner would keep it to itself, as the test passes.
+        writeln!(std::io::stderr(), "{text}").expect("stderr takes a line");
+    }
+    found.map(Programs)
+}
+
+/// Whether this machine gives network namespaces, with the same consequences as [`find`].
+pub(crate) fn namespaces() -> bool {
+    find(Peer::Namespaces).is_some()
+}
+
+fn search(found: Found) -> Option<PathBuf> {
+    match found {
+        Found::OnPath(program) => {
+            let path = std::env::var_os("PATH")?;
+            std::env::split_paths(&path).find(|folder| folder.join(program).is_file())
+        }
+        Found::Unpacked(folder) => {
+            let cache = std::env::var_os("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+            Some(cache.join("quorate/peers").join(folder)).filter(|folder| folder.is_dir())
+        }
+        Found::Built(module) => build(module),
+        Found::ByTrying => namespace_can_be_made().then(|| PathBuf::from("/run/netns")),
+    }
+}
+
+/// Tried once: tests side by side would find each other's attempt.
+fn namespace_can_be_made() -> bool {
+    static TRIED: OnceLock<bool> = OnceLock::new();
+    *TRIED.get_or_init(|| {
+        let name = format!("quorate-{}-try", std::process::id());
+        ["add", "delete"].iter().all(|verb| {
+            let tried = Command::new("ip").args(["netns", verb, &name]).stderr(Stdio::null()).status();
+            tried.is_ok_and(|status| status.success())
+        })
+    })
+}
+
+/// `None` when there is no Go; panics when there is and the build fails, since nobody should take that for absence.
+fn build(module: &str) -> Option<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/build");
+    let output = Command::new(&script).arg(module).stderr(Stdio::inherit()).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot start {}: {error}", script.display()));
+    match output.status.code() {
+        Some(0) => Some(PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim_end())),
+        Some(2) => None,
+        _ => panic!("{} {module} failed with {}", script.display(), output.status),
+    }
+}
+
+/// What to say of a missing peer: `Ok` skips, `Err` fails. `ci` is the variable `CI` as it is set.
+fn absence(row: &Row, ci: Option<&str>) -> Result<String, String> {
+    let name = row.name;
+    let skipped = match row.remedy {
+        Remedy::Install => format!("SKIPPED: {name} is not installed; run tests/peers/install"),
+        Remedy::Go => {
+            format!("SKIPPED: {name} is not installed; put `go` on PATH and run tests/peers/install")
+        }
+        Remedy::Root => format!("SKIPPED: {name} are not to be had; run the tests as root"),
+        Remedy::NoRegistry => format!("SKIPPED: {name} is not installed, and no package registry has it"),
+    };
+    let in_ci = ci.is_some_and(|value| !matches!(value, "" | "false" | "0"));
+    if in_ci && row.remedy != Remedy::NoRegistry {
+        return Err(skipped.replacen("SKIPPED", "missing in CI", 1));
+    }
+    Ok(skipped)
+}
+
+#[test]
+fn a_missing_peer_fails_in_ci_unless_no_registry_has_it() {
+    for row in PEERS {
+        let obtainable = row.remedy != Remedy::NoRegistry;
+        assert_eq!(absence(row, Some("true")).is_err(), obtainable, "{}", row.name);
+        for laptop in [None, Some(""), Some("false"), Some("0")] {
+            let text = absence(row, laptop).expect("a laptop skips");
+            assert!(text.starts_with("SKIPPED: ") && text.contains(row.name), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_peer_has_one_row_and_the_rows_are_sorted() {
+    assert!(PEERS.is_sorted_by(|a, b| (a.peer as usize) < b.peer as usize));
+}

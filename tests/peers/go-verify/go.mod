@@ -1,0 +1,3 @@
+module quorate.test/peers/go-verify
+
+go 1.25
