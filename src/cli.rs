@@ -58,8 +58,8 @@ Examples:
 #[derive(Debug, Args)]
 pub struct InventoryArgs {
     /// The inventory: machines.nix, another dialect of Nix, or JSON
-    #[arg(long, value_name = "FILE", default_value = "machines.nix")]
-    pub inventory: PathBuf,
+    #[arg(long = "inventory", value_name = "FILE", default_value = "machines.nix")]
+    pub file: PathBuf,
     /// Who evaluates Nix
     #[arg(long, value_enum, default_value = "auto")]
     pub evaluator: EvaluatorArg,
@@ -81,6 +81,7 @@ pub enum EvaluatorArg {
 
 /// `pki gen`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that a person types")]
 pub struct Gen {
     /// The folder of the certificates
     #[arg(value_name = "CERTS", default_value = "certs")]
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        clap::CommandFactory::command().debug_assert();
+        <Cli as clap::CommandFactory>::command().debug_assert();
         let _ = Cli::try_parse_from(["pki", "gen"]).unwrap();
     }
 

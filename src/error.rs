@@ -162,7 +162,9 @@ fn io_hint(kind: io::ErrorKind) -> Option<String> {
         io::ErrorKind::NotFound => "check the path, and the folder you are in",
         io::ErrorKind::PermissionDenied => "check who owns it and its mode, with `ls -ld`",
         io::ErrorKind::StorageFull => "free some space and run this again: nothing was lost",
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is mounted read-only: work on a copy, or remount it",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system is mounted read-only: work on a copy, or remount it"
+        }
         _ => return None,
     };
     Some(hint.to_owned())
@@ -201,7 +203,9 @@ impl fmt::Display for Error {
                 list = looked.join(", ")
             ),
             Self::Recipient { place, cause, .. } => write!(f, "`{place}` is no recipient: {cause}"),
-            Self::Identity { place, cause, .. } => write!(f, "could not use the identity in {place}: {cause}"),
+            Self::Identity { place, cause, .. } => {
+                write!(f, "could not use the identity in {place}: {cause}")
+            }
             Self::NoIdentity { files, recipients, looked } => write!(
                 f,
                 "could not open {files}: no identity here is among its readers {recipients} (looked in {looked})",

@@ -139,8 +139,11 @@ impl Identities {
             self.broken.push(failed("it is no command line".to_owned()));
             return;
         };
-        match Command::new(program).args(arguments).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output() {
-            Ok(output) if output.status.success() => self.text(place, &Secret::from_bytes(output.stdout), true),
+        match Command::new(program).args(arguments).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output()
+        {
+            Ok(output) if output.status.success() => {
+                self.text(place, &Secret::from_bytes(output.stdout), true);
+            }
             Ok(output) => self.broken.push(failed(format!("`{program}` ended with {}", output.status))),
             Err(cause) => self.broken.push(failed(format!("`{program}` did not start: {cause}"))),
         }
@@ -198,7 +201,11 @@ impl NewIdentity {
     /// [`Error::Io`].
     pub fn write(&self, now: OffsetDateTime) -> Result<(), Error> {
         if let Some(folder) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::io("create", folder))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(Error::io("create", folder))?;
         }
         let mut file = OpenOptions::new()
             .write(true)

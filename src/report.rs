@@ -2,7 +2,7 @@
 //!
 //! stdout is data: tables, PEM, JSON. stderr is talk: `error:`, `warning:`, `hint:`, progress; lower case, no full
 //! stop, things in backticks. Colour only on a terminal, and never when NO_COLOR is set.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the one file that prints")]
+#![expect(clippy::print_stderr, reason = "the one file that prints")]
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -131,7 +131,8 @@ pub fn ask(question: &str) -> bool {
 /// Columns padded to their widest cell, two blanks between, nothing behind the last.
 pub fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {

@@ -67,7 +67,8 @@ fn relative(folder: &Path, certs: &Path) -> Result<Option<String>, Error> {
         let known = std::fs::canonicalize(path).ok();
         // What does not exist yet has no links in it either.
         let parent = || {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let parent =
+                path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
             Some(std::fs::canonicalize(parent).ok()?.join(path.file_name()?))
         };
         known.or_else(parent).map_or_else(|| std::path::absolute(path).map_err(Error::io("find", path)), Ok)
@@ -86,12 +87,18 @@ fn relative(folder: &Path, certs: &Path) -> Result<Option<String>, Error> {
 
 /// The rules that stand first, and the one that takes what nobody else claims. As few as there are sets of readers,
 /// so that a thousand machines still make a file that sops reads in an instant.
-fn rules(certs: &str, cluster: &Cluster, plan: &Plan, readers: &Readers) -> Result<(Vec<Rule>, Vec<Rule>), Error> {
+fn rules(
+    certs: &str,
+    cluster: &Cluster,
+    plan: &Plan,
+    readers: &Readers,
+) -> Result<(Vec<Rule>, Vec<Rule>), Error> {
     let folder = literal(certs);
     let shared: Vec<&str> = SHARED.iter().map(|shared| shared.name).collect();
     let for_admins = format!("{folder}/(ca/[^/]+|users/[^/]+|[^/]+/{HOST}|{})\\.yaml", shared.join("|"));
     let paths_of = |audience: &dyn Fn(&Audience) -> bool| -> Vec<String> {
-        let sops = plan.sealed.iter().filter(|sealed| sealed.format == Format::Sops && audience(&sealed.audience));
+        let sops =
+            plan.sealed.iter().filter(|sealed| sealed.format == Format::Sops && audience(&sealed.audience));
         sops.map(|sealed| format!("{certs}/{}", sealed.path)).collect()
     };
     let mut first = Vec::new();
@@ -116,7 +123,11 @@ fn rules(certs: &str, cluster: &Cluster, plan: &Plan, readers: &Readers) -> Resu
     for machine in cluster.nodes() {
         first.push(tier(machine.name(), &hosts(&mut std::iter::once(machine.name())))?);
     }
-    let rest = rule(&format!("secrets/.*{SECRET_ENDINGS}"), &readers.admins, vec!["secrets/example.yaml".to_owned()])?;
+    let rest = rule(
+        &format!("secrets/.*{SECRET_ENDINGS}"),
+        &readers.admins,
+        vec!["secrets/example.yaml".to_owned()],
+    )?;
     Ok((first, vec![rest]))
 }
 

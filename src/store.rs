@@ -35,7 +35,7 @@ pub struct Store {
 #[derive(Debug)]
 pub enum Sealed {
     /// A SOPS file.
-    Sops(SealedFile),
+    Sops(Box<SealedFile>),
     /// An age file.
     Age(Vec<u8>),
 }
@@ -68,14 +68,18 @@ impl Store {
         let paths: BTreeSet<String> = planned_files(plan).into_iter().chain(recorded(manifest)).collect();
         let files: Vec<(String, Vec<u8>)> = paths
             .into_par_iter()
-            .filter_map(|path| read_file(root, &path).transpose().map(|bytes| bytes.map(|bytes| (path, bytes))))
+            .filter_map(|path| {
+                read_file(root, &path).transpose().map(|bytes| bytes.map(|bytes| (path, bytes)))
+            })
             .collect::<Result<_, _>>()?;
         let (sealed, clear): (Vec<_>, Vec<_>) = files.into_iter().partition(|(path, _)| is_sealed(path));
         let mut faults = Vec::new();
         let mut facts = BTreeMap::new();
         let mut originals = BTreeMap::new();
-        let parsed: Vec<_> =
-            sealed.into_par_iter().map(|(path, bytes)| parse_sealed(&path, bytes).map(|sealed| (path, sealed))).collect();
+        let parsed: Vec<_> = sealed
+            .into_par_iter()
+            .map(|(path, bytes)| parse_sealed(&path, bytes).map(|sealed| (path, sealed)))
+            .collect();
         for result in parsed {
             match result {
                 Ok((path, sealed)) => {
@@ -100,7 +104,10 @@ fn recorded(manifest: &Manifest) -> BTreeSet<String> {
     let hosts = manifest.machines.keys().map(|machine| format!("{machine}/{HOST}.pub"));
     let all = certs.chain(sealed).chain(hosts).chain(manifest.orphans.iter().cloned());
     // A manifest that was tampered with must not lead us out of the folder.
-    all.filter(|path| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))).collect()
+    all.filter(|path| {
+        Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+    })
+    .collect()
 }
 
 /// Every file below the folder, as far down as ours stand, without what is git's or the commit's own.
@@ -134,14 +141,19 @@ fn names(folder: &Path) -> Result<Vec<String>, Error> {
 fn read_file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, Error> {
     let full = root.join(path);
     match fs::metadata(&full) {
-        Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(cause) => return Err(Error::io("read", full)(cause)),
         Ok(found) if !found.is_file() => {
             let cause = io::Error::other("it is no regular file");
             return Err(Error::io("read", full)(cause));
         }
         Ok(found) if found.len() > LONGEST => {
-            let cause = io::Error::other(format!("it has {} bytes, no file of ours has more than {LONGEST}", found.len()));
+            let cause = io::Error::other(format!(
+                "it has {} bytes, no file of ours has more than {LONGEST}",
+                found.len()
+            ));
             return Err(Error::io("read", full)(cause));
         }
         Ok(_) => {}
@@ -149,12 +161,17 @@ fn read_file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, Error> {
     fs::read(&full).map(Some).map_err(Error::io("read", full))
 }
 
+/// The two forms of a sealed file, by what its name ends in: we name them, so the case is ours.
 fn is_sealed(path: &str) -> bool {
-    [".yaml", ".age"].iter().any(|ending| path.ends_with(ending))
+    is_age(path) || path.rsplit_once('.').is_some_and(|(_, ending)| ending == "yaml")
+}
+
+fn is_age(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| ending == "age")
 }
 
 fn parse_sealed(path: &str, bytes: Vec<u8>) -> Result<Sealed, StateFault> {
-    if path.ends_with(".age") {
+    if is_age(path) {
         let armored = bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----");
         if !armored && !bytes.starts_with(b"age-encryption.org/v1\n") {
             return Err(StateFault::damaged(path, "it is no age file"));
@@ -162,7 +179,9 @@ fn parse_sealed(path: &str, bytes: Vec<u8>) -> Result<Sealed, StateFault> {
         return Ok(Sealed::Age(bytes));
     }
     let text = String::from_utf8(bytes).map_err(|_| StateFault::damaged(path, "it is not UTF-8"))?;
-    SealedFile::parse(&text).map(Sealed::Sops).map_err(|error| StateFault::damaged(path, error.to_string()))
+    SealedFile::parse(&text)
+        .map(|file| Sealed::Sops(Box::new(file)))
+        .map_err(|error| StateFault::damaged(path, error.to_string()))
 }
 
 fn sealed_facts(path: &str, sealed: &Sealed) -> SealedFacts {

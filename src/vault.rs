@@ -37,7 +37,9 @@ impl Vault {
     pub fn open(store: &Store, files: &BTreeSet<String>, identities: &mut Identities) -> Result<Self, Error> {
         let outcomes: Vec<(String, Result<OpenFile, Refused>)> = files
             .par_iter()
-            .filter_map(|path| store.sealed.get(path).map(|sealed| (path.clone(), open_one(path, sealed, &identities.all))))
+            .filter_map(|path| {
+                store.sealed.get(path).map(|sealed| (path.clone(), open_one(path, sealed, &identities.all)))
+            })
             .collect();
         let mut vault = Self::default();
         let mut refused = Vec::new();
@@ -47,7 +49,9 @@ impl Vault {
                 Ok(file) => {
                     vault.files.insert(path, file);
                 }
-                Err(Refused::Damaged { cause, hint }) => return Err(Error::Sealed { file: path, cause, hint }),
+                Err(Refused::Damaged { cause, hint }) => {
+                    return Err(Error::Sealed { file: path, cause, hint });
+                }
                 Err(Refused::NoIdentity { recipients }) => {
                     if refused.is_empty() {
                         readers = recipients;
@@ -96,7 +100,8 @@ fn open_one(
         },
         Sealed::Age(bytes) => match age_file::decrypt(bytes, identities) {
             Ok(secret) => {
-                let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".age")).unwrap_or_default();
+                let stem =
+                    path.rsplit('/').next().and_then(|name| name.strip_suffix(".age")).unwrap_or_default();
                 Ok(OpenFile::Age(stem.to_owned(), secret))
             }
             Err(age_file::AgeError::NoIdentity) => Err(Refused::NoIdentity { recipients: Vec::new() }),
@@ -132,7 +137,11 @@ impl Sealer<'_> {
             .iter()
             .map(|(entry, source)| Ok((entry.name.as_str(), self.content(action, entry, source)?)))
             .collect::<Result<_, Error>>()?;
-        let failed = |cause: String, hint: &str| Error::Sealed { file: action.path.clone(), cause, hint: hint.to_owned() };
+        let failed = |cause: String, hint: &str| Error::Sealed {
+            file: action.path.clone(),
+            cause,
+            hint: hint.to_owned(),
+        };
         if action.format == Format::Age {
             let Some((_, secret)) = secrets.first() else { return Ok(None) };
             let bytes = age_file::encrypt(secret, &recipients, Encoding::Armored)
@@ -141,8 +150,12 @@ impl Sealer<'_> {
         }
         let entries: Vec<(&str, &Secret)> = secrets.iter().map(|(name, secret)| (*name, secret)).collect();
         let text = match (action.change, self.vault.files.get(&action.path)) {
-            (SealChange::Rekey, Some(OpenFile::Sops(opened))) => opened.rekey(&entries, &recipients, self.lastmodified),
-            (SealChange::Update, Some(OpenFile::Sops(opened))) => opened.reseal(&entries, &recipients, self.lastmodified),
+            (SealChange::Rekey, Some(OpenFile::Sops(opened))) => {
+                opened.rekey(&entries, &recipients, self.lastmodified)
+            }
+            (SealChange::Update, Some(OpenFile::Sops(opened))) => {
+                opened.reseal(&entries, &recipients, self.lastmodified)
+            }
             _ => sops::seal(&entries, &recipients, self.lastmodified),
         };
         let text = text.map_err(|error| failed(error.to_string(), error.hint()))?;

@@ -1,4 +1,5 @@
 //! `pki gen` on a user's repository: it converges, and only what must change changes.
+#![allow(clippy::unwrap_used, reason = "a fault ends the test")]
 
 mod project;
 
@@ -46,7 +47,10 @@ fn growing_from_three_to_five_masters_touches_nothing_of_the_three() {
     project.pki(["gen"]).expect(0);
     for path in changed(&before, &project.tree("")) {
         let new = path.starts_with("certs/cp4/") || path.starts_with("certs/cp5/");
-        assert!(new || ["certs/manifest.json", ".sops.yaml", "machines.nix"].contains(&path.as_str()), "{path}");
+        assert!(
+            new || ["certs/manifest.json", ".sops.yaml", "machines.nix"].contains(&path.as_str()),
+            "{path}"
+        );
     }
 }
 
@@ -57,7 +61,9 @@ fn a_machine_that_moves_gets_new_certificates_and_keeps_its_keys() {
     project.write("machines.nix", machines(3, "").replace("10.13.13.12", "10.13.13.42"));
     assert_eq!(
         plan(&project),
-        ["reissue cp2 etcd-server etcd-peer apiserver kubelet-server (machine cp2 moved from 10.13.13.12 to 10.13.13.42)"]
+        [
+            "reissue cp2 etcd-server etcd-peer apiserver kubelet-server (machine cp2 moved from 10.13.13.12 to 10.13.13.42)"
+        ]
     );
     project.pki(["gen"]).expect(0);
     let names = ["apiserver", "etcd-peer", "etcd-server", "kubelet-server"];
@@ -69,7 +75,8 @@ fn a_machine_that_moves_gets_new_certificates_and_keeps_its_keys() {
 #[test]
 fn another_service_range_changes_the_api_servers_alone_and_says_which_name_is_missing() {
     let project = Project::generated(&machines(3, ""));
-    let cluster = "  cluster = { name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; serviceCidr = \"10.100.0.0/16\"; };\n";
+    let cluster =
+        "  cluster = { name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; serviceCidr = \"10.100.0.0/16\"; };\n";
     project.write("machines.nix", machines(3, cluster));
     let reason = "(SAN 10.100.0.1 missing; SAN 10.96.0.1 no longer wanted)";
     assert_eq!(plan(&project), ["cp1", "cp2", "cp3"].map(|cp| format!("reissue {cp} apiserver {reason}")));
@@ -123,7 +130,13 @@ fn a_machine_that_leaves_is_an_orphan_until_it_is_pruned() {
 fn a_machine_that_stops_being_a_member_keeps_its_other_keys_and_their_ciphertext() {
     let project = Project::generated(&machines(3, ""));
     let before = project.read("certs/cp3/keys.yaml");
-    project.write("machines.nix", machines(3, "").replace("10.13.13.13\"; kubernetes.enable = true; etcd.enable = true;", "10.13.13.13\"; kubernetes.enable = true;"));
+    project.write(
+        "machines.nix",
+        machines(3, "").replace(
+            "10.13.13.13\"; kubernetes.enable = true; etcd.enable = true;",
+            "10.13.13.13\"; kubernetes.enable = true;",
+        ),
+    );
     let run = project.pki(["gen", "--prune"]).expect(0);
     assert!(run.stdout.contains("etcd-server is not needed any more"), "{}", run.stdout);
     let after = project.read("certs/cp3/keys.yaml");
@@ -167,7 +180,8 @@ fn the_key_of_another_host_voids_everything_that_was_sealed_to_the_old_one() {
     let project = Project::generated(&machines(3, ""));
     let before = project.read("certs/cp2/keys.yaml");
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB5lLPGCQZKxIAtJdN3BDImWGMy6oxRhDZcN8pTbQ1Hi";
-    let text = machines(3, "").replace("ip = \"10.13.13.12\";", &format!("ip = \"10.13.13.12\"; hostKey = \"{key}\";"));
+    let text = machines(3, "")
+        .replace("ip = \"10.13.13.12\";", &format!("ip = \"10.13.13.12\"; hostKey = \"{key}\";"));
     project.write("machines.nix", text);
     let run = project.pki(["gen"]).expect(0);
     assert!(run.stdout.contains("machine cp2 has another SSH host key"), "{}", run.stdout);
@@ -189,12 +203,19 @@ fn an_admin_who_comes_changes_no_ciphertext_and_one_who_leaves_changes_all() {
     let own = own.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned();
     let other = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg";
     let with = |admins: &str| {
-        machines(1, &format!("  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = [ {admins} ]; }};\n"))
+        machines(
+            1,
+            &format!(
+                "  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = [ {admins} ]; }};\n"
+            ),
+        )
     };
     let values = |project: &Project| -> Vec<String> {
         let tree = project.tree("certs");
         let sealed = tree.iter().filter(|(path, _)| path.ends_with(".yaml"));
-        let lines = sealed.flat_map(|(_, text)| String::from_utf8(text.clone()).unwrap().lines().map(ToOwned::to_owned).collect::<Vec<_>>());
+        let lines = sealed.flat_map(|(_, text)| {
+            String::from_utf8(text.clone()).unwrap().lines().map(ToOwned::to_owned).collect::<Vec<_>>()
+        });
         lines.filter(|line| line.contains("ENC[") && !line.trim_start().starts_with("mac:")).collect()
     };
     let before = values(&project);
@@ -223,7 +244,9 @@ fn the_form_of_the_keys_changes_in_one_go_and_back() {
     project.pki(["gen"]).expect(0);
     assert!(project.path("certs/cp1/etcd-server.age").exists(), "the form is remembered");
     project.pki(["gen", "--format", "sops"]).expect(0);
-    assert!(project.path("certs/cp1/keys.yaml").exists() && !project.path("certs/cp1/etcd-server.age").exists());
+    assert!(
+        project.path("certs/cp1/keys.yaml").exists() && !project.path("certs/cp1/etcd-server.age").exists()
+    );
     assert_eq!(changed(&before, &public(&project)), Vec::<String>::new());
     project.pki(["check"]).expect(0);
 }

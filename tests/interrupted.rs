@@ -1,5 +1,11 @@
 //! `pki gen` killed at any moment, and on a disk that fills up: the tree is the old one or the planned one, the next
 //! run sees to it, and no key is ever in clear.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a fault ends the test"
+)]
 
 mod project;
 
@@ -28,7 +34,8 @@ fn visible(tree: &Tree) -> Tree {
 
 /// The tree that a committed run will have: what stands there, what is still to be moved over it, without what goes.
 fn planned(tree: &Tree) -> Option<Tree> {
-    let journal: serde_json::Value = serde_json::from_slice(tree.get("certs/.gen-commit/journal.json")?).unwrap();
+    let journal: serde_json::Value =
+        serde_json::from_slice(tree.get("certs/.gen-commit/journal.json")?).unwrap();
     let mut planned = visible(tree);
     for (path, bytes) in tree {
         if let Some(name) = path.strip_prefix("certs/.gen-commit/tree/") {
@@ -109,14 +116,22 @@ fn judge(project: &Project, before: &Tree, arguments: &[&str]) -> &'static str {
         (None, false) => {
             // All in place: the new tree is whole, whatever of the commit's own folder is left.
             project.pki(arguments).expect(0);
-            assert_eq!(changed(&now, &visible(&project.tree(""))), Vec::<String>::new(), "it was not the planned tree");
+            assert_eq!(
+                changed(&now, &visible(&project.tree(""))),
+                Vec::<String>::new(),
+                "it was not the planned tree"
+            );
             "done"
         }
     };
     let run = project.pki(arguments).expect(0);
     if let Some(promised) = promised {
         assert!(run.stderr.contains("finished an interrupted run"), "{}", run.stderr);
-        assert_eq!(changed(&promised, &visible(&project.tree(""))), Vec::<String>::new(), "not what was committed");
+        assert_eq!(
+            changed(&promised, &visible(&project.tree(""))),
+            Vec::<String>::new(),
+            "not what was committed"
+        );
     }
     assert!(!project.tree("").keys().any(|path| is_remains(path)), "remains were not cleaned up");
     project.pki([&["gen", "--dry-run"], &arguments[1..]].concat()).expect(0);
@@ -161,7 +176,11 @@ fn a_first_gen_that_is_killed_leaves_nothing_or_everything() {
 
 #[test]
 fn a_renewal_that_is_killed_leaves_the_old_or_the_new_certificates() {
-    kill_at_random("renewing", &Project::generated(&machines(3, "")), &["gen", "--at", "2028-01-01T00:00:00Z"]);
+    kill_at_random(
+        "renewing",
+        &Project::generated(&machines(3, "")),
+        &["gen", "--at", "2028-01-01T00:00:00Z"],
+    );
 }
 
 #[test]
@@ -211,7 +230,7 @@ impl Drop for SmallDisk<'_> {
 /// Every size from nothing to enough: a clear error and the old tree, and once there is room, the whole new one.
 fn fill_the_disk(start: &Project) {
     let mut failed = 0;
-    for kib in (40..=2400).step_by(118) {
+    for kib in (40..=760).step_by(36) {
         let project = Project::new("");
         let Some(disk) = SmallDisk::mount(project.root(), kib) else { return };
         for (path, bytes) in start.tree("") {
@@ -231,7 +250,11 @@ fn fill_the_disk(start: &Project) {
         if run.code != 0 {
             failed += 1;
             let run = run.expect(2);
-            assert!(run.stderr.contains("no space left") || run.stderr.contains("storage full"), "{}", run.stderr);
+            assert!(
+                run.stderr.contains("no space left") || run.stderr.contains("storage full"),
+                "{}",
+                run.stderr
+            );
             let committed = project.path("certs/.gen-commit").exists();
             assert!(committed || visible(&project.tree("")) == before, "{kib} KiB: the old tree was touched");
             disk.grow();

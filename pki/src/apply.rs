@@ -35,7 +35,12 @@ pub struct Issued {
 
 /// The sealed files that must be opened before the actions can be carried out: issuers that sign, and whatever is
 /// sealed again. Empty when everything is new or nothing is to do.
-pub fn files_to_open(plan: &Plan, state: &State, certs: &[CertAction], sealed: &[SealAction]) -> BTreeSet<String> {
+pub fn files_to_open(
+    plan: &Plan,
+    state: &State,
+    certs: &[CertAction],
+    sealed: &[SealAction],
+) -> BTreeSet<String> {
     let mut files = BTreeSet::new();
     let made: BTreeMap<&CertId, &CertAction> = certs.iter().map(|action| (&action.id, action)).collect();
     let new_key = |id: &CertId| made.get(id).is_some_and(|action| action.key == KeySource::New);
@@ -67,7 +72,7 @@ pub fn files_to_open(plan: &Plan, state: &State, certs: &[CertAction], sealed: &
 
 /// Where the key of a certificate is sealed today.
 pub fn key_entry(plan: &Plan, state: &State, id: &CertId) -> Option<Entry> {
-    let mut homes = plan.sealed.iter().flat_map(|sealed| {
+    let mut homes = plan.sealed.iter().filter_map(|sealed| {
         let entry = sealed.entries.iter().find(|entry| entry.content == Content::Key(id.clone()));
         entry.map(|entry| Entry { file: sealed.path.clone(), name: entry.name.clone() })
     });
@@ -88,8 +93,12 @@ pub fn apply(
     now: OffsetDateTime,
 ) -> Result<Issued, IssueError> {
     let run = Run { plan, state, open, key_type: cluster.policy().key_type, now };
-    let mut issued =
-        Issued { certs: BTreeMap::new(), made: BTreeSet::new(), keys: BTreeMap::new(), shared: BTreeMap::new() };
+    let mut issued = Issued {
+        certs: BTreeMap::new(),
+        made: BTreeSet::new(),
+        keys: BTreeMap::new(),
+        shared: BTreeMap::new(),
+    };
     let signing: BTreeSet<Authority> = plan
         .certs
         .iter()
@@ -148,7 +157,8 @@ impl Run<'_> {
     }
 
     fn kept(&self, id: &CertId) -> Result<CertFacts, IssueError> {
-        let missing = || IssueError::Sign { id: id.to_string(), cause: "it is to be kept and is not there".to_owned() };
+        let missing =
+            || IssueError::Sign { id: id.to_string(), cause: "it is to be kept and is not there".to_owned() };
         self.state.cert(id).cloned().ok_or_else(missing)
     }
 
@@ -208,18 +218,21 @@ fn signer<'a>(
     signers: &'a BTreeMap<Authority, Signer>,
     issuer: Authority,
 ) -> Result<&'a Signer, IssueError> {
-    let missing =
-        || IssueError::Sign { id: cert.id.to_string(), cause: format!("its issuer `{issuer}` is not at hand") };
+    let missing = || IssueError::Sign {
+        id: cert.id.to_string(),
+        cause: format!("its issuer `{issuer}` is not at hand"),
+    };
     signers.get(&issuer).ok_or_else(missing)
 }
 
 /// The shared secrets that no file holds yet, each made once however many files will hold it.
 fn shared_secrets(sealed: &[SealAction]) -> Result<BTreeMap<&'static str, SecretString>, IssueError> {
     let mut secrets = BTreeMap::new();
-    let wanted = sealed.iter().flat_map(|action| &action.entries).filter_map(|(entry, source)| match entry.content {
-        Content::Shared(name) if *source == Source::New => Some(name),
-        _ => None,
-    });
+    let wanted =
+        sealed.iter().flat_map(|action| &action.entries).filter_map(|(entry, source)| match entry.content {
+            Content::Shared(name) if *source == Source::New => Some(name),
+            _ => None,
+        });
     for name in wanted {
         if !secrets.contains_key(name) {
             let secret = make_shared(name).map_err(|cause| IssueError::Key { id: name.to_owned(), cause })?;

@@ -1,7 +1,7 @@
 //! The plan against what exists: what is kept, issued, renewed or issued again, and why. A value that is shown,
 //! and the same value that is applied. Needs no private key to decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use time::OffsetDateTime;
@@ -92,15 +92,15 @@ pub fn certificates(
     }
     let mut actions: Vec<CertAction> = Vec::with_capacity(plan.certs.len());
     let mut faults = Vec::new();
-    let mut changed = BTreeMap::new();
+    let mut changed = BTreeSet::new();
     let homes = key_homes(plan);
     for cert in &plan.certs {
         let context = Context { cluster, plan, state, readers, now, homes: &homes };
-        let issuer_changed = cert.issuer.is_some_and(|issuer| changed.contains_key(&CertId::authority(issuer)));
+        let issuer_changed = cert.issuer.is_some_and(|issuer| changed.contains(&CertId::authority(issuer)));
         match context.decide(cert, issuer_changed) {
             Ok(action) => {
                 if action.change != Change::Keep {
-                    changed.insert(action.id.clone(), ());
+                    changed.insert(action.id.clone());
                 }
                 actions.push(action);
             }
@@ -112,7 +112,8 @@ pub fn certificates(
 
 /// Which sealed file holds the key of which certificate.
 fn key_homes(plan: &Plan) -> BTreeMap<&CertId, Entry> {
-    let entries = plan.sealed.iter().flat_map(|sealed| sealed.entries.iter().map(move |entry| (sealed, entry)));
+    let entries =
+        plan.sealed.iter().flat_map(|sealed| sealed.entries.iter().map(move |entry| (sealed, entry)));
     entries
         .filter_map(|(sealed, entry)| match &entry.content {
             Content::Key(id) => Some((id, Entry { file: sealed.path.clone(), name: entry.name.clone() })),
@@ -148,12 +149,14 @@ fn integrity(cert: &CertPlan, state: &State) -> Result<(), StateFault> {
     // An issuer that is gone is made again from its sealed key; what it signed is signed anew then.
     let Some(issuer) = issuer else { return Ok(()) };
     if !facts.is_signed_by(issuer) {
-        let message = format!("it was changed by hand: the signature of `{}` is not on it", issuer.common_name);
+        let message =
+            format!("it was changed by hand: the signature of `{}` is not on it", issuer.common_name);
         return Err(StateFault::damaged(&file, message));
     }
     let expected: &[&CertFacts] = if cert.is_authority() { &[] } else { &[issuer] };
     if !chain.iter().skip(1).eq(expected.iter().copied()) {
-        let message = format!("behind the certificate it does not hold its issuer `{}` alone", issuer.common_name);
+        let message =
+            format!("behind the certificate it does not hold its issuer `{}` alone", issuer.common_name);
         return Err(StateFault::damaged(&file, message));
     }
     Ok(())
@@ -184,7 +187,12 @@ impl Context<'_> {
         }
         if let Some(machine) = replaced {
             let reasons = vec![Reason::HostKeyChanged { machine }];
-            return Ok(CertAction { id: cert.id.clone(), change: Change::Issue, reasons, key: KeySource::New });
+            return Ok(CertAction {
+                id: cert.id.clone(),
+                change: Change::Issue,
+                reasons,
+                key: KeySource::New,
+            });
         }
         if let (true, Some(issuer)) = (issuer_changed, cert.issuer) {
             reasons.push(Reason::IssuerRenewed { issuer: issuer.name().to_owned() });
@@ -202,7 +210,8 @@ impl Context<'_> {
 
     /// A certificate whose file does not exist: with its key where that one does, else with a new one.
     fn make(&self, cert: &CertPlan, sealed_key: Option<Entry>, replaced: Option<String>) -> CertAction {
-        let known = self.state.manifest.as_ref().is_some_and(|manifest| manifest.certificate(&cert.id).is_some());
+        let known =
+            self.state.manifest.as_ref().is_some_and(|manifest| manifest.certificate(&cert.id).is_some());
         let (reason, key) = match (replaced, sealed_key) {
             (Some(machine), _) => (Reason::HostKeyChanged { machine }, KeySource::New),
             (None, Some(entry)) => (Reason::FileMissing, KeySource::Sealed(entry)),
@@ -216,8 +225,11 @@ impl Context<'_> {
     fn key_is_gone(&self, cert: &CertPlan) -> Result<CertAction, StateFault> {
         let file = self.homes.get(&cert.id).map_or_else(String::new, |home| home.file.clone());
         if cert.is_authority() {
-            let message = format!("it holds the key of authority `{}` and that key is gone", cert.common_name);
-            let hint = format!("bring it back with `git checkout -- certs/{file}`: without it nothing can be signed");
+            let message =
+                format!("it holds the key of authority `{}` and that key is gone", cert.common_name);
+            let hint = format!(
+                "bring it back with `git checkout -- certs/{file}`: without it nothing can be signed"
+            );
             return Err(StateFault { file, message, hint });
         }
         let reasons = vec![Reason::KeyMissing { file }];
@@ -251,7 +263,8 @@ impl Context<'_> {
         if !reasons.iter().any(explained) {
             return reasons;
         }
-        let list = |ips: &[std::net::IpAddr]| ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let list =
+            |ips: &[std::net::IpAddr]| ips.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let moved = Reason::Moved { machine: name.clone(), from: list(then), to: list(now) };
         std::iter::once(moved).chain(reasons.into_iter().filter(|reason| !explained(reason))).collect()
     }

@@ -79,7 +79,9 @@ pub fn decide(
     if prune {
         sealed.iter_mut().for_each(prune_entries);
     }
-    let unplanned = sealed.iter().flat_map(|action| action.unplanned.iter().map(|name| format!("{}: {name}", action.path)));
+    let unplanned = sealed
+        .iter()
+        .flat_map(|action| action.unplanned.iter().map(|name| format!("{}: {name}", action.path)));
     orphans.extend(unplanned);
     let mut files = public_files(plan, state, readers, &certs);
     if prune {
@@ -107,15 +109,22 @@ fn foreign(state: &State) -> Vec<StateFault> {
     if state.manifest.is_some() || state.is_empty() {
         return Vec::new();
     }
-    let names = state.certs.keys().map(CertId::file).chain(state.sealed.keys().cloned()).chain(state.files.keys().cloned());
+    let names = state
+        .certs
+        .keys()
+        .map(CertId::file)
+        .chain(state.sealed.keys().cloned())
+        .chain(state.files.keys().cloned());
     let mut names: Vec<String> = names.collect();
     names.sort();
     let count = names.len();
     let more = if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
     names.truncate(3);
     let first = names.first().cloned().unwrap_or_default();
-    let message = format!("the folder holds {}{more}, and no manifest.json: it is not ours", names.join(", "));
-    let hint = "name an empty folder, or bring manifest.json back from git if these files were made by `pki gen`";
+    let message =
+        format!("the folder holds {}{more}, and no manifest.json: it is not ours", names.join(", "));
+    let hint =
+        "name an empty folder, or bring manifest.json back from git if these files were made by `pki gen`";
     vec![StateFault { file: first, message, hint: hint.to_owned() }]
 }
 
@@ -158,7 +167,9 @@ fn public_files(plan: &Plan, state: &State, readers: &Readers, certs: &[CertActi
         });
     }
     if state.manifest.is_none() {
-        actions.iter_mut().for_each(|action| "new".clone_into(&mut action.reason));
+        for action in &mut actions {
+            "new".clone_into(&mut action.reason);
+        }
     }
     actions
 }
@@ -167,8 +178,11 @@ fn public_files(plan: &Plan, state: &State, readers: &Readers, certs: &[CertActi
 fn orphan_files(plan: &Plan, state: &State, sealed: &[SealAction]) -> Vec<String> {
     let Some(manifest) = &state.manifest else { return Vec::new() };
     let planned: BTreeSet<String> = crate::outcome::planned_files(plan);
-    let going: BTreeSet<&str> =
-        sealed.iter().filter(|action| action.change == SealChange::Remove).map(|action| action.path.as_str()).collect();
+    let going: BTreeSet<&str> = sealed
+        .iter()
+        .filter(|action| action.change == SealChange::Remove)
+        .map(|action| action.path.as_str())
+        .collect();
     let certs = manifest.certificates.iter().map(|record| record.file.clone());
     let secrets = manifest.sealed.iter().map(|record| record.file.clone());
     let hosts = manifest.machines.keys().map(|machine| format!("{machine}/{HOST}.pub"));
@@ -198,8 +212,15 @@ fn prune_entries(action: &mut SealAction) {
     }
 }
 
-fn stale_manifest(cluster: &Cluster, plan: &Plan, state: &State, readers: &Readers, decision: &Decision) -> bool {
-    let certs = state.certs.iter().filter_map(|(id, chain)| Some((id.clone(), chain.first()?.clone()))).collect();
+fn stale_manifest(
+    cluster: &Cluster,
+    plan: &Plan,
+    state: &State,
+    readers: &Readers,
+    decision: &Decision,
+) -> bool {
+    let certs =
+        state.certs.iter().filter_map(|(id, chain)| Some((id.clone(), chain.first()?.clone()))).collect();
     let sealed = Sealed::after(&decision.sealed);
     let service_account = state.manifest.as_ref().and_then(|manifest| manifest.service_account.clone());
     let expected = manifest_of(cluster, plan, readers, &certs, sealed, service_account, &decision.orphans);

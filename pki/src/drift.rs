@@ -123,12 +123,15 @@ pub fn compare(plan: &CertPlan, facts: &CertFacts) -> Vec<Reason> {
     }
     reasons.extend(plan.sans.iter().filter(|san| !facts.sans.contains(san)).cloned().map(Reason::SanMissing));
     reasons.extend(facts.sans.iter().filter(|san| !plan.sans.contains(san)).cloned().map(Reason::SanExtra));
-    let (found, expected) = (found_usage(facts), expected_usage(plan.usage, &facts.key_type));
+    let found = usage_text(&facts.key_usages, &facts.purposes);
+    let expected = expected_usage(plan.usage, &facts.key_type);
     if found != expected {
         reasons.push(Reason::Usage { found, expected });
     }
-    let (found, expected) =
-        (constraints(facts.is_ca, facts.path_length), constraints(plan.is_authority(), plan.path_length.map(u32::from)));
+    let (found, expected) = (
+        constraints(facts.is_ca, facts.path_length),
+        constraints(plan.is_authority(), plan.path_length.map(u32::from)),
+    );
     if found != expected {
         reasons.push(Reason::Constraints { found, expected });
     }
@@ -139,16 +142,6 @@ pub fn compare(plan: &CertPlan, facts: &CertFacts) -> Vec<Reason> {
 pub fn subject(common_name: &str, organizations: &[String]) -> String {
     let groups = organizations.iter().map(|group| format!(", O={group}"));
     format!("CN={common_name}{}", groups.collect::<String>())
-}
-
-/// The usages a certificate has, as one text.
-fn found_usage(facts: &CertFacts) -> String {
-    let purposes = [
-        facts.server_auth.then_some("serverAuth"),
-        facts.client_auth.then_some("clientAuth"),
-        facts.other_usages.then_some("others"),
-    ];
-    usage_text(&facts.key_usages, &purposes.into_iter().flatten().collect::<Vec<_>>())
 }
 
 /// The usages a certificate should have. `keyEncipherment` belongs to RSA alone: RFC 5480 section 3 and RFC 9295

@@ -150,7 +150,12 @@ mod tests {
     fn no_server_takes_what_is_no_client() {
         for mode in [CaMode::Shared, CaMode::Single, CaMode::Separate] {
             for (server, kind) in SERVERS.iter().flat_map(|s| KINDS.iter().map(move |k| (s, k))) {
-                assert!(!server.accepts(kind.name, mode) || kind.usage.is_client(), "{} {}", server.name, kind.name);
+                assert!(
+                    !server.accepts(kind.name, mode) || kind.usage.is_client(),
+                    "{} {}",
+                    server.name,
+                    kind.name
+                );
             }
         }
     }

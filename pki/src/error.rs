@@ -99,9 +99,14 @@ pub enum IssueError {
 impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Key { id, cause } => write!(f, "could not issue `{id}`: its key or its issuer's is unusable: {cause}"),
+            Self::Key { id, cause } => {
+                write!(f, "could not issue `{id}`: its key or its issuer's is unusable: {cause}")
+            }
             Self::Name { id, name } => {
-                write!(f, "could not issue `{id}`: `{name}` cannot stand in a certificate: a name there is ASCII")
+                write!(
+                    f,
+                    "could not issue `{id}`: `{name}` cannot stand in a certificate: a name there is ASCII"
+                )
             }
             Self::Lifetime { id, issuer, not_after } => write!(
                 f,

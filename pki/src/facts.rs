@@ -36,12 +36,8 @@ pub struct CertFacts {
     pub sans: Vec<San>,
     /// The names of the key usages it has, sorted: `digitalSignature`, `keyCertSign`...
     pub key_usages: Vec<&'static str>,
-    /// Whether it may be met as a server.
-    pub server_auth: bool,
-    /// Whether it may be shown by a client.
-    pub client_auth: bool,
-    /// Whether it has extended usages beside those two.
-    pub other_usages: bool,
+    /// The names of the extended key usages it has: `serverAuth`, `clientAuth`, and `others` for all that we never ask for.
+    pub purposes: Vec<&'static str>,
     /// Whether it is an authority.
     pub is_ca: bool,
     /// How many authorities may stand below it; `None`: any number, or it is none.
@@ -89,7 +85,9 @@ impl CertFacts {
             .iter()
             .map(|block| match block.tag() {
                 "CERTIFICATE" => Self::from_der(block.contents()),
-                other => Err(FactsError::Pem { cause: format!("it holds a `{other}` where a certificate belongs") }),
+                other => Err(FactsError::Pem {
+                    cause: format!("it holds a `{other}` where a certificate belongs"),
+                }),
             })
             .collect()
     }
@@ -116,7 +114,10 @@ impl CertFacts {
 fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
     let mut facts = CertFacts {
         der: der.to_vec(),
-        common_name: attribute(certificate.subject().iter_common_name()).into_iter().next().unwrap_or_default(),
+        common_name: attribute(certificate.subject().iter_common_name())
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
         organizations: attribute(certificate.subject().iter_organization()),
         subject: readable(certificate.subject()),
         issuer: readable(certificate.issuer()),
@@ -124,9 +125,7 @@ fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
         raw_issuer: certificate.issuer().as_raw().to_vec(),
         sans: Vec::new(),
         key_usages: Vec::new(),
-        server_auth: false,
-        client_auth: false,
-        other_usages: false,
+        purposes: Vec::new(),
         is_ca: false,
         path_length: None,
         not_before: certificate.validity().not_before.to_datetime(),
@@ -167,14 +166,15 @@ fn read_extension(facts: &mut CertFacts, extension: &ParsedExtension<'_>) {
             facts.key_usages.sort_unstable();
         }
         ParsedExtension::ExtendedKeyUsage(usage) => {
-            facts.server_auth = usage.server_auth;
-            facts.client_auth = usage.client_auth;
-            facts.other_usages = usage.any
+            let others = usage.any
                 || usage.code_signing
                 || usage.email_protection
                 || usage.time_stamping
                 || usage.ocsp_signing
                 || !usage.other.is_empty();
+            let named =
+                [(usage.server_auth, "serverAuth"), (usage.client_auth, "clientAuth"), (others, "others")];
+            facts.purposes = named.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
         }
         ParsedExtension::SubjectKeyIdentifier(id) => facts.subject_key_id = Some(hex(id.0)),
         ParsedExtension::AuthorityKeyIdentifier(id) => {
@@ -197,7 +197,9 @@ fn san(name: &GeneralName<'_>) -> San {
     }
 }
 
-fn attribute<'a>(values: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>) -> Vec<String> {
+fn attribute<'a>(
+    values: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
+) -> Vec<String> {
     values.map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
 }
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::pki_types::CertificateDer;
@@ -48,7 +48,11 @@ impl Signer {
 ///
 /// # Errors
 /// As [`issue`].
-pub fn issue_self_signed(plan: &CertPlan, key: &PrivateKey, now: OffsetDateTime) -> Result<CertFacts, IssueError> {
+pub fn issue_self_signed(
+    plan: &CertPlan,
+    key: &PrivateKey,
+    now: OffsetDateTime,
+) -> Result<CertFacts, IssueError> {
     let not_after = now + Duration::days(plan.days.into());
     let params = parameters(plan, now, not_after)?;
     let pair = key.signing_pair().map_err(|cause| IssueError::Key { id: plan.id.to_string(), cause })?;
@@ -79,20 +83,19 @@ pub fn issue(
     let subject_key =
         SubjectPublicKeyInfo::from_der(public.spki()).map_err(|error| sign_error(plan, &error))?;
     let params = parameters(plan, now, not_after)?;
-    let certificate = params.signed_by(&subject_key, &signer.issuer).map_err(|error| sign_error(plan, &error))?;
+    let certificate =
+        params.signed_by(&subject_key, &signer.issuer).map_err(|error| sign_error(plan, &error))?;
     let facts = facts_of(plan, certificate.der())?;
     // rcgen rebuilds the issuer's name from its parts; a name that it cannot rebuild would break the chain.
     if facts.raw_issuer != signer.facts.raw_subject {
-        return Err(IssueError::IssuerName {
-            id: plan.id.to_string(),
-            issuer: signer.facts.subject.clone(),
-        });
+        return Err(IssueError::IssuerName { id: plan.id.to_string(), issuer: signer.facts.subject.clone() });
     }
     Ok(facts)
 }
 
 fn facts_of(plan: &CertPlan, der: &CertificateDer<'_>) -> Result<CertFacts, IssueError> {
-    CertFacts::from_der(der).map_err(|error| IssueError::Sign { id: plan.id.to_string(), cause: error.to_string() })
+    CertFacts::from_der(der)
+        .map_err(|error| IssueError::Sign { id: plan.id.to_string(), cause: error.to_string() })
 }
 
 fn sign_error(plan: &CertPlan, error: &rcgen::Error) -> IssueError {
@@ -110,13 +113,17 @@ fn parameters(
     params.not_after = whole_second(not_after);
     params.serial_number = Some(random_serial(plan)?);
     params.distinguished_name = distinguished_name(plan);
-    params.subject_alt_names = plan.sans.iter().map(|san| subject_alt_name(plan, san)).collect::<Result<_, _>>()?;
+    params.subject_alt_names =
+        plan.sans.iter().map(|san| subject_alt_name(plan, san)).collect::<Result<_, _>>()?;
     params.use_authority_key_identifier_extension = true;
     match plan.usage {
         None => {
             params.is_ca = IsCa::Ca(BasicConstraints::Constrained(plan.path_length.unwrap_or(0)));
-            params.key_usages =
-                vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+            params.key_usages = vec![
+                KeyUsagePurpose::DigitalSignature,
+                KeyUsagePurpose::KeyCertSign,
+                KeyUsagePurpose::CrlSign,
+            ];
         }
         Some(usage) => {
             params.is_ca = IsCa::ExplicitNoCa;

@@ -46,7 +46,11 @@ pub struct Misjudged {
 
 impl fmt::Display for Misjudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` was issued and does not hold: found {}, expected {}", self.what, self.found, self.expected)
+        write!(
+            f,
+            "`{}` was issued and does not hold: found {}, expected {}",
+            self.what, self.found, self.expected
+        )
     }
 }
 
@@ -60,7 +64,12 @@ fn wrong(what: impl fmt::Display, found: impl Into<String>, expected: impl Into<
 ///
 /// # Errors
 /// The first certificate or pair of kinds that does not behave as planned.
-pub fn judge(cluster: &Cluster, plan: &Plan, issued: Issued, now: OffsetDateTime) -> Result<Judged, Misjudged> {
+pub fn judge(
+    cluster: &Cluster,
+    plan: &Plan,
+    issued: Issued,
+    now: OffsetDateTime,
+) -> Result<Judged, Misjudged> {
     let bench = Bench { cluster, mode: cluster.policy().ca, issued: &issued, now };
     bench.serials()?;
     for cert in plan.certs.iter().filter(|cert| cert.is_authority()) {
@@ -94,7 +103,9 @@ impl<'a> Bench<'a> {
     fn serials(&self) -> Result<(), Misjudged> {
         let mut seen = BTreeSet::new();
         match self.issued.certs.iter().find(|(_, facts)| !seen.insert(&facts.serial)) {
-            Some((id, facts)) => Err(wrong(id, format!("serial {} a second time", facts.serial), "a serial of its own")),
+            Some((id, facts)) => {
+                Err(wrong(id, format!("serial {} a second time", facts.serial), "a serial of its own"))
+            }
             None => Ok(()),
         }
     }
@@ -108,7 +119,11 @@ impl<'a> Bench<'a> {
         let issuer = cert.issuer.map_or(Ok(facts), |parent| self.anchor(parent))?;
         self.lifetime(&cert.id, facts, issuer)?;
         if !facts.is_signed_by(issuer) {
-            return Err(wrong(&cert.id, "another signature", format!("the signature of `{}`", issuer.common_name)));
+            return Err(wrong(
+                &cert.id,
+                "another signature",
+                format!("the signature of `{}`", issuer.common_name),
+            ));
         }
         Ok(())
     }
@@ -174,13 +189,18 @@ impl<'a> Bench<'a> {
             .collect();
         tries.par_iter().try_for_each(|((server, leaf, listener, anchor), kind, client)| {
             let name = leaf.sans.last().cloned().unwrap_or(San::Dns("localhost".to_owned()));
-            let outcome = Dialler::new(*client, anchor, self.now).and_then(|dialler| dialler.connect(listener, &name));
+            let outcome =
+                Dialler::new(*client, anchor, self.now).and_then(|dialler| dialler.connect(listener, &name));
             let expected = server.accepts(kind, self.mode);
             if outcome.is_ok() == expected {
                 return Ok(());
             }
             let found = outcome.err().map_or_else(|| "accepted".to_owned(), |refusal| refusal.to_string());
-            Err(wrong(format!("{kind} to {}", server.name), found, if expected { "accepted" } else { "refused" }))
+            Err(wrong(
+                format!("{kind} to {}", server.name),
+                found,
+                if expected { "accepted" } else { "refused" },
+            ))
         })?;
         Ok(tries.len())
     }
@@ -228,8 +248,8 @@ impl<'a> Bench<'a> {
             path_length: None,
             days: 1,
         };
-        let facts =
-            issue_self_signed(&plan, &key, self.now).map_err(|error: IssueError| failed(error.to_string()))?;
+        let facts = issue_self_signed(&plan, &key, self.now)
+            .map_err(|error: IssueError| failed(error.to_string()))?;
         Ok((facts, key))
     }
 }
@@ -256,7 +276,8 @@ fn verify(
 /// A server certificate is valid for each of its names and not for a stranger's.
 fn names(cert: &CertPlan, facts: &CertFacts) -> Result<(), Misjudged> {
     let der = CertificateDer::from(facts.der.as_slice());
-    let end_entity = EndEntityCert::try_from(&der).map_err(|error| wrong(&cert.id, error.to_string(), "a leaf"))?;
+    let end_entity =
+        EndEntityCert::try_from(&der).map_err(|error| wrong(&cert.id, error.to_string(), "a leaf"))?;
     let valid = |san: &San| match san {
         San::Ip(ip) => end_entity.verify_is_valid_for_subject_name(&ServerName::from(*ip)).is_ok(),
         San::Dns(name) => ServerName::try_from(name.as_str())

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData, SignatureAlgorithm};
+use rcgen::{
+    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData, SignatureAlgorithm,
+};
 use ring::rand::SystemRandom;
 use ring::signature::Ed25519KeyPair;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -58,10 +60,11 @@ impl PrivateKey {
     /// [`KeyError::Generate`] when the generator fails.
     pub fn generate(key_type: KeyType) -> Result<Self, KeyError> {
         if key_type == KeyType::Ed25519 {
-            let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Generate)?;
+            let document =
+                Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Generate)?;
             // Version 2 has the same layout up to the end of the seed: only length and version differ.
             let seed = document.as_ref().get(16..48).ok_or(KeyError::Generate)?;
-            return Self::from_pkcs8(Zeroizing::new([&ED25519_PREFIX, seed].concat()));
+            return Self::from_pkcs8(&Zeroizing::new([&ED25519_PREFIX, seed].concat()));
         }
         let pair = KeyPair::generate_for(algorithm(key_type)).map_err(|_| KeyError::Generate)?;
         let public = PublicKey::from_pair(&pair);
@@ -72,7 +75,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// [`KeyError::Parse`] when it is no key of a supported type, or its halves do not belong together.
-    pub fn from_pkcs8(der: Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
+    pub fn from_pkcs8(der: &Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
         for key_type in [KeyType::P256, KeyType::P384, KeyType::Ed25519] {
             let pkcs8 = PrivatePkcs8KeyDer::from(der.as_slice());
             if let Ok(pair) = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, algorithm(key_type)) {
@@ -92,7 +95,7 @@ impl PrivateKey {
         if parsed.tag() != "PRIVATE KEY" {
             return Err(KeyError::Pem);
         }
-        Self::from_pkcs8(Zeroizing::new(parsed.into_contents()))
+        Self::from_pkcs8(&Zeroizing::new(parsed.into_contents()))
     }
 
     /// The key as PEM, label `PRIVATE KEY`, for sealing.

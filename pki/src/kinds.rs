@@ -366,7 +366,8 @@ mod tests {
 
     #[test]
     fn no_two_kinds_share_a_name() {
-        let mut names: Vec<_> = KINDS.iter().map(|kind| kind.name).chain(SHARED.iter().map(|s| s.name)).collect();
+        let mut names: Vec<_> =
+            KINDS.iter().map(|kind| kind.name).chain(SHARED.iter().map(|s| s.name)).collect();
         names.push("host");
         let all = names.len();
         names.sort_unstable();

@@ -31,7 +31,8 @@ pub fn planned_files(plan: &Plan) -> BTreeSet<String> {
             Holder::User => false,
         };
     }
-    let folders = plan.sealed.iter().filter_map(|sealed| sealed.path.strip_suffix("/host.yaml").map(ToOwned::to_owned));
+    let folders =
+        plan.sealed.iter().filter_map(|sealed| sealed.path.strip_suffix("/host.yaml").map(ToOwned::to_owned));
     files.extend(folders.map(|machine| format!("{machine}/{HOST}.pub")));
     files.extend([MANIFEST.to_owned(), SERVICE_ACCOUNT_PUBLIC.to_owned()]);
     files
@@ -40,7 +41,8 @@ pub fn planned_files(plan: &Plan) -> BTreeSet<String> {
 /// A certificate file: the certificate, and behind a leaf its issuer.
 fn certificate_file(cert: &CertPlan, certs: &BTreeMap<CertId, CertFacts>) -> Option<String> {
     let own = certs.get(&cert.id)?.pem();
-    let issuer = cert.issuer.filter(|_| !cert.is_authority()).and_then(|issuer| certs.get(&CertId::authority(issuer)));
+    let issuer =
+        cert.issuer.filter(|_| !cert.is_authority()).and_then(|issuer| certs.get(&CertId::authority(issuer)));
     Some(issuer.map_or_else(|| own.clone(), |issuer| own.clone() + &issuer.pem()))
 }
 
@@ -113,7 +115,11 @@ pub fn manifest_of(
     orphans: &[String],
 ) -> Manifest {
     let machines = cluster.machines().iter().filter(|machine| {
-        machine.node() || plan.certs.iter().any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == machine.name()))
+        machine.node()
+            || plan
+                .certs
+                .iter()
+                .any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == machine.name()))
     });
     Manifest {
         version: VERSION,
@@ -147,9 +153,10 @@ pub fn manifest_of(
 fn cert_record(cert: &CertPlan, facts: &CertFacts) -> CertRecord {
     let usages = match cert.usage {
         None => vec!["authority"],
-        Some(usage) => {
-            [usage.is_server().then_some("server"), usage.is_client().then_some("client")].into_iter().flatten().collect()
-        }
+        Some(usage) => [usage.is_server().then_some("server"), usage.is_client().then_some("client")]
+            .into_iter()
+            .flatten()
+            .collect(),
     };
     let own_name = match &cert.holder {
         Holder::Authority(authority) => authority.name(),

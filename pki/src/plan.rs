@@ -177,8 +177,13 @@ pub const HOST: &str = "host";
 impl Plan {
     /// Plans a cluster.
     pub fn new(cluster: &Cluster, format: Format) -> Self {
-        let mut certs: Vec<CertPlan> =
-            cluster.policy().ca.authorities().iter().map(|authority| plan_authority(cluster, *authority)).collect();
+        let mut certs: Vec<CertPlan> = cluster
+            .policy()
+            .ca
+            .authorities()
+            .iter()
+            .map(|authority| plan_authority(cluster, *authority))
+            .collect();
         for machine in cluster.machines() {
             let kinds = KINDS.iter().filter(|kind| kind.applies_to(machine) && (kind.needed)(cluster));
             certs.extend(kinds.map(|kind| plan_leaf(cluster, kind, Some(machine))));
@@ -246,11 +251,21 @@ fn plan_sealed(cluster: &Cluster, certs: &[CertPlan], format: Format) -> Vec<Sea
             Holder::Authority(authority) => {
                 let audience =
                     if *authority == Authority::Root { Audience::RootAdmins } else { Audience::Admins };
-                sealed.push(alone(&format!("ca/{authority}.yaml"), audience, authority.name(), Content::Key(cert.id.clone())));
+                sealed.push(alone(
+                    &format!("ca/{authority}.yaml"),
+                    audience,
+                    authority.name(),
+                    Content::Key(cert.id.clone()),
+                ));
             }
             Holder::User => {
                 let name = cert.kind.map_or("", |kind| kind.name);
-                sealed.push(alone(&format!("users/{name}.yaml"), Audience::Admins, name, Content::Key(cert.id.clone())));
+                sealed.push(alone(
+                    &format!("users/{name}.yaml"),
+                    Audience::Admins,
+                    name,
+                    Content::Key(cert.id.clone()),
+                ));
             }
             Holder::Machine(_) => {}
         }
@@ -275,7 +290,8 @@ fn alone(path: &str, audience: Audience, name: &str, content: Content) -> Sealed
 
 /// A machine's own keys: one SOPS file, or an age file each.
 fn plan_keys(machine: &Machine, certs: &[CertPlan], format: Format) -> Vec<SealedPlan> {
-    let own = certs.iter().filter(|cert| matches!(&cert.holder, Holder::Machine(name) if name == machine.name()));
+    let own =
+        certs.iter().filter(|cert| matches!(&cert.holder, Holder::Machine(name) if name == machine.name()));
     let mut entries: Vec<EntryPlan> = own
         .filter_map(|cert| {
             let kind = cert.kind?;
@@ -284,7 +300,8 @@ fn plan_keys(machine: &Machine, certs: &[CertPlan], format: Format) -> Vec<Seale
         .collect();
     if machine.master() {
         let shared = SHARED.iter().map(|shared| shared.name);
-        entries.extend(shared.map(|name| EntryPlan { name: name.to_owned(), content: Content::Shared(name) }));
+        entries
+            .extend(shared.map(|name| EntryPlan { name: name.to_owned(), content: Content::Shared(name) }));
     }
     let audience = Audience::Machine(machine.name().to_owned());
     match format {

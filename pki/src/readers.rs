@@ -67,25 +67,30 @@ pub fn host_keys(cluster: &Cluster, state: &State) -> Result<BTreeMap<String, Ho
         let name = machine.name();
         let sealed = format!("{name}/{HOST}.yaml");
         let public = format!("{name}/{HOST}.pub");
-        let key = match (machine.host_key(), made_before(state, name, &public), state.sealed.contains_key(&sealed)) {
-            (Some(given), _, _) => HostKey::Known(key_only(given)),
-            (None, Some(known), true) => HostKey::Known(known),
-            (None, None, false) => HostKey::ToMake,
-            (None, Some(_), false) => {
-                let hint = format!(
-                    "bring certs/{sealed} back from git, or name the machine's key in machines.nix: \
+        let key =
+            match (machine.host_key(), made_before(state, name, &public), state.sealed.contains_key(&sealed))
+            {
+                (Some(given), _, _) => HostKey::Known(key_only(given)),
+                (None, Some(known), true) => HostKey::Known(known),
+                (None, None, false) => HostKey::ToMake,
+                (None, Some(_), false) => {
+                    let hint = format!(
+                        "bring certs/{sealed} back from git, or name the machine's key in machines.nix: \
                      `{name}.hostKey = \"ssh-ed25519 ...\"`"
-                );
-                let message = format!("the SSH host key of `{name}` is gone while certs/{public} still names it");
-                faults.push(StateFault { file: sealed, message, hint });
-                continue;
-            }
-            (None, None, true) => {
-                let message = format!("it stands beside certs/{sealed} and is gone, and the manifest does not know it");
-                faults.push(StateFault::damaged(&public, message));
-                continue;
-            }
-        };
+                    );
+                    let message =
+                        format!("the SSH host key of `{name}` is gone while certs/{public} still names it");
+                    faults.push(StateFault { file: sealed, message, hint });
+                    continue;
+                }
+                (None, None, true) => {
+                    let message = format!(
+                        "it stands beside certs/{sealed} and is gone, and the manifest does not know it"
+                    );
+                    faults.push(StateFault::damaged(&public, message));
+                    continue;
+                }
+            };
         keys.insert(name.to_owned(), key);
     }
     if faults.is_empty() { Ok(keys) } else { Err(faults) }
@@ -96,7 +101,11 @@ fn made_before(state: &State, machine: &str, public: &str) -> Option<String> {
     let file = state.files.get(public).map(|text| key_only(&String::from_utf8_lossy(text)));
     file.or_else(|| {
         let record = state.manifest.as_ref()?.machines.get(machine)?;
-        state.sealed.contains_key(&format!("{machine}/{HOST}.yaml")).then(|| record.host_key.clone()).flatten()
+        state
+            .sealed
+            .contains_key(&format!("{machine}/{HOST}.yaml"))
+            .then(|| record.host_key.clone())
+            .flatten()
     })
 }
 

@@ -16,7 +16,8 @@ pub fn locate(plan: &Plan, state: &State, home: &Entry) -> Option<Entry> {
         return Some(home.clone());
     }
     let folder = home.file.split_once('/').map(|(folder, _)| folder);
-    let other_forms = folder.map(|folder| [format!("{folder}/keys.yaml"), format!("{folder}/{}.age", home.name)]);
+    let other_forms =
+        folder.map(|folder| [format!("{folder}/keys.yaml"), format!("{folder}/{}.age", home.name)]);
     let shared = crate::kinds::SHARED.iter().any(|shared| shared.name == home.name);
     let canonical = shared.then(|| format!("{}.yaml", home.name));
     let copies = plan.sealed.iter().map(|sealed| sealed.path.clone()).filter(|_| shared);
@@ -158,7 +159,8 @@ fn seal_action(
         let before = facts.recipients.clone().or_else(|| recorded.map(|record| record.recipients.clone()));
         let before = before.unwrap_or_default();
         let (left, joined) = (without(&before, &action.recipients), without(&action.recipients, &before));
-        let unplanned = facts.keys.iter().filter(|key| !sealed.entries.iter().any(|entry| entry.name == **key));
+        let unplanned =
+            facts.keys.iter().filter(|key| !sealed.entries.iter().any(|entry| entry.name == **key));
         action.unplanned = unplanned.cloned().collect();
         action.reasons = seal_reasons(&entries, facts, &left, &joined);
         action.change = match (left.is_empty(), action.reasons.is_empty()) {
@@ -201,8 +203,9 @@ fn seal_reasons(
     reasons
 }
 
-fn without(these: &[String], those: &[String]) -> Vec<String> {
-    these.iter().filter(|item| !those.contains(item)).cloned().collect()
+/// Those of `all` that are not among `known`.
+fn without(all: &[String], known: &[String]) -> Vec<String> {
+    all.iter().filter(|item| !known.contains(item)).cloned().collect()
 }
 
 /// The files of the form that is not used any more, for machines that are still planned.
@@ -214,7 +217,8 @@ fn other_form(plan: &Plan, state: &State) -> Vec<SealAction> {
     let replaced = manifest.sealed.iter().filter(|record| {
         let planned = plan.sealed.iter().any(|sealed| sealed.path == record.file);
         let folder = record.file.split('/').next().unwrap_or_default();
-        let machine = plan.certs.iter().any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == folder));
+        let machine =
+            plan.certs.iter().any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == folder));
         !planned && machine && !record.file.ends_with("/host.yaml") && state.sealed.contains_key(&record.file)
     });
     replaced

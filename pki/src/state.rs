@@ -50,7 +50,8 @@ pub struct StateFault {
 impl StateFault {
     /// A file that was ours and is damaged: git has it whole.
     pub fn damaged(file: &str, message: impl Into<String>) -> Self {
-        let hint = format!("bring it back with `git checkout -- certs/{file}`, or remove it to have it made again");
+        let hint =
+            format!("bring it back with `git checkout -- certs/{file}`, or remove it to have it made again");
         Self { file: file.to_owned(), message: message.into(), hint }
     }
 }
@@ -81,14 +82,18 @@ impl State {
         if let Some(text) = others.remove(MANIFEST) {
             match Manifest::parse(&text) {
                 Ok(manifest) => state.manifest = Some(manifest),
-                Err(cause) => faults.push(StateFault::damaged(MANIFEST, format!("it is no manifest: {cause}"))),
+                Err(cause) => {
+                    faults.push(StateFault::damaged(MANIFEST, format!("it is no manifest: {cause}")));
+                }
             }
         }
         let read: Vec<_> = certs
             .into_par_iter()
             .map(|(path, text)| {
                 let facts = CertFacts::chain_from_pem(&text);
-                facts.map_err(|error| StateFault::damaged(&path, error.to_string())).map(|facts| (path, facts))
+                facts
+                    .map_err(|error| StateFault::damaged(&path, error.to_string()))
+                    .map(|facts| (path, facts))
             })
             .collect();
         for result in read {

@@ -103,9 +103,10 @@ impl Listener {
         now: OffsetDateTime,
     ) -> Result<Self, Refusal> {
         let failed = |error: String| Refusal::ByServer(error);
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots(anchor).map_err(failed)?, provider())
-            .build()
-            .map_err(|error| failed(error.to_string()))?;
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(roots(anchor).map_err(failed)?, provider())
+                .build()
+                .map_err(|error| failed(error.to_string()))?;
         let mut config = ServerConfig::builder_with_details(provider(), Arc::new(At(unix(now))))
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(error.to_string()))?
@@ -129,9 +130,10 @@ impl Dialler {
     /// [`Refusal::ByClient`] when certificate, key or anchor cannot be used.
     pub fn new(credential: Credential<'_>, anchor: &CertFacts, now: OffsetDateTime) -> Result<Self, Refusal> {
         let failed = |error: String| Refusal::ByClient(error);
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots(anchor).map_err(failed)?, provider())
-            .build()
-            .map_err(|error| failed(error.to_string()))?;
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(roots(anchor).map_err(failed)?, provider())
+                .build()
+                .map_err(|error| failed(error.to_string()))?;
         let mut config = ClientConfig::builder_with_details(provider(), Arc::new(At(unix(now))))
             .with_safe_default_protocol_versions()
             .map_err(|error| failed(error.to_string()))?
@@ -149,7 +151,9 @@ impl Dialler {
     pub fn connect(&self, listener: &Listener, name: &San) -> Result<(), Refusal> {
         let name = match name {
             San::Ip(ip) => ServerName::from(*ip),
-            San::Dns(name) => ServerName::try_from(name.clone()).map_err(|error| Refusal::ByClient(error.to_string()))?,
+            San::Dns(name) => {
+                ServerName::try_from(name.clone()).map_err(|error| Refusal::ByClient(error.to_string()))?
+            }
         };
         let mut client = ClientConnection::new(Arc::clone(&self.config), name)
             .map_err(|error| Refusal::ByClient(error.to_string()))?;

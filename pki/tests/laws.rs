@@ -1,4 +1,5 @@
 //! What must hold for every cluster, whatever its inventory says.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a fault ends the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +24,10 @@ fn node(value: &Value) -> Node {
         Value::String(text) => Data::Str(text.clone()),
         Value::Array(items) => Data::List(items.iter().map(node).collect()),
         Value::Object(entries) => Data::Attrs(
-            entries.iter().map(|(name, value)| Attr { name: name.clone(), origin: None, value: node(value) }).collect(),
+            entries
+                .iter()
+                .map(|(name, value)| Attr { name: name.clone(), origin: None, value: node(value) })
+                .collect(),
         ),
     };
     Node { data, origin: None }

@@ -36,12 +36,18 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
     let recorded = |named: Vec<String>, recorded: Option<&Vec<String>>| {
         if named.is_empty() { recorded.cloned().unwrap_or_default() } else { named }
     };
-    let admins = recorded(normal(cluster.admins(), "cluster.admins")?, manifest.map(|manifest| &manifest.admins));
-    let root_admins =
-        recorded(normal(cluster.root_admins(), "cluster.rootAdmins")?, manifest.map(|manifest| &manifest.root_admins));
+    let admins =
+        recorded(normal(cluster.admins(), "cluster.admins")?, manifest.map(|manifest| &manifest.admins));
+    let root_admins = recorded(
+        normal(cluster.root_admins(), "cluster.rootAdmins")?,
+        manifest.map(|manifest| &manifest.root_admins),
+    );
     let mut findings = Vec::new();
     if commit::interrupted(&args.certs).is_some() {
-        findings.push(Finding::drift(&args.certs.display().to_string(), "a run was interrupted and is not finished"));
+        findings.push(Finding::drift(
+            &args.certs.display().to_string(),
+            "a run was interrupted and is not finished",
+        ));
     }
     match known_readers(&args.certs, &cluster, &store, admins, root_admins) {
         Err(Error::State { faults, .. }) => findings.extend(faults.iter().map(Finding::fault)),
@@ -52,9 +58,10 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
-                    let rules = plan_rules(&args.inventory.inventory, &args.certs, &cluster, &plan, &readers)?;
+                    let rules = plan_rules(&args.inventory.file, &args.certs, &cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
-                        findings.push(Finding::drift(".sops.yaml", "its rules are not those of this cluster"));
+                        findings
+                            .push(Finding::drift(".sops.yaml", "its rules are not those of this cluster"));
                     }
                 }
             }
@@ -98,8 +105,10 @@ fn drift(decision: &Decision) -> Vec<Finding> {
         let text = if file.reason == "new" { "it does not exist yet" } else { &file.reason };
         Finding::drift(&file.path, text)
     });
-    let orphans =
-        decision.orphans.iter().map(|orphan| Finding::drift(orphan, "nothing plans it any more: `pki gen --prune`"));
+    let orphans = decision
+        .orphans
+        .iter()
+        .map(|orphan| Finding::drift(orphan, "nothing plans it any more: `pki gen --prune`"));
     certs.chain(sealed).chain(files).chain(orphans).collect()
 }
 
@@ -118,9 +127,9 @@ fn expiring(cluster: &Cluster, store: &Store, within: Option<u32>, now: OffsetDa
 
 fn print(findings: &[Finding], args: &Check) {
     if args.json {
-        let rows = findings.iter().map(|finding| {
-            json!({ "what": finding.what, "finding": finding.text, "daysLeft": finding.days })
-        });
+        let rows = findings.iter().map(
+            |finding| json!({ "what": finding.what, "finding": finding.text, "daysLeft": finding.days }),
+        );
         report::json(&rows.collect());
     } else {
         report::table(&findings.iter().map(|f| vec![f.what.clone(), f.text.clone()]).collect::<Vec<_>>());
@@ -130,6 +139,8 @@ fn print(findings: &[Finding], args: &Check) {
         report::note(&format!("{certs} is clean"));
     } else {
         report::note(&report::count(findings.len(), "finding"));
-        report::hint(&format!("`pki gen {certs}` mends what can be mended, `pki gen {certs} --dry-run` shows how"));
+        report::hint(&format!(
+            "`pki gen {certs}` mends what can be mended, `pki gen {certs} --dry-run` shows how"
+        ));
     }
 }

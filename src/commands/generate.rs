@@ -61,7 +61,7 @@ pub fn run(args: &Gen, now: OffsetDateTime) -> Result<Outcome, Error> {
     let mut job = Job::prepare(args, &cluster, now)?;
     show::show(&job.decision, job.rules.as_ref(), args.json);
     if job.is_nothing() {
-        let inventory = args.inventory.inventory.display();
+        let inventory = args.inventory.file.display();
         report::note(&format!("nothing to do: {} is what {inventory} asks for", args.certs.display()));
         return Ok(Outcome::Clean);
     }
@@ -80,9 +80,15 @@ fn say_interrupted(folder: &Path, left: Interrupted, mended: bool) {
     let folder = folder.display();
     report::note(&match (left, mended) {
         (Interrupted::Committed, true) => format!("finished an interrupted run in {folder}"),
-        (Interrupted::Staged, true) => format!("dropped what an interrupted run left in {folder}: nothing of it was in place"),
-        (Interrupted::Committed, false) => format!("a run was interrupted in {folder}; `pki gen` will finish it first"),
-        (Interrupted::Staged, false) => format!("a run was interrupted in {folder}; `pki gen` will drop what it left"),
+        (Interrupted::Staged, true) => {
+            format!("dropped what an interrupted run left in {folder}: nothing of it was in place")
+        }
+        (Interrupted::Committed, false) => {
+            format!("a run was interrupted in {folder}; `pki gen` will finish it first")
+        }
+        (Interrupted::Staged, false) => {
+            format!("a run was interrupted in {folder}; `pki gen` will drop what it left")
+        }
     });
 }
 
@@ -90,7 +96,9 @@ fn say_new_identity(identity: &NewIdentity) {
     let path = identity.path().display();
     report::note(&format!("made an age identity in {path}: {}", identity.recipient));
     report::warning("it is the only one: whoever loses this file loses every key of the cluster");
-    report::hint(&format!("keep a copy elsewhere: `cp {path} /media/backup/`; or name a second admin in `cluster.admins`"));
+    report::hint(&format!(
+        "keep a copy elsewhere: `cp {path} /media/backup/`; or name a second admin in `cluster.admins`"
+    ));
 }
 
 /// One run: what was read and what was decided.
@@ -117,17 +125,30 @@ impl<'a> Job<'a> {
         let places = Places::from_env();
         let admins = admins::admins(args, cluster, store.state.manifest.as_ref(), &places)?;
         let (mut readers, to_make) =
-            known_readers(&args.certs, cluster, &store, admins.admins, admins.root_admins)?;
+            known_readers(&args.certs, cluster, &store, admins.everyday, admins.of_root)?;
         let host_keys = make_host_keys(&to_make, &mut readers)?;
         let decision = decide(cluster, &plan, &store.state, &readers, args.prune, now)
             .map_err(|faults| Error::State { folder: args.certs.clone(), faults })?;
-        let rules = plan_rules(&args.inventory.inventory, &args.certs, cluster, &plan, &readers)?;
+        let rules = plan_rules(&args.inventory.file, &args.certs, cluster, &plan, &readers)?;
         if readers.admins.len() == 1 && admins.new_identity.is_none() {
-            report::warning("a single admin can open these files: whoever loses that identity loses every key");
+            report::warning(
+                "a single admin can open these files: whoever loses that identity loses every key",
+            );
             report::hint("keep a copy of it elsewhere, or name a second recipient in `cluster.admins`");
         }
         let (identities, new_identity) = (admins.identities, admins.new_identity);
-        Ok(Self { cluster, plan, store, readers, decision, rules, host_keys, places, identities, new_identity })
+        Ok(Self {
+            cluster,
+            plan,
+            store,
+            readers,
+            decision,
+            rules,
+            host_keys,
+            places,
+            identities,
+            new_identity,
+        })
     }
 
     fn is_nothing(&self) -> bool {
@@ -153,13 +174,23 @@ impl<'a> Job<'a> {
         let issued = apply(self.cluster, &self.plan, state, certs, sealed, &|entry| vault.get(entry), now)?;
         let judged = judge(self.cluster, &self.plan, issued, now)?;
         let made = judged.issued.shared.get("service-account");
-        let opened: Option<SecretString> = if public_is_gone && made.is_none() { vault.get(&pair) } else { None };
+        let opened: Option<SecretString> =
+            if public_is_gone && made.is_none() { vault.get(&pair) } else { None };
         let public = made.or(opened.as_ref()).and_then(service_account_public);
         let mut changes = self.seal(&vault, &judged, now)?;
-        let clear =
-            public_files(self.cluster, &self.plan, state, &self.readers, &self.decision, &judged, public.as_ref());
+        let clear = public_files(
+            self.cluster,
+            &self.plan,
+            state,
+            &self.readers,
+            &self.decision,
+            &judged,
+            public.as_ref(),
+        );
         changes.writes.extend(clear);
-        changes.removes.extend(self.decision.files.iter().filter(|file| file.removed).map(|file| file.path.clone()));
+        changes
+            .removes
+            .extend(self.decision.files.iter().filter(|file| file.removed).map(|file| file.path.clone()));
         if let Some(rules) = self.rules.as_ref().filter(|rules| rules.changes()) {
             let path = std::path::absolute(&rules.path).map_err(Error::io("find", &rules.path))?;
             changes.beside = Some((path, rules.new.clone().into_bytes()));
@@ -176,9 +207,9 @@ impl<'a> Job<'a> {
             .sealed
             .par_iter()
             .map(|action| {
-                let sealed = sealer.seal(action);
+                let written = sealer.seal(action);
                 progress.step();
-                sealed
+                written
             })
             .collect::<Result<_, _>>()?;
         let removed = self.decision.sealed.iter().filter(|action| action.change == SealChange::Remove);

@@ -32,10 +32,11 @@ pub fn run(args: &Show, now: OffsetDateTime) -> Result<Outcome, Error> {
     let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
     let chain = CertFacts::chain_from_pem(&bytes).map_err(|error| Error::Request {
         message: format!("could not read `{}`: {error}", path.display()),
-        hint: "name a PEM file of certificates, or a certificate of certs/ such as `cp1/apiserver`".to_owned(),
+        hint: "name a PEM file of certificates, or a certificate of certs/ such as `cp1/apiserver`"
+            .to_owned(),
     })?;
     if args.json {
-        report::json(&chain.iter().map(|facts| to_json(facts)).collect());
+        report::json(&chain.iter().map(to_json).collect());
         return Ok(Outcome::Clean);
     }
     for (index, facts) in chain.iter().enumerate() {
@@ -87,13 +88,8 @@ fn usages(facts: &CertFacts) -> Vec<String> {
         Some(depth) => format!("authority (path length {depth})"),
         None => "authority".to_owned(),
     });
-    let purposes = [
-        facts.server_auth.then_some("serverAuth"),
-        facts.client_auth.then_some("clientAuth"),
-        facts.other_usages.then_some("others"),
-    ];
-    let names = facts.key_usages.iter().copied().chain(purposes.into_iter().flatten());
-    ca.into_iter().chain(names.map(ToOwned::to_owned)).collect()
+    let names = facts.key_usages.iter().chain(&facts.purposes);
+    ca.into_iter().chain(names.map(|name| (*name).to_owned())).collect()
 }
 
 fn date(time: OffsetDateTime) -> String {

@@ -34,7 +34,7 @@ pub fn load(args: &InventoryArgs) -> Result<Cluster, Error> {
             return Err(Error::Request { message, hint: "give one such as 10.13.14.10".to_owned() });
         }
     };
-    let (root, files) = evaluate(&args.inventory, args.evaluator)?;
+    let (root, files) = evaluate(&args.file, args.evaluator)?;
     let (translated, mut faults) = dialect::translate(root, vip);
     let cluster = translated.and_then(|root| {
         let (cluster, more) = Cluster::parse(&root);
@@ -60,7 +60,8 @@ fn refused(faults: &[Fault], files: &[Read]) -> Error {
 }
 
 fn render(faults: &[Fault], files: &[Read]) -> String {
-    let source = |index: usize| files.get(index).map(|file| excerpt::Source { name: &file.name, text: &file.text });
+    let source =
+        |index: usize| files.get(index).map(|file| excerpt::Source { name: &file.name, text: &file.text });
     excerpt::render(faults, source, WIDTH)
 }
 
@@ -76,7 +77,10 @@ fn evaluate(path: &Path, evaluator: EvaluatorArg) -> Result<(Node, Vec<Read>), E
     // The system's own word for a file that is not there or not readable.
     std::fs::File::open(path).map_err(Error::io("read the inventory", path))?;
     let read = |sources: &nix::Sources| -> Vec<Read> {
-        let one = |source: &nix::Source| Read { name: source.path.display().to_string(), text: source.text.clone() };
+        let one = |source: &nix::Source| Read {
+            name: source.path.display().to_string(),
+            text: source.text.clone(),
+        };
         sources.iter().map(one).collect()
     };
     match nix::evaluate(path, evaluator) {

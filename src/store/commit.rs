@@ -166,7 +166,11 @@ impl Lock {
             .collect::<Result<_, _>>()?;
         let started = Instant::now();
         open.par_iter().try_for_each(|(path, file)| file.sync_all().map_err(Error::io("write", path)))?;
-        folders.iter().chain([&tree, &staging]).filter(|folder| folder.exists()).try_for_each(|f| sync_folder(f))?;
+        folders
+            .iter()
+            .chain([&tree, &staging])
+            .filter(|folder| folder.exists())
+            .try_for_each(|f| sync_folder(f))?;
         Ok(started.elapsed())
     }
 
@@ -175,8 +179,8 @@ impl Lock {
         let committed = self.root.join(COMMITTED);
         let path = committed.join(JOURNAL);
         let text = fs::read(&path).map_err(Error::io("read", &path))?;
-        let journal: Journal =
-            serde_json::from_slice(&text).map_err(|error| Error::io("read", &path)(io::Error::other(error)))?;
+        let journal: Journal = serde_json::from_slice(&text)
+            .map_err(|error| Error::io("read", &path)(io::Error::other(error)))?;
         let targets: Vec<PathBuf> = journal.writes.iter().map(|path| self.root.join(path)).collect();
         let folders = parents(targets.iter().map(PathBuf::as_path));
         for folder in &folders {
@@ -245,7 +249,9 @@ fn move_beside(from: &Path, to: &Path) -> Result<(), Error> {
 /// Removes a file, and its folder when that is empty then.
 fn remove_file(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", path)(cause)),
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", path)(cause));
+        }
         _ => {}
     }
     if let Some(folder) = path.parent() {

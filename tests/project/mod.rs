@@ -1,5 +1,5 @@
 //! A user's repository for a test: a folder with a machines.nix, a home of its own, and the built `pki` run in it.
-#![allow(dead_code, unreachable_pub, reason = "each test target uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test target uses its part")]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -115,8 +115,12 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
 
 /// The paths whose bytes differ between two trees, missing ones included.
 pub fn changed(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
-    let mut paths: Vec<String> =
-        before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).cloned().collect();
+    let mut paths: Vec<String> = before
+        .keys()
+        .chain(after.keys())
+        .filter(|path| before.get(*path) != after.get(*path))
+        .cloned()
+        .collect();
     paths.sort();
     paths.dedup();
     paths

@@ -88,9 +88,8 @@ fn to_json(decision: &Decision, rules: Option<&RulesFile>) -> serde_json::Value 
             "left": action.left,
         })
     });
-    let beside = rules.map(|rules| {
-        json!({ "file": ".sops.yaml", "change": "write", "reasons": [rules_reason(rules)] })
-    });
+    let beside = rules
+        .map(|rules| json!({ "file": ".sops.yaml", "change": "write", "reasons": [rules_reason(rules)] }));
     let files = decision.files.iter().map(|file| {
         json!({ "file": file.path, "change": if file.removed { "remove" } else { "write" }, "reasons": [file.reason] })
     });
