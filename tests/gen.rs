@@ -1,5 +1,5 @@
 //! `pki gen` on a user's repository: it converges, and only what must change changes.
-#![allow(clippy::unwrap_used, reason = "a fault ends the test")]
+#![allow(clippy::unwrap_used, clippy::case_sensitive_file_extension_comparisons, reason = "a fault ends the test")]
 
 mod project;
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -130,9 +131,7 @@ pub fn changed(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<
 pub fn machines(masters: usize, extra: &str) -> String {
     let mut text = String::from("{\n");
     for n in 1..=masters {
-        text += &format!(
-            "  cp{n} = {{ ip = \"10.13.13.1{n}\"; kubernetes.enable = true; etcd.enable = true; }};\n"
-        );
+        let _ = writeln!(text, "  cp{n} = {{ ip = \"10.13.13.1{n}\"; kubernetes.enable = true; etcd.enable = true; }};");
     }
     text += "  w1 = { ip = \"10.13.13.31\"; kubernetes.enable = true; master = false; };\n";
     text += "  router = { ip = \"10.13.13.1\"; node = false; };\n";
