@@ -135,7 +135,9 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
             let _ = writeln!(out, "{:gutter$} | {under}{word}", "");
         } else {
             let _ = writeln!(out, "{:gutter$} | {under}", "");
-            let _ = writeln!(out, "{:gutter$} |{}", "", cut(&word, room));
+            let word = cut(word.trim_start(), room);
+            let left = indent.min(room - columns(&word));
+            let _ = writeln!(out, "{:gutter$} | {:left$}{word}", "", "");
         }
     }
 

@@ -54,10 +54,12 @@ fn place(draft: &Draft, faults: &mut Vec<Fault>) {
     let (endpoint, ranges) = (&draft.endpoint, &draft.settings.node);
     if ranges.is_empty() && !draft.settings.node_refused {
         let at = endpoint.ips.first().and_then(|ip| ip.at).or(endpoint.at);
-        let message = "`cluster.nodeCidr` is not set: nobody can tell whether the virtual IP works there";
-        let hint = match endpoint.mode.value {
-            Mode::Bgp => "set it to the machines' network; the virtual IP must lie outside of it",
-            _ => "set it to the machines' network; the virtual IP must lie inside of it",
+        let message =
+            "`cluster.nodeCidr` is not set, so nobody can judge whether the virtual IP works where it is";
+        let side = if endpoint.mode.value == Mode::Bgp { "outside" } else { "inside" };
+        let hint = match likely_range(draft) {
+            Some(range) => format!("if it is \"{range}\", write that; the virtual IP must lie {side} of it"),
+            None => format!("set it to the machines' network; the virtual IP must lie {side} of it"),
         };
         faults.push(const { rule("node-range-unknown") }.fault(at, message).hint(hint));
         return;
@@ -84,6 +86,12 @@ fn place(draft: &Draft, faults: &mut Vec<Fault>) {
             _ => {}
         }
     }
+}
+
+/// The network that a master's address most often lies in: a /24, or for IPv6 a /64.
+fn likely_range(draft: &Draft) -> Option<IpNet> {
+    let ip = draft.machines.iter().find(|machine| machine.is_master())?.ip()?.value;
+    IpNet::new(ip, if ip.is_ipv4() { 24 } else { 64 }).ok().map(|range| range.trunc())
 }
 
 fn on_link(ip: &Placed<IpAddr>, range: &Placed<IpNet>) -> Fault {
@@ -140,7 +148,7 @@ fn outside(draft: &Draft, faults: &mut Vec<Fault>) {
     let names: Vec<_> = lost.iter().map(|machine| &machine.name).collect();
     let verb = if lost.len() == 1 { "has" } else { "have" };
     let message = format!(
-        "{} {verb} no address in `cluster.nodeCidr`, expected all of the cluster there",
+        "{} {verb} no address in `cluster.nodeCidr`, expected every machine of the cluster there",
         some(&names)
     );
     let fault = const { rule("machine-outside-node-range") }.fault(first.at, message);
@@ -191,7 +199,8 @@ fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
             faults.push(fault.hint(hint).related(member.at, "this machine"));
         }
         if peer.value.asn == bgp.asn {
-            let message = format!("BGP peer {ip} and the masters are both in AS {}", peer.value.asn);
+            let message =
+                format!("BGP peer {ip} and the masters are both in AS {}, expected two", peer.value.asn);
             let fault = const { rule("bgp-internal") }.fault(endpoint.asn_at.or(peer.at), message);
             let hint =
                 "use two private ones, 64513 and 64512; within one AS a router needs `maximum-paths ibgp`";
