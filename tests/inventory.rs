@@ -3,6 +3,8 @@
 //! `tests/inventories/bad/<rule>.nix` breaks the rule it is named after; a suffix (`port-taken-etcd.nix`) tells a second
 //! way. Each goes through the built-in evaluator, the parser and the renderer, as a command does.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test are the test")]
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -354,6 +354,11 @@ mod tests {
         let shown = render(&[secret, other], sources, 100);
         assert!(!shown.contains("{ ip"), "{shown}");
         assert_eq!(shown.matches("not shown").count(), 2);
+        for text in ["a = \"-----BEGIN OPENSSH PRIVATE KEY-----", "a = \"age-secret-key-1qqqq"] {
+            let at = Some(Origin { file: 0, start: 0, end: 1 });
+            let shown = render(&[fault(at)], |_| Some(Source { name: "m.nix", text }), 100);
+            assert!(shown.contains("not shown") && !shown.contains("a = "), "{shown}");
+        }
     }
 
     #[test]

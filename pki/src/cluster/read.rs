@@ -393,3 +393,15 @@ pub(super) fn listed<T: AsRef<str>>(names: &[T]) -> String {
         None => String::new(),
     }
 }
+
+/// `` `a`, `b` and `c` ``, or the first few and how many more.
+pub(super) fn some<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0 | 1) => listed(names),
+        Some(more) => {
+            let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
+            format!("{} and {more} more", shown.join(", "))
+        }
+    }
+}
