@@ -139,7 +139,7 @@ pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<N
 }
 
 /// The text of a file, never more than the scanner would take.
-fn read(path: &Path, shown: &Path) -> Eval<String> {
+pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
     let shown = shown.display();
     let fail = |what: String| Fail::new(ErrorKind::Read, format!("cannot read `{shown}`: {what}"));
     let io = |error: std::io::Error| match error.kind() {

@@ -14,6 +14,7 @@ mod expr;
 mod import;
 mod library;
 mod lower;
+mod nix_program;
 mod numbers;
 mod operators;
 mod paths;
@@ -26,7 +27,7 @@ mod suggest;
 mod syntax;
 mod value;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use quorate_pki::inventory::Node;
@@ -60,8 +61,33 @@ const STACK_BYTES: usize = 384 << 20;
 ///
 /// See [`ErrorKind`]; the faults point into the sources beside them.
 pub fn evaluate(path: &Path, evaluator: Evaluator) -> Result<(Node, Sources), EvalError> {
-    let _ = evaluator;
-    builtin(path)
+    match evaluator {
+        Evaluator::Builtin => builtin(path),
+        Evaluator::Nix => match find_nix() {
+            Some(nix) => with_nix(&nix, path),
+            None => Err(failed(
+                *Fail::new(ErrorKind::Program, "there is no `nix` in PATH")
+                    .hint("install it, or evaluate with `--evaluator builtin`"),
+                Sources::default(),
+            )),
+        },
+        Evaluator::Auto => match (builtin(path), find_nix()) {
+            (Err(error), Some(nix)) if error.kind == ErrorKind::Unknown => with_nix(&nix, path),
+            (result, _) => result,
+        },
+    }
+}
+
+fn find_nix() -> Option<PathBuf> {
+    nix_program::find(std::env::var_os("PATH").as_deref())
+}
+
+fn with_nix(nix: &Path, path: &Path) -> Result<(Node, Sources), EvalError> {
+    let mut sources = Sources::default();
+    match nix_program::evaluate(nix, path, &mut sources) {
+        Ok(node) => Ok((node, sources)),
+        Err(fail) => Err(failed(*fail, sources)),
+    }
 }
 
 /// Evaluates without any other program.

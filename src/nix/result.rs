@@ -21,8 +21,8 @@ impl Machine {
         let mut value = self.force(id)?;
         if let Value::Lambda(lambda, _) = &value {
             let formals = match &lambda.param {
-                Param::Pattern(pattern) => Some(pattern.formals.as_slice()),
-                Param::Single => None,
+                Param::Pattern(pattern) if !pattern.open => Some(pattern.formals.as_slice()),
+                _ => None,
             };
             let body = lambda.body.span;
             let argument = self.inventory_argument(formals)?;
