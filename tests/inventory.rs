@@ -190,3 +190,27 @@ fn a_module_of_nico_is_a_cluster_once_the_virtual_ip_is_given() {
     let cluster = judged.cluster.unwrap();
     assert_eq!((cluster.name(), names(cluster.masters()).as_str()), ("alpha", "m1 m2 m3"));
 }
+
+#[test]
+fn the_example_as_json_is_the_same_cluster_and_its_faults_point_into_the_json() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("machines.nix");
+    let (node, _) = evaluate(&path, Evaluator::Builtin).unwrap_or_else(|error| panic!("{error}"));
+    let text = serde_json::to_string_pretty(&node.to_json()).unwrap();
+    let judge = |text: &str| Cluster::parse(&quorate::inventory::json::parse(text, 0).unwrap());
+    assert_eq!(judge(&text).0, Cluster::parse(&node).0);
+
+    let broken = text.replace("\"10.13.13.12\"", "\"10.13.13.11\"");
+    let shown = render(&judge(&broken).1, |_| Some(Source { name: "machines.json", text: &broken }), 100);
+    insta::assert_snapshot!(shown, @r#"
+    error: `cp2.ip` is 10.13.13.11, the address of `cp1`, expected one of its own
+      --> machines.json:27:11
+       |
+    27 |     "ip": "10.13.13.11",
+       |           ^^^^^^^^^^^^^
+      ::: machines.json:15:11
+       |
+    15 |     "ip": "10.13.13.11",
+       |           ------------- `cp1.ip` has it first
+    hint: change one of them
+    "#);
+}
