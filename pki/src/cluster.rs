@@ -1,6 +1,7 @@
 //! The parsed cluster: every reference resolved, every value in range. No later function meets a bad one.
 
 mod access;
+mod bgp;
 mod check;
 mod endpoint;
 mod machine;

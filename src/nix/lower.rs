@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use quorate_pki::fault::Fault;
 use rnix::SyntaxNode;
-use rnix::ast::{self, AstToken as _, HasEntry as _};
+use rnix::ast::{self, HasEntry as _};
 use rowan::ast::AstNode;
 
 use super::error::ErrorKind;
@@ -111,9 +111,6 @@ impl Lowering<'_> {
             ast::Expr::Apply(apply) => self.apply(apply, span),
             ast::Expr::Select(select) => self.select(select),
             ast::Expr::HasAttr(has) => {
-                if let Some(ast::Expr::HasAttr(_)) = has.expr() {
-                    self.fault("`?` cannot be chained; put the first one in parentheses", span);
-                }
                 Kind::Has(self.expr_or_hole(has.expr(), node), self.keys(has.attrpath(), span))
             }
             ast::Expr::UnaryOp(unary) => {
@@ -202,11 +199,8 @@ impl Lowering<'_> {
                     Kind::Float(0.0)
                 }
             },
-            ast::LiteralKind::Uri(uri) => {
-                let message = format!("a URI without quotes: `{}`", uri.syntax().text());
-                self.fault(message, span).hint = Some(format!("write \"{text}\""));
-                Kind::Str("".into())
-            }
+            // Nix gave these up, but still reads them.
+            ast::LiteralKind::Uri(_) => Kind::Unknown(format!("a URI without quotes (`{text}`)")),
         }
     }
 

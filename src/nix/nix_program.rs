@@ -1,7 +1,7 @@
 //! The `nix` program as the second evaluator.
 //!
-//! It runs restricted to the inventory's folder and `NIX_PATH`, builds nothing, and sees the file's name as an
-//! argument, never as a piece of an expression.
+//! It runs restricted to the inventory's folder and `NIX_PATH`, builds nothing, and sees the file's name as a
+//! string with every special character escaped.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -53,9 +53,10 @@ fn run(program: &Path, inventory: &Path, folder: &Path) -> Eval<(bool, String, S
     command.args(["--option", "restrict-eval", "true", "--option", "allow-import-from-derivation", "false"]);
     command.args(["--option", "allowed-uris", "https://github.com/ github: gitlab: https://"]);
     command.arg("-I").arg(format!("inventory={}", folder.display()));
-    command.arg("--argstr").arg("file").arg(inventory);
-    command.args(["--argstr", "nixpkgs", &locked_nixpkgs(folder)]);
-    command.args(["--expr", WRAPPER]);
+    // `nix eval` applies an expression to `--argstr` in some versions only.
+    let file = quoted(&inventory.to_string_lossy());
+    let nixpkgs = quoted(&locked_nixpkgs(folder));
+    command.arg("--expr").arg(format!("({WRAPPER}) {{ file = {file}; nixpkgs = {nixpkgs}; }}"));
     command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
     let stdout = collect(child.stdout.take());
@@ -63,6 +64,21 @@ fn run(program: &Path, inventory: &Path, folder: &Path) -> Eval<(bool, String, S
     let success = wait(&mut child).map_err(fail)?;
     let text = |thread: thread::JoinHandle<String>| thread.join().unwrap_or_default();
     Ok((success, text(stdout), text(stderr)))
+}
+
+/// A string literal of Nix that means exactly `text`.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' | '$' => out.extend(['\\', char]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Reads a pipe to its end on a thread of its own, so that the program never waits for us.
