@@ -160,6 +160,9 @@ impl Error {
 fn io_hint(kind: io::ErrorKind) -> Option<String> {
     let hint = match kind {
         io::ErrorKind::NotFound => "check the path, and the folder you are in",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "something else stands there: move it away, or name another folder"
+        }
         io::ErrorKind::PermissionDenied => "check who owns it and its mode, with `ls -ld`",
         io::ErrorKind::StorageFull => "free some space and run this again: nothing was lost",
         io::ErrorKind::ReadOnlyFilesystem => {

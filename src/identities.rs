@@ -102,7 +102,10 @@ impl Identities {
         let place = if named { format!("{variable}={}", path.display()) } else { path.display().to_string() };
         match fs::read(path) {
             Ok(bytes) => self.text(&place, &Secret::from_bytes(bytes), own),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !named => self.looked.push(place),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && named => {
+                self.looked.push(format!("{place} (no such file)"));
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => self.looked.push(place),
             Err(cause) => {
                 self.broken.push(Error::io("read", path)(cause));
                 self.looked.push(place);

@@ -46,11 +46,8 @@ pub enum Sealed {
 /// [`Error::State`] when it is none, [`Error::Io`] when it cannot be read.
 pub fn read_manifest(root: &Path) -> Result<Option<Manifest>, Error> {
     let Some(text) = read_file(root, MANIFEST)? else { return Ok(None) };
-    let damaged = |cause: String| Error::State {
-        folder: root.to_owned(),
-        faults: vec![StateFault::damaged(MANIFEST, format!("it is no manifest: {cause}"))],
-    };
-    Manifest::parse(&text).map(Some).map_err(damaged)
+    let refused = |fault: StateFault| Error::State { folder: root.to_owned(), faults: vec![fault] };
+    Manifest::parse(&text).map(Some).map_err(refused)
 }
 
 impl Store {

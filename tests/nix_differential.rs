@@ -64,8 +64,7 @@ fn compare_all(peer: &Peer, cases: &[String]) -> [usize; 3] {
 #[test]
 fn hand_written_expressions_give_what_nix_gives() {
     let Some(peer) = Peer::find() else { return };
-    let mut cases: Vec<String> =
-        include_str!("nix/expressions.txt").lines().map(str::to_owned).collect();
+    let mut cases: Vec<String> = include_str!("nix/expressions.txt").lines().map(str::to_owned).collect();
     cases.extend(include_str!("nix/multiline.txt").trim_end().split("\n%%\n").map(str::to_owned));
     let [equal, refused, unknown] = compare_all(&peer, &cases);
     println!("{} expressions: {equal} equal, {refused} errors in both, {unknown} not known", cases.len());
@@ -76,7 +75,8 @@ fn hand_written_expressions_give_what_nix_gives() {
 #[test]
 fn generated_expressions_give_what_nix_gives() {
     let Some(peer) = Peer::find() else { return };
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Default::default()));
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Default::default()));
     let cases: Vec<String> =
         (0..300).map(|_| expression().new_tree(&mut runner).unwrap().current()).collect();
     let [equal, refused, unknown] = compare_all(&peer, &cases);

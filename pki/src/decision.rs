@@ -67,7 +67,7 @@ pub fn decide(
     prune: bool,
     now: OffsetDateTime,
 ) -> Result<Decision, Vec<StateFault>> {
-    let mut faults = foreign(state);
+    let mut faults: Vec<StateFault> = foreign(state).into_iter().collect();
     faults.extend(foundations(cluster, state.manifest.as_ref()));
     faults.extend(service_account(state));
     if !faults.is_empty() {
@@ -105,27 +105,24 @@ pub fn decide(
 }
 
 /// A folder with files and no manifest is somebody else's.
-fn foreign(state: &State) -> Vec<StateFault> {
-    if state.manifest.is_some() || state.is_empty() {
-        return Vec::new();
+fn foreign(state: &State) -> Option<StateFault> {
+    if state.manifest.is_some() {
+        return None;
     }
-    let names = state
-        .certs
-        .keys()
-        .map(CertId::file)
-        .chain(state.sealed.keys().cloned())
-        .chain(state.files.keys().cloned());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    let count = names.len();
-    let more = if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
-    names.truncate(3);
-    let first = names.first().cloned().unwrap_or_default();
-    let message =
-        format!("the folder holds {}{more}, and no manifest.json: it is not ours", names.join(", "));
-    let hint =
-        "name an empty folder, or bring manifest.json back from git if these files were made by `pki gen`";
-    vec![StateFault { file: first, message, hint: hint.to_owned() }]
+    let certs = state.certs.keys().map(CertId::file);
+    let names: BTreeSet<String> =
+        certs.chain(state.sealed.keys().cloned()).chain(state.files.keys().cloned()).collect();
+    let first = names.first()?.clone();
+    let others = match names.len() {
+        1 => String::new(),
+        count => format!(", with {} more", count - 1),
+    };
+    Some(StateFault {
+        file: first,
+        message: format!("it is there{others}, and no manifest.json: the folder is not ours"),
+        hint: "name an empty folder, or bring manifest.json back from git if `pki gen` made these files"
+            .to_owned(),
+    })
 }
 
 /// The public service-account key is the one that the manifest records.

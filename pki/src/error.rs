@@ -32,7 +32,7 @@ impl std::error::Error for KeyError {}
 pub enum FactsError {
     /// The DER is no certificate.
     Der {
-        /// What the parser said.
+        /// What is wrong with it.
         cause: String,
     },
     /// The file is no PEM of certificates.

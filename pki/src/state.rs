@@ -48,10 +48,17 @@ pub struct StateFault {
 }
 
 impl StateFault {
-    /// A file that was ours and is damaged: git has it whole.
+    /// A file that was ours and is damaged: git has it whole. What can be made again may be removed instead.
     pub fn damaged(file: &str, message: impl Into<String>) -> Self {
-        let hint =
-            format!("bring it back with `git checkout -- certs/{file}`, or remove it to have it made again");
+        let authority = file.starts_with("ca/");
+        let instead = match file.rsplit_once('.').map_or("", |(_, ending)| ending) {
+            "crt" => ", or remove it to have it made again",
+            "yaml" if file.ends_with("/keys.yaml") => ", or remove it to have new keys made",
+            "yaml" if file.starts_with("users/") => ", or remove it to have a new key made",
+            "age" if !authority => ", or remove it to have a new key made",
+            _ => "",
+        };
+        let hint = format!("bring it back with `git checkout -- certs/{file}`{instead}");
         Self { file: file.to_owned(), message: message.into(), hint }
     }
 }
@@ -82,9 +89,7 @@ impl State {
         if let Some(text) = others.remove(MANIFEST) {
             match Manifest::parse(&text) {
                 Ok(manifest) => state.manifest = Some(manifest),
-                Err(cause) => {
-                    faults.push(StateFault::damaged(MANIFEST, format!("it is no manifest: {cause}")));
-                }
+                Err(fault) => faults.push(fault),
             }
         }
         let read: Vec<_> = certs
