@@ -33,7 +33,7 @@ pub enum SopsError {
         /// Counted from 1.
         line: usize,
     },
-    /// YAML that sops would have written out: an alias, a tag, a date in clear.
+    /// YAML that sops never writes: an alias, a tag, an integer beyond 64 bits.
     Yaml11 {
         /// The construct.
         what: &'static str,

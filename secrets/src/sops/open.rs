@@ -6,7 +6,7 @@ use super::file::SealedFile;
 use super::mac::Mac;
 use super::metadata::Metadata;
 use super::tree::{Branch, Comment, Element, Item, Node, Scalar, pairs};
-use super::value::{Kind, Plain, bool_text};
+use super::value::{Kind, Plain};
 use crate::age_file::{self, AgeError};
 use crate::identity::Identity;
 use crate::secret::Secret;
@@ -240,9 +240,7 @@ fn in_clear(scalar: &Scalar) -> Plain {
     let (kind, text) = match scalar {
         Scalar::Null => (Kind::Str, ""),
         Scalar::Str(text) => (Kind::Str, text.as_str()),
-        Scalar::Int(text) => (Kind::Int, text.as_str()),
-        Scalar::Float(text) => (Kind::Float, text.as_str()),
-        Scalar::Bool(value) => (Kind::Bool, bool_text(*value)),
+        Scalar::Typed { kind, hashed, .. } => (*kind, hashed.as_str()),
     };
     Plain { kind, bytes: text.into() }
 }

@@ -6,3 +6,26 @@ mod write;
 
 pub(crate) use read::read;
 pub(crate) use write::{quoted, write};
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::file::SealedFile;
+    use super::write;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test that reads its vectors")]
+    fn what_sops_wrote_is_written_back_byte_for_byte() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sops/yaml");
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let file = SealedFile::parse(&text).unwrap();
+            assert_eq!(write(&file.documents[0], &file.metadata), text, "{}", path.display());
+            count += 1;
+        }
+        assert!(count >= 31, "{count} vectors");
+    }
+}
