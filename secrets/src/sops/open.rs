@@ -4,11 +4,12 @@ use super::cipher::{DataKey, Sealed, looks_sealed};
 use super::error::SopsError;
 use super::file::SealedFile;
 use super::mac::Mac;
-use super::metadata::Metadata;
+use super::metadata::{Metadata, Stanza};
 use super::tree::{Branch, Comment, Element, Item, Node, Scalar, pairs};
 use super::value::{Kind, Plain};
 use crate::age_file::{self, AgeError};
 use crate::identity::Identity;
+use crate::recipient::Recipient;
 use crate::secret::Secret;
 
 /// A file that was opened and whose checksum fits. It remembers each ciphertext, so that what does not change is not
@@ -82,7 +83,8 @@ impl SealedFile {
                     Some(key) => return Ok(key),
                     None => damaged = Some(&stanza.recipient),
                 },
-                Err(AgeError::NoIdentity) => {}
+                // Sealed to one of us by its name, and yet not to be opened.
+                Err(AgeError::NoIdentity) if !stanza.is_for(identities) => {}
                 Err(_) => damaged = Some(&stanza.recipient),
             }
         }
@@ -92,11 +94,18 @@ impl SealedFile {
         Err(SopsError::NoIdentity {
             recipients: self
                 .recipients()
+                .chain(self.metadata.foreign.iter().copied())
                 .map(str::to_owned)
-                .chain(self.metadata.foreign.iter().cloned())
                 .collect(),
             tried: identities.iter().map(|identity| identity.recipient().to_string()).collect(),
         })
+    }
+}
+
+impl Stanza {
+    fn is_for(&self, identities: &[Identity]) -> bool {
+        let recipient: Result<Recipient, _> = self.recipient.parse();
+        recipient.is_ok_and(|recipient| identities.iter().any(|identity| *identity.recipient() == recipient))
     }
 }
 

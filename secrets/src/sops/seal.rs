@@ -44,6 +44,7 @@ pub fn seal(
         selector: Selector::default(),
         version: VERSION.to_owned(),
         foreign: Vec::new(),
+        unknown: Vec::new(),
     };
     let mut draft = Draft::new(&key, metadata);
     for (name, secret) in entries {
@@ -111,7 +112,10 @@ impl Opened {
     fn rewritable(&self) -> Result<&Branch<Value>, SopsError> {
         let cannot_keep = |what: &str| SopsError::CannotKeep { what: what.to_owned() };
         if let Some(foreign) = self.metadata.foreign.first() {
-            return Err(cannot_keep(foreign));
+            return Err(cannot_keep(&format!("its key of `{foreign}`")));
+        }
+        if let Some(field) = self.metadata.unknown.first() {
+            return Err(cannot_keep(&format!("the unknown field `sops.{field}`")));
         }
         let [document] = self.documents.as_slice() else {
             return Err(cannot_keep("every YAML document but one"));
