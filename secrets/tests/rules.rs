@@ -205,6 +205,14 @@ fn recipients_with_comments_are_written_without_them() {
 }
 
 #[test]
+fn a_file_that_is_nothing_but_brackets_is_refused_at_once() {
+    for bomb in ["[", "{", "- ", "? ", "&a ", "!", "\"", "a: {"] {
+        let text = bomb.repeat(100_000);
+        assert!(matches!(edit_rules(Some(&text), &first(), &last()), Err(RulesError::Yaml { .. })), "{bomb}");
+    }
+}
+
+#[test]
 fn the_first_match_wins_anywhere_in_the_path() {
     let text = "creation_rules:\n  - path_regex: b/c\n    age: x , y\n  - path_regex: ^b\n    age: [z]\n  - key_groups:\n      - age: [k]\n        pgp: p\n      - age: l\n    age: ignored\n";
     let found = |path: &str| rule_for(text, path).unwrap().unwrap();
