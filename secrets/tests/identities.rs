@@ -43,6 +43,14 @@ fn a_host_key_has_the_age_form_that_ssh_to_age_prints() {
 }
 
 #[test]
+fn a_host_key_that_shares_its_secret_with_everybody_is_refused() {
+    // The neutral point: whatever it is multiplied with, it stays what it is.
+    let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA root@x";
+    let error = Recipient::from_ssh_host_key(line).unwrap_err();
+    assert!(matches!(error, quorate_secrets::recipient::RecipientError::Ssh { .. }), "{error}");
+}
+
+#[test]
 fn every_kind_of_identity_opens_what_its_recipient_seals_in_every_form() {
     let (x25519, _) = Identity::generate();
     let host = HostKey::generate("root@cp1").unwrap();

@@ -46,6 +46,7 @@ fn every_rule_of_what_is_encrypted_is_understood() {
         include_str!("vectors/sops/features/encrypted_regex.enc.yaml"),
         include_str!("vectors/sops/features/unencrypted_regex.enc.yaml"),
         include_str!("vectors/sops/features/documents.enc.yaml"),
+        include_str!("vectors/sops/features/layout.enc.yaml"),
         SUFFIX,
         MAC_ONLY,
     ] {
@@ -59,6 +60,9 @@ fn a_value_in_clear_counts_in_the_checksum_unless_the_file_says_otherwise() {
     let changed = |text: &str| open(&text.replace("\nb: \"y\"", "\nb: z")).map(|_| ());
     assert_eq!(changed(SUFFIX).unwrap_err(), SopsError::MacMismatch);
     assert_eq!(changed(MAC_ONLY), Ok(()));
+    let resealed = reseal(MAC_ONLY, &[("a_secret", "new"), ("b", "y"), ("c", "3")], &[FIRST]).unwrap();
+    assert_eq!(open(&resealed).map(|_| ()), Ok(()));
+    assert_eq!(changed(&resealed), Ok(()));
 }
 
 #[test]
@@ -75,6 +79,21 @@ fn values_in_clear_stay_and_no_secret_is_written_beside_them() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_stanza_in_ones_own_name_that_does_not_open_is_damage() {
+    let value = Secret::from("x");
+    let other = quorate_secrets::sops::seal(&[("a", &value)], &recipients(&[SECOND]), NOW).unwrap();
+    let error = open(&other.replace(SECOND, FIRST)).unwrap_err();
+    assert_eq!(error, SopsError::StanzaDamaged { recipient: FIRST.to_owned() });
+}
+
+#[test]
+fn a_stanza_without_its_end_is_noticed_without_any_key() {
+    let end = "            -----END AGE ENCRYPTED FILE-----\n";
+    let error = SealedFile::parse(&COMMENTS.replacen(end, "", 1)).unwrap_err().to_string();
+    assert!(error.starts_with("`age[0].enc`") && error.contains("cut off"), "{error}");
 }
 
 #[test]

@@ -17,15 +17,21 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test that reads its vectors")]
     fn what_sops_wrote_is_written_back_byte_for_byte() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sops/yaml");
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sops");
+        let files = |folder: &str| {
+            std::fs::read_dir(vectors.join(folder)).unwrap().map(|entry| entry.unwrap().path())
+        };
+        // Not written yet: several documents. Not read yet: the other two.
+        let other = ["documents.enc.yaml", "comment_regex.enc.yaml", "key_groups.enc.yaml"];
         let mut count = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for path in files("yaml")
+            .chain(files("features").filter(|path| !other.iter().any(|name| path.ends_with(name))))
+        {
             let text = std::fs::read_to_string(&path).unwrap();
             let file = SealedFile::parse(&text).unwrap();
             assert_eq!(write(&file.documents[0], &file.metadata), text, "{}", path.display());
             count += 1;
         }
-        assert!(count >= 31, "{count} vectors");
+        assert_eq!(count, 37);
     }
 }
