@@ -1,5 +1,7 @@
 //! Opening a file: the data key from one of the identities, each value in its place, the checksum over all.
 
+use zeroize::Zeroizing;
+
 use super::cipher::{DataKey, Sealed, looks_sealed};
 use super::error::SopsError;
 use super::file::SealedFile;
@@ -66,7 +68,8 @@ impl SealedFile {
         };
         let documents =
             self.documents.iter().map(|document| walk.branch(document)).collect::<Result<_, _>>()?;
-        let sum = walk.mac.finish();
+        // A hash of everything: enough to confirm a guess of a short secret.
+        let sum = Zeroizing::new(walk.mac.finish());
         let aad = self.metadata.mac_aad()?;
         let stored = Sealed::parse(&self.metadata.mac).ok().and_then(|mac| key.decrypt(&mac, aad.as_bytes()));
         if stored.is_none_or(|stored| stored.bytes.expose_bytes() != sum.as_bytes()) {
