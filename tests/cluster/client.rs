@@ -57,9 +57,9 @@ impl Caller<'_> {
     /// Starts opening connections, one request on each, at most one every 2 ms: at least `count`, and on until
     /// [`ConnectLoop::finish`]. Returns after the first. `folder` takes the files that mark begin and end.
     pub(crate) fn connect_loop(&self, server: SocketAddr, count: u32, folder: &Path) -> ConnectLoop {
-        let mark =
-            |what: &str| folder.join(format!("{what}-{}-{}-{}", self.host.name, server.ip(), server.port()));
-        let (begun, enough) = (mark("begun"), mark("enough"));
+        let number = unique();
+        let (begun, enough) =
+            (folder.join(format!("begun-{number}")), folder.join(format!("enough-{number}")));
         let mut command = self.command(server);
         command.args(["-pause", "2ms", "-count", &count.to_string()]);
         command.arg("-begun").arg(&begun).arg("-until").arg(&enough);
