@@ -1,1 +1,35 @@
-//! quorate.
+//! The shell around the two core crates: command lines, disk, clock, processes.
+//!
+//! Every command is the same four thoughts: read what is there, decide in the core, show the decision, act on
+//! exactly what was shown.
+
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod harden;
+pub mod identities;
+pub mod inventory;
+pub mod nix;
+pub mod report;
+pub mod rules;
+pub mod store;
+pub mod vault;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use time::OffsetDateTime;
+
+/// The program `pki`: the one place where the clock is read and an exit code is chosen.
+pub fn run_pki() -> ExitCode {
+    harden::harden();
+    let cli = cli::Cli::parse();
+    let now = cli.at.unwrap_or_else(OffsetDateTime::now_utc);
+    let outcome = match cli.verb {
+        cli::Verb::Gen(args) => commands::generate::run(&args, now),
+        cli::Verb::Check(args) => commands::check::run(&args, now),
+        cli::Verb::Show(args) => commands::show::run(&args, now),
+        cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
+    };
+    outcome.map_or_else(|error| report::fail(&error), ExitCode::from)
+}

@@ -1,15 +1,41 @@
 //! The parsed cluster: every reference resolved, every value in range. No later function meets a bad one.
 
-use std::fmt;
-use std::net::IpAddr;
+mod access;
+mod bgp;
+mod check;
+mod endpoint;
+mod machine;
+mod parse;
+mod read;
+mod rules;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod typo;
 
-use ipnet::IpNet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+
+pub use rules::{RULES, Rule};
+
+/// Where the API servers listen, and what kube-vip's own probe dials.
+/// Source: kubernetes.io "Ports and Protocols".
+const APISERVER_PORT: u16 = 6443;
+
+/// The default of `serviceCidr`. Source: kubeadm `DefaultServicesSubnet` has the same network at /12.
+const DEFAULT_SERVICE_RANGE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16));
+
+/// The default of `podCidr`. Source: flannel's own default, `Documentation/kube-flannel.yml`.
+const DEFAULT_POD_RANGE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16));
 
 /// A whole cluster, as the inventory describes it. Made by [`Cluster::parse`] alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
     pub(crate) name: String,
     pub(crate) domain: String,
+    /// By name: what is made of a cluster must not depend on where in the file a machine stands.
     pub(crate) machines: Vec<Machine>,
     pub(crate) endpoint: Endpoint,
     pub(crate) networks: Networks,
@@ -22,6 +48,7 @@ pub struct Cluster {
 }
 
 /// One entry of the inventory.
+#[expect(clippy::struct_excessive_bools, reason = "four switches of the file, free of each other")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     pub(crate) name: String,

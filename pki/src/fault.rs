@@ -27,3 +27,26 @@ pub struct Fault {
     /// Other places that play a part, each with a word on it: `cp1 has it too`.
     pub related: Vec<(Origin, String)>,
 }
+
+impl Fault {
+    /// The same fault with what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same fault with another place that plays a part. A place nobody knows is left out.
+    #[must_use]
+    pub fn related(mut self, at: Option<Origin>, word: impl Into<String>) -> Self {
+        if let Some(at) = at {
+            self.related.push((at, word.into()));
+        }
+        self
+    }
+
+    /// Whether nothing can be planned until this is mended.
+    pub fn is_error(&self) -> bool {
+        self.level == Level::Error
+    }
+}

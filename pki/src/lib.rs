@@ -1,9 +1,38 @@
 //! What certificates a Kubernetes cluster needs, and whether the ones it has will do.
 //!
-//! The data flows one way: an inventory is parsed into a [`cluster::Cluster`], the cluster is planned, the plan
-//! is compared with what exists, the difference is issued and judged. No IO, no clock: everything is an
-//! argument. The one effect is the operating system's random generator.
+//! The data flows one way, and so do the modules:
+//!
+//! ```text
+//! inventory::Node ─ cluster ─► Cluster ─ kinds, plan ─► Plan
+//! Plan × State ─ converge, sealing ─► actions, shown as they will be applied
+//! actions ─ apply, issue ─► Issued ─ judge, edges, tls ─► Judged ─ outcome ─► files and what to seal
+//! ```
+//!
+//! No IO and no clock: everything is an argument. The one effect is the operating system's random generator,
+//! which rcgen, ring and rustls call themselves.
 
+pub mod apply;
+pub mod authority;
 pub mod cluster;
+pub mod converge;
+pub mod decision;
+pub mod drift;
+pub mod edges;
+pub mod error;
+pub mod facts;
 pub mod fault;
 pub mod inventory;
+pub mod issue;
+pub mod judge;
+pub mod key;
+pub mod kinds;
+pub mod kubeconfig;
+pub mod manifest;
+pub mod names;
+pub mod outcome;
+pub mod plan;
+pub mod readers;
+pub mod san;
+pub mod sealing;
+pub mod state;
+pub mod tls;

@@ -1,0 +1,124 @@
+//! Why something could not be made, read or believed. The shell adds which file it was and what to do.
+
+use std::fmt;
+
+/// A private key that could not be made or read. Never says what was in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The operating system's random generator failed.
+    Generate,
+    /// No key of a supported type, or halves that do not belong together.
+    Parse,
+    /// No PEM, or PEM with another label than `PRIVATE KEY`.
+    Pem,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Generate => "the operating system gave no random numbers",
+            Self::Parse => "it is no PKCS#8 key of a supported type (P-256, P-384, Ed25519)",
+            Self::Pem => "it is no PEM block labelled `PRIVATE KEY`",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// A certificate that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FactsError {
+    /// The DER is no certificate.
+    Der {
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The file is no PEM of certificates.
+    Pem {
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl fmt::Display for FactsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Der { cause } => write!(f, "it is no X.509 certificate: {cause}"),
+            Self::Pem { cause } => write!(f, "it is no PEM file of certificates: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for FactsError {}
+
+/// A certificate that could not be issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IssueError {
+    /// A key of it, or of its issuer, is unusable.
+    Key {
+        /// Which certificate.
+        id: String,
+        /// Why.
+        cause: KeyError,
+    },
+    /// A name that cannot stand in a certificate.
+    Name {
+        /// Which certificate.
+        id: String,
+        /// The name.
+        name: String,
+    },
+    /// The certificate would outlive its issuer or never have lived.
+    Lifetime {
+        /// Which certificate.
+        id: String,
+        /// Its issuer.
+        issuer: String,
+        /// When that one ends.
+        not_after: String,
+    },
+    /// The library refused to sign.
+    Sign {
+        /// Which certificate.
+        id: String,
+        /// What it said.
+        cause: String,
+    },
+    /// What was signed does not name its issuer to the byte.
+    IssuerName {
+        /// Which certificate.
+        id: String,
+        /// The issuer.
+        issuer: String,
+    },
+}
+
+impl fmt::Display for IssueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key { id, cause } => {
+                write!(f, "could not issue `{id}`: its key or its issuer's is unusable: {cause}")
+            }
+            Self::Name { id, name } => {
+                write!(
+                    f,
+                    "could not issue `{id}`: `{name}` cannot stand in a certificate: a name there is ASCII"
+                )
+            }
+            Self::Lifetime { id, issuer, not_after } => write!(
+                f,
+                "could not issue `{id}`: its issuer `{issuer}` ends {not_after}, no certificate below it can live"
+            ),
+            Self::Sign { id, cause } => write!(f, "could not sign `{id}`: {cause}"),
+            Self::IssuerName { id, issuer } => write!(
+                f,
+                "could not issue `{id}`: the issuer name it would bear is not the subject of `{issuer}` to the byte"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for IssueError {}

@@ -1,0 +1,230 @@
+//! What an existing certificate says. The one place where x509-parser is met.
+
+use std::net::IpAddr;
+
+use time::OffsetDateTime;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::{
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519,
+};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
+
+use crate::error::FactsError;
+use crate::key::{PublicKey, hex};
+use crate::san::San;
+
+/// The facts of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertFacts {
+    /// The certificate itself.
+    pub der: Vec<u8>,
+    /// Subject: common name, empty when there is none.
+    pub common_name: String,
+    /// Subject: organizations, in order.
+    pub organizations: Vec<String>,
+    /// The subject as a person reads it.
+    pub subject: String,
+    /// The issuer as a person reads it.
+    pub issuer: String,
+    /// The subject's bytes.
+    pub raw_subject: Vec<u8>,
+    /// The issuer's bytes: a chain holds only when they are the issuer's subject to the byte.
+    pub raw_issuer: Vec<u8>,
+    /// Subject alternative names, sorted.
+    pub sans: Vec<San>,
+    /// The names of the key usages it has, sorted: `digitalSignature`, `keyCertSign`...
+    pub key_usages: Vec<&'static str>,
+    /// The names of the extended key usages it has: `serverAuth`, `clientAuth`, and `others` for all that we never ask for.
+    pub purposes: Vec<&'static str>,
+    /// Whether it is an authority.
+    pub is_ca: bool,
+    /// How many authorities may stand below it; `None`: any number, or it is none.
+    pub path_length: Option<u32>,
+    /// First second of its life.
+    pub not_before: OffsetDateTime,
+    /// Last second of its life.
+    pub not_after: OffsetDateTime,
+    /// Serial number, lower-case hexadecimal.
+    pub serial: String,
+    /// Subject key identifier, lower-case hexadecimal.
+    pub subject_key_id: Option<String>,
+    /// Authority key identifier, lower-case hexadecimal.
+    pub authority_key_id: Option<String>,
+    /// Its public key.
+    pub public_key: PublicKey,
+    /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, or an OID.
+    pub key_type: String,
+}
+
+impl CertFacts {
+    /// Reads the DER of one certificate.
+    ///
+    /// # Errors
+    /// [`FactsError::Der`] when it is none, or when bytes follow it.
+    pub fn from_der(der: &[u8]) -> Result<Self, FactsError> {
+        let (rest, certificate) = X509Certificate::from_der(der)
+            .map_err(|_| FactsError::Der { cause: "its DER is damaged".to_owned() })?;
+        if !rest.is_empty() {
+            return Err(FactsError::Der { cause: format!("{count} bytes follow it", count = rest.len()) });
+        }
+        Ok(read(&certificate, der))
+    }
+
+    /// Reads every certificate of a PEM file: the leaf first, then its issuers.
+    ///
+    /// # Errors
+    /// [`FactsError::Pem`] when the armor is broken, holds something else or nothing at all.
+    pub fn chain_from_pem(text: &[u8]) -> Result<Vec<Self>, FactsError> {
+        let blocks = pem::parse_many(text).map_err(|error| FactsError::Pem { cause: error.to_string() })?;
+        if blocks.is_empty() {
+            return Err(FactsError::Pem { cause: "it holds no `BEGIN CERTIFICATE`".to_owned() });
+        }
+        blocks
+            .iter()
+            .map(|block| match block.tag() {
+                "CERTIFICATE" => Self::from_der(block.contents()),
+                other => Err(FactsError::Pem {
+                    cause: format!("it holds a `{other}` where a certificate belongs"),
+                }),
+            })
+            .collect()
+    }
+
+    /// Whether `issuer` signed this certificate: its name, to the byte, and its signature.
+    pub fn is_signed_by(&self, issuer: &Self) -> bool {
+        if self.raw_issuer != issuer.raw_subject {
+            return false;
+        }
+        let (Ok((_, own)), Ok((_, key))) =
+            (X509Certificate::from_der(&self.der), SubjectPublicKeyInfo::from_der(issuer.public_key.spki()))
+        else {
+            return false;
+        };
+        own.verify_signature(Some(&key)).is_ok()
+    }
+
+    /// The certificate as PEM.
+    pub fn pem(&self) -> String {
+        crate::key::encode_pem("CERTIFICATE", &self.der)
+    }
+}
+
+fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
+    let mut facts = CertFacts {
+        der: der.to_vec(),
+        common_name: attribute(certificate.subject().iter_common_name())
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
+        organizations: attribute(certificate.subject().iter_organization()),
+        subject: readable(certificate.subject()),
+        issuer: readable(certificate.issuer()),
+        raw_subject: certificate.subject().as_raw().to_vec(),
+        raw_issuer: certificate.issuer().as_raw().to_vec(),
+        sans: Vec::new(),
+        key_usages: Vec::new(),
+        purposes: Vec::new(),
+        is_ca: false,
+        path_length: None,
+        not_before: certificate.validity().not_before.to_datetime(),
+        not_after: certificate.validity().not_after.to_datetime(),
+        serial: hex(certificate.raw_serial()),
+        subject_key_id: None,
+        authority_key_id: None,
+        public_key: PublicKey::from_spki(certificate.public_key().raw.to_vec()),
+        key_type: key_type(certificate.public_key()),
+    };
+    for extension in certificate.extensions() {
+        read_extension(&mut facts, extension.parsed_extension());
+    }
+    facts
+}
+
+fn read_extension(facts: &mut CertFacts, extension: &ParsedExtension<'_>) {
+    match extension {
+        ParsedExtension::SubjectAlternativeName(names) => {
+            facts.sans = names.general_names.iter().map(san).collect();
+            facts.sans.sort();
+        }
+        ParsedExtension::BasicConstraints(basic) => {
+            facts.is_ca = basic.ca;
+            facts.path_length = basic.path_len_constraint;
+        }
+        ParsedExtension::KeyUsage(usage) => {
+            let named = [
+                (usage.digital_signature(), "digitalSignature"),
+                (usage.key_encipherment(), "keyEncipherment"),
+                (usage.key_cert_sign(), "keyCertSign"),
+                (usage.crl_sign(), "cRLSign"),
+                (usage.non_repudiation(), "nonRepudiation"),
+                (usage.data_encipherment(), "dataEncipherment"),
+                (usage.key_agreement(), "keyAgreement"),
+            ];
+            facts.key_usages = named.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
+            facts.key_usages.sort_unstable();
+        }
+        ParsedExtension::ExtendedKeyUsage(usage) => {
+            let others = usage.any
+                || usage.code_signing
+                || usage.email_protection
+                || usage.time_stamping
+                || usage.ocsp_signing
+                || !usage.other.is_empty();
+            let named =
+                [(usage.server_auth, "serverAuth"), (usage.client_auth, "clientAuth"), (others, "others")];
+            facts.purposes = named.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
+        }
+        ParsedExtension::SubjectKeyIdentifier(id) => facts.subject_key_id = Some(hex(id.0)),
+        ParsedExtension::AuthorityKeyIdentifier(id) => {
+            facts.authority_key_id = id.key_identifier.as_ref().map(|key| hex(key.0));
+        }
+        _ => {}
+    }
+}
+
+fn san(name: &GeneralName<'_>) -> San {
+    match name {
+        GeneralName::DNSName(name) => San::Dns((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match (<[u8; 4]>::try_from(*bytes), <[u8; 16]>::try_from(*bytes)) {
+            (Ok(v4), _) => San::Ip(IpAddr::from(v4)),
+            (_, Ok(v6)) => San::Ip(IpAddr::from(v6)),
+            _ => San::Dns(format!("IP:{}", hex(bytes))),
+        },
+        // Nothing we issue; kept readable, so that drift can name it.
+        other => San::Dns(other.to_string()),
+    }
+}
+
+fn attribute<'a>(
+    values: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
+) -> Vec<String> {
+    values.map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn readable(name: &X509Name<'_>) -> String {
+    name.to_string()
+}
+
+fn key_type(key: &SubjectPublicKeyInfo<'_>) -> String {
+    let algorithm = &key.algorithm.algorithm;
+    if *algorithm == OID_PKCS1_RSAENCRYPTION {
+        return "rsa".to_owned();
+    }
+    if *algorithm == OID_SIG_ED25519 {
+        return "ed25519".to_owned();
+    }
+    if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
+        && let Some(Ok(curve)) = key.algorithm.parameters.as_ref().map(|any| any.clone().oid())
+    {
+        if curve == OID_EC_P256 {
+            return "p256".to_owned();
+        }
+        if curve == OID_NIST_EC_P384 {
+            return "p384".to_owned();
+        }
+        return curve.to_id_string();
+    }
+    algorithm.to_id_string()
+}

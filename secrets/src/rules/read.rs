@@ -1,0 +1,125 @@
+//! What `.sops.yaml` says, whoever wrote it.
+
+use regex::Regex;
+use serde::Deserialize;
+use serde_yaml::Value;
+
+use super::RulesError;
+
+/// The rule that a file's path falls under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// Counted from 1.
+    pub number: usize,
+    /// Its expression; none matches every file.
+    pub path_regex: Option<String>,
+    /// Its age recipients, key groups included.
+    pub recipients: Vec<String>,
+}
+
+/// One creation rule.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Counted from 1.
+    pub(super) number: usize,
+    pub(super) path_regex: Option<String>,
+    regex: Option<Regex>,
+    recipients: Vec<String>,
+}
+
+impl Rule {
+    /// Whether both say the same, wherever they stand.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        self.path_regex == other.path_regex && self.recipients == other.recipients
+    }
+
+    /// Whether a file falls under it: anywhere in the path, unless the expression is anchored.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        self.regex.as_ref().is_none_or(|regex| regex.is_match(path))
+    }
+}
+
+/// The first rule of `text` that matches `path`, a path below the folder of `.sops.yaml` with `/` between names.
+///
+/// # Errors
+/// [`RulesError::Yaml`] and [`RulesError::Regex`].
+pub fn rule_for(text: &str, path: &str) -> Result<Option<Match>, RulesError> {
+    let found = rules(text)?.into_iter().find(|rule| rule.matches(path));
+    Ok(found.map(|rule| Match {
+        number: rule.number,
+        path_regex: rule.path_regex,
+        recipients: rule.recipients,
+    }))
+}
+
+/// Every creation rule in order. Fields that do not matter here are left to sops.
+pub(super) fn rules(text: &str) -> Result<Vec<Rule>, RulesError> {
+    let yaml = |error: serde_yaml::Error| RulesError::Yaml { why: error.to_string() };
+    let mut value: Value = serde_yaml::from_str(text).map_err(yaml)?;
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
+    value.apply_merge().map_err(yaml)?;
+    let config: RawConfig = serde_yaml::from_value(value).map_err(yaml)?;
+    let rules = config.creation_rules.unwrap_or_default();
+    rules.into_iter().enumerate().map(|(index, rule)| rule.check(index + 1)).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a map of settings")]
+struct RawConfig {
+    creation_rules: Option<Vec<RawRule>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a map, a creation rule")]
+struct RawRule {
+    path_regex: Option<String>,
+    age: Option<Recipients>,
+    key_groups: Option<Vec<RawGroup>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a map, a key group")]
+struct RawGroup {
+    age: Option<Recipients>,
+}
+
+/// `"a,b"` or `["a", "b"]`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "age recipients: a text with commas or a list of texts")]
+enum Recipients {
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Recipients {
+    fn names(self) -> Vec<String> {
+        let texts = match self {
+            Self::Text(text) => vec![text],
+            Self::List(texts) => texts,
+        };
+        let names = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl RawRule {
+    fn check(self, number: usize) -> Result<Rule, RulesError> {
+        let path_regex = self.path_regex.filter(|text| !text.is_empty());
+        let regex = match &path_regex {
+            None => None,
+            Some(text) => {
+                Some(Regex::new(text).map_err(|_| RulesError::Regex { number, path_regex: text.clone() })?)
+            }
+        };
+        // Where there are key groups, sops ignores the keys beside them.
+        let groups = self.key_groups.unwrap_or_default();
+        let recipients = if groups.is_empty() {
+            self.age.map(Recipients::names).unwrap_or_default()
+        } else {
+            groups.into_iter().filter_map(|group| group.age).flat_map(Recipients::names).collect()
+        };
+        Ok(Rule { number, path_regex, regex, recipients })
+    }
+}

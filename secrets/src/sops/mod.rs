@@ -1,0 +1,32 @@
+//! The SOPS format: a file whose keys can be read and whose values are sealed one by one.
+//!
+//! A random data key encrypts every value in its place; the data key itself is sealed to each recipient by age; a
+//! checksum over all values stands under the same key. Files are interchangeable with sops and sops-nix.
+//!
+//! * [`SealedFile`]: a file as it is, without any key: names, recipients, time.
+//! * [`SealedFile::open`]: the values, for one who has an identity; always with the checksum verified.
+//! * [`seal`]: a new file. [`Opened::reseal`]: the same file with other values, where what did not change keeps its
+//!   ciphertext. [`Opened::rekey`]: nothing of the old one, for when a recipient left.
+//!
+//! What a rewrite would lose (keys of other services, several documents, nested values beside the flat ones that it
+//! is given) is refused by name.
+
+mod cipher;
+mod error;
+mod file;
+mod mac;
+mod metadata;
+mod open;
+mod seal;
+mod selector;
+mod time;
+mod tree;
+mod value;
+mod yaml;
+
+pub use error::SopsError;
+pub use file::{Drift, SealedFile};
+pub use metadata::VERSION;
+pub use open::Opened;
+pub use seal::seal;
+pub(crate) use yaml::quoted;

@@ -1,0 +1,166 @@
+//! What a plain scalar means: the rules of go-yaml v3, which sops reads with.
+//!
+//! They are YAML 1.2's with remnants of 1.1: `017` is fifteen, `1_000` a thousand, a date is a time; but `yes` and
+//! `on` are strings.
+
+use super::super::tree::Scalar;
+use super::super::value::float_text;
+
+/// A plain scalar that resolves to nothing we can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unresolved {
+    /// A date or a time.
+    Time,
+    /// An integer that no 64 bits hold.
+    BigInteger,
+}
+
+/// Resolves the text of a plain scalar without a tag.
+pub(super) fn resolve(text: &str) -> Result<Scalar, Unresolved> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Scalar::Null),
+        "true" | "True" | "TRUE" => return Ok(Scalar::Bool(true)),
+        "false" | "False" | "FALSE" => return Ok(Scalar::Bool(false)),
+        ".nan" | ".NaN" | ".NAN" => return Ok(Scalar::Float(float_text(f64::NAN))),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+            return Ok(Scalar::Float(float_text(f64::INFINITY)));
+        }
+        "-.inf" | "-.Inf" | "-.INF" => return Ok(Scalar::Float(float_text(f64::NEG_INFINITY))),
+        _ => {}
+    }
+    if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
+        return Ok(Scalar::Str(text.to_owned()));
+    }
+    if is_timestamp(text) {
+        return Err(Unresolved::Time);
+    }
+    let digits: String = text.chars().filter(|letter| *letter != '_').collect();
+    match integer(&digits) {
+        Some(Ok(number)) => return Ok(Scalar::Int(number.to_string())),
+        Some(Err(())) if is_hex_or_small(&digits) => return Err(Unresolved::BigInteger),
+        Some(Err(())) | None => {}
+    }
+    match digits.parse::<f64>() {
+        Ok(number) if is_float(&digits) => Ok(Scalar::Float(float_text(number))),
+        _ => Ok(Scalar::Str(text.to_owned())),
+    }
+}
+
+/// `strconv.ParseInt(text, 0, 64)`: a sign, a prefix, digits. None where it is no integer, an error where it is one
+/// that does not fit.
+fn integer(text: &str) -> Option<Result<i64, ()>> {
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, text.get(1..)?),
+        b'+' => (false, text.get(1..)?),
+        _ => (false, text),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let (radix, digits) = if let Some(rest) = lower.strip_prefix("0x") {
+        (16, rest)
+    } else if let Some(rest) = lower.strip_prefix("0b") {
+        (2, rest)
+    } else if let Some(rest) = lower.strip_prefix("0o") {
+        (8, rest)
+    } else if lower.len() > 1 && lower.starts_with('0') {
+        (8, lower.get(1..)?)
+    } else {
+        (10, lower.as_str())
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    let magnitude = match i128::from_str_radix(digits, radix) {
+        Ok(number) if negative => -number,
+        Ok(number) => number,
+        Err(_) => return Some(Err(())),
+    };
+    Some(i64::try_from(magnitude).map_err(|_| ()))
+}
+
+/// go-yaml makes a float of a decimal integer beyond unsigned 64 bits, and an unsigned one of what lies between; sops
+/// refuses the latter.
+fn is_hex_or_small(text: &str) -> bool {
+    text.parse::<f64>().map_or(true, |number| (0.0..=18_446_744_073_709_551_615.0).contains(&number))
+}
+
+/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
+fn is_float(text: &str) -> bool {
+    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
+        None => (text, None),
+    };
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mantissa_fits =
+        all_digits(whole) && all_digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+    mantissa_fits && exponent.is_none_or(|digits| !digits.is_empty() && all_digits(digits))
+}
+
+/// The four layouts of go-yaml: `2006-1-2`, and the same with `T`, `t` or a blank, `15:4:5`, fraction and zone.
+pub(super) fn is_timestamp(text: &str) -> bool {
+    let digits = |part: &str, low: usize, high: usize| {
+        (low..=high).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let (date, time) = match text.find(['T', 't', ' ']) {
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+        None => (text, None),
+    };
+    let parts: Vec<&str> = date.split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return false };
+    if !(digits(year, 4, 4) && digits(month, 1, 2) && digits(day, 1, 2)) {
+        return false;
+    }
+    let Some(time) = time else { return true };
+    let parts: Vec<&str> = time.splitn(3, ':').collect();
+    let [hour, minute, rest] = parts.as_slice() else { return false };
+    let second =
+        rest.find(|letter: char| !letter.is_ascii_digit()).map_or(*rest, |end| rest.get(..end).unwrap_or(""));
+    digits(hour, 1, 2) && digits(minute, 1, 2) && digits(second, 1, 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_scalars_resolve_as_in_go_yaml() {
+        let int = |text: &str| Ok(Scalar::Int(text.to_owned()));
+        let float = |text: &str| Ok(Scalar::Float(text.to_owned()));
+        let string = |text: &str| Ok(Scalar::Str(text.to_owned()));
+        for (text, expected) in [
+            ("0x1F", int("31")),
+            ("017", int("15")),
+            ("0o17", int("15")),
+            ("0b11", int("3")),
+            ("1_000", int("1000")),
+            ("-5", int("-5")),
+            ("08", float("8")),
+            ("1e-07", float("0.0000001")),
+            (".5", float("0.5")),
+            ("5.", float("5")),
+            ("-.inf", float("-Inf")),
+            (".", string(".")),
+            ("-", string("-")),
+            ("1e", string("1e")),
+            ("0x", string("0x")),
+            ("yes", string("yes")),
+            ("on", string("on")),
+            ("1.2.3", string("1.2.3")),
+            ("3.13.2", string("3.13.2")),
+            ("TRUE", Ok(Scalar::Bool(true))),
+            ("~", Ok(Scalar::Null)),
+            ("9223372036854775807", int("9223372036854775807")),
+            ("9223372036854775808", Err(Unresolved::BigInteger)),
+            ("0xFFFFFFFFFFFFFFFF", Err(Unresolved::BigInteger)),
+            ("2024-01-02", Err(Unresolved::Time)),
+            ("2024-1-2 3:4:5", Err(Unresolved::Time)),
+            ("2024-01-02T03:04:05.5Z", Err(Unresolved::Time)),
+            ("2024-01", string("2024-01")),
+            ("2024-01-02x", string("2024-01-02x")),
+        ] {
+            assert_eq!(resolve(text), expected, "{text}");
+        }
+        assert!(matches!(resolve("18446744073709551616000"), Ok(Scalar::Float(_))));
+    }
+}

@@ -1,0 +1,192 @@
+//! The command line of `pki`: what can be typed, and nothing of what happens then.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Certificates for a highly available NixOS Kubernetes cluster, from one machines.nix, sealed into the repository.
+#[derive(Debug, Parser)]
+#[command(name = "pki", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Judge as if it were this moment (RFC 3339) [default: now]
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
+    pub at: Option<OffsetDateTime>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done or clean, 1 findings, 2 error.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make what machines.nix asks for: authorities, certificates, keys, all private ones sealed
+    #[command(after_help = "\
+Examples:
+  pki gen certs/                    make or update everything; run twice it writes nothing
+  pki gen certs/ --dry-run          show what would be done; exit code 1 when there is something
+  pki gen certs/ --new-identity     make an age identity first, where there is none
+  pki gen certs/ --format age       seal the machines' keys for agenix instead of sops-nix
+  pki gen certs/ --prune            also remove what belonged to machines that are gone")]
+    Gen(Gen),
+    /// Find what expires soon or is not what machines.nix asks for; needs no identity
+    #[command(after_help = "\
+Examples:
+  pki check certs/                  exit code 1 when something expires within cluster.renewDays, or drifted
+  pki check certs/ --within 90d     look further ahead
+  pki check certs/ --json           the same for programs")]
+    Check(Check),
+    /// Print what a certificate says
+    #[command(after_help = "\
+Examples:
+  pki show cp1/etcd-peer            one of certs/, by its name
+  pki show some/where.crt           any PEM file
+  pki show cp1/apiserver --json")]
+    Show(Show),
+    /// Print a kubeconfig with everything in it, key included
+    #[command(after_help = "\
+Examples:
+  pki kubeconfig admin > ~/.kube/magi
+  pki kubeconfig super-admin --server https://10.13.13.2:6443    past the virtual IP, to one master")]
+    Kubeconfig(Kubeconfig),
+}
+
+/// Where the inventory is and how it is read.
+#[derive(Debug, Args)]
+pub struct InventoryArgs {
+    /// The inventory: machines.nix, another dialect of Nix, or JSON
+    #[arg(long = "inventory", value_name = "FILE", default_value = "machines.nix")]
+    pub file: PathBuf,
+    /// Who evaluates Nix
+    #[arg(long, value_enum, default_value = "auto")]
+    pub evaluator: EvaluatorArg,
+    /// The virtual IP, for inventories that have no place for one
+    #[arg(long, value_name = "IP")]
+    pub vip: Option<String>,
+}
+
+/// Who evaluates Nix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EvaluatorArg {
+    /// The built-in evaluator, and nix for what that one does not know
+    Auto,
+    /// The built-in evaluator alone
+    Builtin,
+    /// The program nix
+    Nix,
+}
+
+/// `pki gen`
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that a person types")]
+pub struct Gen {
+    /// The folder of the certificates
+    #[arg(value_name = "CERTS", default_value = "certs")]
+    pub certs: PathBuf,
+    /// Where the inventory is.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Show what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove what nothing plans any more
+    #[arg(long)]
+    pub prune: bool,
+    /// How the machines' keys are sealed [default: as they are, or sops]
+    #[arg(long, value_enum)]
+    pub format: Option<FormatArg>,
+    /// Make an age identity when there is none and no admin is named
+    #[arg(long)]
+    pub new_identity: bool,
+    /// Print what is done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How machines' keys are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// One SOPS file a machine, for sops-nix
+    Sops,
+    /// One age file a key, for agenix
+    Age,
+}
+
+/// `pki check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The folder of the certificates
+    #[arg(value_name = "CERTS", default_value = "certs")]
+    pub certs: PathBuf,
+    /// Where the inventory is.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// How far to look ahead, in days [default: cluster.renewDays]
+    #[arg(long, value_name = "DAYS", value_parser = parse_days)]
+    pub within: Option<u32>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pki show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// A certificate's name, or a PEM file
+    #[arg(value_name = "NAME|FILE")]
+    pub what: String,
+    /// The folder of the certificates
+    #[arg(long, value_name = "CERTS", default_value = "certs")]
+    pub certs: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pki kubeconfig`
+#[derive(Debug, Args)]
+pub struct Kubeconfig {
+    /// Whose
+    #[arg(default_value = "admin")]
+    pub user: String,
+    /// The folder of the certificates
+    #[arg(long, value_name = "CERTS", default_value = "certs")]
+    pub certs: PathBuf,
+    /// Where the inventory is.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Where the API answers [default: the virtual IP]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+}
+
+fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
+    OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "it is no time such as 2026-11-21T00:00:00Z".to_owned())
+}
+
+/// `30` or `30d`.
+fn parse_days(text: &str) -> Result<u32, String> {
+    let digits = text.strip_suffix('d').unwrap_or(text);
+    digits.parse().map_err(|_| format!("`{text}` is no number of days such as 30 or 30d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+        let _ = Cli::try_parse_from(["pki", "gen"]).unwrap();
+    }
+
+    #[test]
+    fn days_are_days_with_or_without_their_letter() {
+        assert_eq!(parse_days("30"), Ok(30));
+        assert_eq!(parse_days("30d"), Ok(30));
+        assert!(parse_days("3w").is_err());
+    }
+}

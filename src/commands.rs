@@ -1,0 +1,70 @@
+//! One verb a file: read, decide, show, act.
+
+pub mod check;
+pub mod generate;
+pub mod kubeconfig;
+pub mod show;
+
+use quorate_pki::plan::{Format, Plan};
+use quorate_pki::readers::{Host, HostKey, Readers, host_keys};
+use quorate_secrets::recipient::Recipient;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::error::Error;
+use crate::store::Store;
+use quorate_pki::cluster::Cluster;
+
+/// A public host key as both kinds of files name it.
+fn host(machine: &str, public: &str) -> Result<Host, Error> {
+    let recipient = Recipient::from_ssh_host_key(public).map_err(|error| Error::Recipient {
+        place: format!("{machine}.hostKey"),
+        cause: error.to_string(),
+        hint: error.hint().to_owned(),
+    })?;
+    Ok(Host { ssh: public.to_owned(), age: recipient.key().to_owned() })
+}
+
+/// The readers that are known without making anything, and the machines whose host key is still to be made.
+fn known_readers(
+    root: &Path,
+    cluster: &Cluster,
+    store: &Store,
+    admins: Vec<String>,
+    root_admins: Vec<String>,
+) -> Result<(Readers, Vec<String>), Error> {
+    let keys = host_keys(cluster, &store.state)
+        .map_err(|faults| Error::State { folder: root.to_owned(), faults })?;
+    let mut hosts = BTreeMap::new();
+    let mut to_make = Vec::new();
+    for (machine, key) in keys {
+        match key {
+            HostKey::Known(public) => {
+                let host = host(&machine, &public)?;
+                hosts.insert(machine, host);
+            }
+            HostKey::ToMake => to_make.push(machine),
+        }
+    }
+    Ok((Readers { admins, root_admins, hosts }, to_make))
+}
+
+/// Recipients as we write and compare them: without a comment, each once.
+fn normal(texts: &[String], place: &str) -> Result<Vec<String>, Error> {
+    let recipients = crate::vault::recipients(texts, place)?;
+    let mut seen = std::collections::BTreeSet::new();
+    Ok(recipients
+        .iter()
+        .map(|recipient| recipient.key().to_owned())
+        .filter(|key| seen.insert(key.clone()))
+        .collect())
+}
+
+/// Reads the manifest, then everything that it or the plan accounts for.
+fn read_store(root: &Path, cluster: &Cluster, format: Option<Format>) -> Result<(Plan, Store), Error> {
+    let manifest = crate::store::read_manifest(root)?;
+    let format = format.or(manifest.as_ref().map(|manifest| manifest.format)).unwrap_or(Format::Sops);
+    let plan = Plan::new(cluster, format);
+    let store = Store::read(root, &plan, manifest.as_ref())?;
+    Ok((plan, store))
+}

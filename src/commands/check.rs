@@ -1,0 +1,146 @@
+//! `pki check`: what expires soon, and what is not what machines.nix asks for. Needs no identity and changes nothing.
+
+use quorate_pki::cluster::Cluster;
+use quorate_pki::converge::Change;
+use quorate_pki::decision::{Decision, decide};
+use quorate_pki::drift::{Reason, days_left, expiry};
+use quorate_pki::sealing::SealChange;
+use quorate_pki::state::StateFault;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{known_readers, normal, read_store};
+use crate::cli::Check;
+use crate::error::Error;
+use crate::inventory;
+use crate::report::{self, Outcome};
+use crate::rules::{RulesFile, plan_rules};
+use crate::store::{Store, commit};
+
+/// One thing that was found.
+struct Finding {
+    /// Whole days that are left, for what has an end; the most urgent come first, and drift before all.
+    days: Option<i64>,
+    what: String,
+    text: String,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Whatever keeps it from judging; findings are no error.
+pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
+    let cluster = inventory::load(&args.inventory)?;
+    let (plan, store) = read_store(&args.certs, &cluster, None)?;
+    let manifest = store.state.manifest.as_ref();
+    let recorded = |named: Vec<String>, recorded: Option<&Vec<String>>| {
+        if named.is_empty() { recorded.cloned().unwrap_or_default() } else { named }
+    };
+    let admins =
+        recorded(normal(cluster.admins(), "cluster.admins")?, manifest.map(|manifest| &manifest.admins));
+    let root_admins = recorded(
+        normal(cluster.root_admins(), "cluster.rootAdmins")?,
+        manifest.map(|manifest| &manifest.root_admins),
+    );
+    let mut findings = Vec::new();
+    if commit::interrupted(&args.certs).is_some() {
+        findings.push(Finding::drift(
+            &args.certs.display().to_string(),
+            "a run was interrupted and is not finished",
+        ));
+    }
+    match known_readers(&args.certs, &cluster, &store, admins, root_admins) {
+        Err(Error::State { faults, .. }) => findings.extend(faults.iter().map(Finding::fault)),
+        Err(error) => return Err(error),
+        Ok((readers, _)) => match decide(&cluster, &plan, &store.state, &readers, false, now) {
+            Err(faults) => findings.extend(faults.iter().map(Finding::fault)),
+            Ok(decision) => {
+                findings.extend(drift(&decision));
+                // Without admins there is nothing yet, and nothing to seal to.
+                if !readers.admins.is_empty() {
+                    let rules = plan_rules(&args.inventory.file, &args.certs, &cluster, &plan, &readers)?;
+                    if rules.as_ref().is_some_and(RulesFile::changes) {
+                        findings
+                            .push(Finding::drift(".sops.yaml", "its rules are not those of this cluster"));
+                    }
+                }
+            }
+        },
+    }
+    findings.extend(expiring(&cluster, &store, args.within, now));
+    findings.sort_by_key(|finding| finding.days.unwrap_or(i64::MIN));
+    print(&findings, args);
+    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+impl Finding {
+    fn drift(what: &str, text: impl Into<String>) -> Self {
+        Self { days: None, what: what.to_owned(), text: text.into() }
+    }
+
+    fn fault(fault: &StateFault) -> Self {
+        Self::drift(&fault.file, fault.message.clone())
+    }
+}
+
+/// What `gen` would do beside renewing: expiry is judged by itself.
+fn drift(decision: &Decision) -> Vec<Finding> {
+    let certs = decision.certs.iter().filter(|action| !matches!(action.change, Change::Keep | Change::Renew));
+    let certs = certs.map(|action| {
+        let reasons = action.reasons.iter().map(|reason| match reason {
+            Reason::New => "it does not exist yet".to_owned(),
+            other => other.to_string(),
+        });
+        Finding::drift(action.id.as_str(), reasons.collect::<Vec<_>>().join("; "))
+    });
+    let sealed = decision.sealed.iter().filter(|action| action.change != SealChange::Keep).map(|action| {
+        let text = if action.change == SealChange::Seal {
+            "it does not exist yet".to_owned()
+        } else {
+            action.reasons.join("; ")
+        };
+        Finding::drift(&action.path, text)
+    });
+    let files = decision.files.iter().map(|file| {
+        let text = if file.reason == "new" { "it does not exist yet" } else { &file.reason };
+        Finding::drift(&file.path, text)
+    });
+    let orphans = decision
+        .orphans
+        .iter()
+        .map(|orphan| Finding::drift(orphan, "nothing plans it any more: `pki gen --prune`"));
+    certs.chain(sealed).chain(files).chain(orphans).collect()
+}
+
+/// Everything that ends within the window.
+fn expiring(cluster: &Cluster, store: &Store, within: Option<u32>, now: OffsetDateTime) -> Vec<Finding> {
+    let within = i64::from(within.unwrap_or(cluster.policy().renew_days));
+    let leaves = store.state.certs.iter().filter_map(|(id, chain)| Some((id, chain.first()?)));
+    leaves
+        .filter_map(|(id, facts)| {
+            let days = days_left(facts.not_after, now);
+            let text = format!("{} ({})", expiry(days), facts.not_after.date());
+            (days < within).then(|| Finding { days: Some(days), what: id.to_string(), text })
+        })
+        .collect()
+}
+
+fn print(findings: &[Finding], args: &Check) {
+    if args.json {
+        let rows = findings.iter().map(
+            |finding| json!({ "what": finding.what, "finding": finding.text, "daysLeft": finding.days }),
+        );
+        report::json(&rows.collect());
+    } else {
+        report::table(&findings.iter().map(|f| vec![f.what.clone(), f.text.clone()]).collect::<Vec<_>>());
+    }
+    let certs = args.certs.display();
+    if findings.is_empty() {
+        report::note(&format!("{certs} is clean"));
+    } else {
+        report::note(&report::count(findings.len(), "finding"));
+        report::hint(&format!(
+            "`pki gen {certs}` mends what can be mended, `pki gen {certs} --dry-run` shows how"
+        ));
+    }
+}

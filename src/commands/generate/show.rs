@@ -1,0 +1,103 @@
+//! What a run does, shown before it does it.
+
+use quorate_pki::converge::Change;
+use quorate_pki::decision::Decision;
+use quorate_pki::sealing::SealChange;
+use serde_json::json;
+
+use crate::report;
+use crate::rules::RulesFile;
+
+/// Prints a decision: as a table, or as JSON.
+pub(super) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool) {
+    let rules = rules.filter(|rules| rules.changes());
+    if as_json {
+        report::json(&to_json(decision, rules));
+        return;
+    }
+    let mut lines = Lines::default();
+    for action in decision.certs.iter().filter(|action| action.change != Change::Keep) {
+        let reasons: Vec<String> = action.reasons.iter().map(ToString::to_string).collect();
+        lines.add(action.change.word(), action.id.as_str(), &reasons.join("; "));
+    }
+    for action in decision.sealed.iter().filter(|action| action.change != SealChange::Keep) {
+        lines.add(action.change.word(), &action.path, &action.reasons.join("; "));
+    }
+    for file in &decision.files {
+        lines.add(if file.removed { "remove" } else { "write" }, &file.path, &file.reason);
+    }
+    if let Some(rules) = rules {
+        lines.add("write", ".sops.yaml", rules_reason(rules));
+    }
+    report::table(&lines.rows());
+    for orphan in &decision.orphans {
+        report::note(&format!("orphan: {orphan} (`pki gen --prune` removes it)"));
+    }
+}
+
+fn rules_reason(rules: &RulesFile) -> &'static str {
+    if rules.old.is_some() { "its rules are not those of this cluster" } else { "new" }
+}
+
+/// What happens, a line for all that happens in one folder for one reason.
+#[derive(Default)]
+struct Lines(Vec<Line>);
+
+struct Line {
+    verb: &'static str,
+    folder: String,
+    names: Vec<String>,
+    reason: String,
+}
+
+impl Lines {
+    fn add(&mut self, verb: &'static str, path: &str, reason: &str) {
+        let (folder, name) = path.split_once('/').unwrap_or((".", path));
+        match self.0.last_mut() {
+            Some(line) if line.verb == verb && line.folder == folder && line.reason == reason => {
+                line.names.push(name.to_owned());
+            }
+            _ => self.0.push(Line {
+                verb,
+                folder: folder.to_owned(),
+                names: vec![name.to_owned()],
+                reason: reason.to_owned(),
+            }),
+        }
+    }
+
+    fn rows(self) -> Vec<Vec<String>> {
+        let row = |line: Line| {
+            vec![line.verb.to_owned(), line.folder, format!("{} ({})", line.names.join(" "), line.reason)]
+        };
+        self.0.into_iter().map(row).collect()
+    }
+}
+
+fn to_json(decision: &Decision, rules: Option<&RulesFile>) -> serde_json::Value {
+    let certificates = decision.certs.iter().filter(|action| action.change != Change::Keep).map(|action| {
+        let reasons: Vec<String> = action.reasons.iter().map(ToString::to_string).collect();
+        json!({ "id": action.id.as_str(), "change": action.change.word(), "reasons": reasons })
+    });
+    let sealed = decision.sealed.iter().filter(|action| action.change != SealChange::Keep).map(|action| {
+        json!({
+            "file": action.path,
+            "change": action.change.word(),
+            "reasons": action.reasons,
+            "recipients": action.recipients,
+            "left": action.left,
+        })
+    });
+    let beside = rules
+        .map(|rules| json!({ "file": ".sops.yaml", "change": "write", "reasons": [rules_reason(rules)] }));
+    let files = decision.files.iter().map(|file| {
+        json!({ "file": file.path, "change": if file.removed { "remove" } else { "write" }, "reasons": [file.reason] })
+    });
+    json!({
+        "certificates": certificates.collect::<Vec<_>>(),
+        "sealed": sealed.collect::<Vec<_>>(),
+        "files": files.chain(beside).collect::<Vec<_>>(),
+        "kept": decision.count(Change::Keep),
+        "orphans": decision.orphans,
+    })
+}

@@ -1,0 +1,241 @@
+//! Why a command could not do its work: what was attempted on which thing, what was found, what to do. Every
+//! message of the shell stands here or comes with its thing from one of the core crates.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use quorate_pki::error::IssueError;
+use quorate_pki::judge::Misjudged;
+use quorate_pki::state::StateFault;
+
+/// A command that could not do its work. Exit code 2.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused something.
+    Io {
+        /// What was attempted: `read`, `create`...
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The inventory cannot be used; every fault of it, rendered with its lines.
+    Inventory {
+        /// The text to show.
+        rendered: String,
+        /// How many errors it shows.
+        count: usize,
+    },
+    /// Files in `certs/` that cannot be believed.
+    State {
+        /// The folder.
+        folder: PathBuf,
+        /// Each of them.
+        faults: Vec<StateFault>,
+    },
+    /// Another run holds the folder.
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A run was interrupted and its rest cannot be finished.
+    Unfinished {
+        /// The folder.
+        folder: PathBuf,
+        /// What is in the way.
+        cause: String,
+    },
+    /// Nobody to seal to.
+    NoAdmin {
+        /// Where a key would be looked for.
+        looked: Vec<String>,
+    },
+    /// A recipient that is none.
+    Recipient {
+        /// Where it stands.
+        place: String,
+        /// What is wrong with it.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+    /// An identity that cannot be read.
+    Identity {
+        /// Where it stands.
+        place: String,
+        /// What is wrong with it.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Something must be opened and nobody here can.
+    NoIdentity {
+        /// Which files.
+        files: Vec<String>,
+        /// Whom the first of them is sealed to.
+        recipients: Vec<String>,
+        /// Where identities were looked for, and how many were found there.
+        looked: Vec<String>,
+    },
+    /// A sealed file that cannot be opened or sealed.
+    Sealed {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+    /// `.sops.yaml` and our rules do not go together.
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A certificate could not be made.
+    Issue(IssueError),
+    /// A certificate was made and does not hold.
+    Misjudged(Misjudged),
+    /// A name or file that is not there.
+    NotFound {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A request that makes no sense as it stands.
+    Request {
+        /// What is wrong with it.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`], as a closure for `map_err`.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |cause| Self::Io { action, path, cause }
+    }
+
+    /// What to do about it, when one thing can be said for all of it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { cause, .. } => io_hint(cause.kind()),
+            Self::Inventory { .. } | Self::State { .. } => None,
+            Self::Locked { .. } => Some("wait for the other run to end, or look for it with `ps`".to_owned()),
+            Self::Unfinished { .. } => Some("free what is in the way and run `pki gen` again: nothing is lost".to_owned()),
+            Self::NoAdmin { .. } => Some(
+                "name your recipient in machines.nix, `cluster.admins = [ \"age1...\" ]`, or let a new identity be \
+                 made with `--new-identity`"
+                    .to_owned(),
+            ),
+            Self::NoIdentity { .. } => Some(
+                "put the identity of an admin into SOPS_AGE_KEY_FILE, or where sops looks for it, and run this again: \
+                 nothing was written"
+                    .to_owned(),
+            ),
+            Self::Recipient { hint, .. }
+            | Self::Identity { hint, .. }
+            | Self::Sealed { hint, .. }
+            | Self::Rules { hint, .. }
+            | Self::Request { hint, .. } => Some(hint.clone()),
+            Self::Issue(_) | Self::Misjudged(_) => {
+                Some("nothing was written; this is a fault of quorate's, please report it".to_owned())
+            }
+            Self::NotFound { known, .. } => {
+                (!known.is_empty()).then(|| format!("there is: {}", known.join(", ")))
+            }
+        }
+    }
+}
+
+fn io_hint(kind: io::ErrorKind) -> Option<String> {
+    let hint = match kind {
+        io::ErrorKind::NotFound => "check the path, and the folder you are in",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "something else stands there: move it away, or name another folder"
+        }
+        io::ErrorKind::PermissionDenied => "check who owns it and its mode, with `ls -ld`",
+        io::ErrorKind::StorageFull => "free some space and run this again: nothing was lost",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the file system is mounted read-only: work on a copy, or remount it"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// What the system said, without the error number that Rust adds.
+fn plain(cause: &io::Error) -> String {
+    let text = cause.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { action, path, cause } => {
+                write!(f, "could not {action} `{path}`: {cause}", path = path.display(), cause = plain(cause))
+            }
+            Self::Inventory { rendered, .. } => f.write_str(rendered.trim_end()),
+            Self::State { folder, faults } => write!(
+                f,
+                "`{folder}` is not as it was left: {count}",
+                folder = folder.display(),
+                count = crate::report::count(faults.len(), "file"),
+            ),
+            Self::Locked { folder } => {
+                write!(f, "another `pki gen` is at work in `{folder}`", folder = folder.display())
+            }
+            Self::Unfinished { folder, cause } => write!(
+                f,
+                "an interrupted run in `{folder}` could not be finished: {cause}",
+                folder = folder.display()
+            ),
+            Self::NoAdmin { looked } => write!(
+                f,
+                "nobody to seal to: `cluster.admins` is empty and no age identity was found (looked in {list})",
+                list = looked.join(", ")
+            ),
+            Self::Recipient { place, cause, .. } => write!(f, "`{place}` is no recipient: {cause}"),
+            Self::Identity { place, cause, .. } => {
+                write!(f, "could not use the identity in {place}: {cause}")
+            }
+            Self::NoIdentity { files, recipients, looked } => write!(
+                f,
+                "could not open {files}: no identity here is among its readers {recipients} (looked in {looked})",
+                files = crate::report::list(files, 3),
+                recipients = crate::report::list(recipients, 3),
+                looked = looked.join(", "),
+            ),
+            Self::Sealed { file, cause, .. } => write!(f, "`{file}`: {cause}"),
+            Self::Rules { path, cause, .. } => write!(f, "`{path}`: {cause}", path = path.display()),
+            Self::Issue(error) => error.fmt(f),
+            Self::Misjudged(error) => error.fmt(f),
+            Self::NotFound { wanted, .. } => write!(f, "there is no `{wanted}`"),
+            Self::Request { message, .. } => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<IssueError> for Error {
+    fn from(error: IssueError) -> Self {
+        Self::Issue(error)
+    }
+}
+
+impl From<Misjudged> for Error {
+    fn from(error: Misjudged) -> Self {
+        Self::Misjudged(error)
+    }
+}

@@ -1,0 +1,400 @@
+//! Faults as people read them: what, where, the line itself with the place underlined, what to do.
+//!
+//! ```text
+//! error: `cp2.ip` is 10.0.0.1, the address of `cp1`, expected one of its own
+//!  --> machines.nix:3:16
+//!   |
+//! 3 |   cp2 = { ip = "10.0.0.1"; };
+//!   |                ^^^^^^^^^^
+//!  ::: machines.nix:2:16
+//!   |
+//! 2 |   cp1 = { ip = "10.0.0.1"; };
+//!   |                ---------- `cp1.ip` has it first
+//! hint: change one of them
+//! ```
+//!
+//! Every line is at most as wide as asked for. A line that holds a secret is not shown.
+
+use std::fmt::Write as _;
+
+use quorate_pki::fault::{Fault, Level};
+use quorate_pki::inventory::Origin;
+
+/// One file that faults point into.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// How messages call it: its path as the user gave it.
+    pub name: &'a str,
+    /// Its text, in which the origins count bytes.
+    pub text: &'a str,
+}
+
+/// Columns that a tab stands for.
+const TAB: &str = "    ";
+
+/// The narrowest width that is still laid out; below it lines grow wider than asked for.
+const NARROWEST: usize = 40;
+
+/// Related places shown with one fault: a thousand machines of one address are one mistake.
+const RELATED: usize = 4;
+
+/// Faults shown of one rule at one place: a function that makes every machine makes every fault as often.
+const ALIKE: usize = 3;
+
+/// Renders faults in the order given, a blank line between two, a line break at the end.
+///
+/// `sources` gives the file of an [`Origin`]; a place in a file it does not know is left out. `width` is in columns.
+pub fn render<'a>(faults: &[Fault], sources: impl Fn(usize) -> Option<Source<'a>>, width: usize) -> String {
+    let page = Page { sources, width: width.max(NARROWEST), secrets: secrets(faults) };
+    let same = |a: &Fault, b: &Fault| a.at.is_some() && (a.rule, a.at) == (b.rule, b.at);
+    let blocks: Vec<_> = faults.chunk_by(same).map(|alike| page.alike(alike)).collect();
+    blocks.join("\n")
+}
+
+/// Where secrets stand, as the faults themselves say.
+fn secrets(faults: &[Fault]) -> Vec<Origin> {
+    faults.iter().filter(|fault| fault.rule == "secret-in-inventory").filter_map(|fault| fault.at).collect()
+}
+
+struct Page<F> {
+    sources: F,
+    width: usize,
+    secrets: Vec<Origin>,
+}
+
+/// The line a place starts in.
+struct Line<'a> {
+    /// From 1.
+    number: usize,
+    /// From 1, in characters.
+    column: usize,
+    /// First byte of the line in its file.
+    start: usize,
+    text: &'a str,
+}
+
+impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
+    /// Faults of one rule at one place.
+    fn alike(&self, faults: &[Fault]) -> String {
+        let shown: Vec<_> = faults.iter().take(ALIKE).map(|fault| self.fault(fault)).collect();
+        let rest = match faults.len().saturating_sub(ALIKE) {
+            0 => String::new(),
+            more => format!("... and {more} more of the kind from the same place\n"),
+        };
+        shown.join("\n") + &rest
+    }
+
+    fn fault(&self, fault: &Fault) -> String {
+        let label = match fault.level {
+            Level::Error => "error: ",
+            Level::Warning => "warning: ",
+        };
+        let mut out = self.wrap(label, &fault.message);
+        let related = fault.related.iter().take(RELATED);
+        let places: Vec<_> = fault
+            .at
+            .iter()
+            .map(|at| ("-->", at, ""))
+            .chain(related.map(|(at, word)| (":::", at, word.as_str())))
+            .filter_map(|(arrow, at, word)| {
+                self.locate(*at).map(|(source, line)| (arrow, *at, word, source, line))
+            })
+            .collect();
+        let gutter = places.iter().map(|(.., line)| line.number.to_string().len()).max().unwrap_or(0);
+        for (arrow, at, word, source, line) in places {
+            let name = printable(source.name);
+            let _ = writeln!(out, "{:gutter$}{arrow} {name}:{}:{}", "", line.number, line.column);
+            self.excerpt(&mut out, gutter, at, &line, word);
+        }
+        if let Some(more) = fault.related.len().checked_sub(RELATED + 1) {
+            let _ = writeln!(out, "{:gutter$} ... and {} more places", "", more + 1);
+        }
+        if let Some(hint) = &fault.hint {
+            out.push_str(&self.wrap("hint: ", hint));
+        }
+        out
+    }
+
+    fn locate(&self, at: Origin) -> Option<(Source<'a>, Line<'a>)> {
+        let source = (self.sources)(at.file)?;
+        let offset = source.text.floor_char_boundary(at.start.min(source.text.len()));
+        let (before, after) = source.text.split_at(offset);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let end = after.find('\n').map_or(source.text.len(), |newline| offset + newline);
+        let text = source.text.get(start..end).unwrap_or_default().trim_end_matches('\r');
+        let number = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let column = source.text.get(start..offset).unwrap_or_default().chars().count() + 1;
+        Some((source, Line { number, column, start, text }))
+    }
+
+    /// The line, and under it a mark with its word.
+    fn excerpt(&self, out: &mut String, gutter: usize, at: Origin, line: &Line<'_>, word: &str) {
+        let _ = writeln!(out, "{:gutter$} |", "");
+        if self.is_secret(at.file, line) {
+            let _ = writeln!(out, "{:>gutter$} | (not shown, it holds a secret)", line.number);
+            return;
+        }
+        let local =
+            |byte: usize| line.text.floor_char_boundary(byte.saturating_sub(line.start).min(line.text.len()));
+        let (start, end) = (local(at.start), local(at.end.max(at.start)));
+        let [before, marked, after] =
+            [&line.text[..start], &line.text[start..end], &line.text[end..]].map(printable);
+        let room = self.width.saturating_sub(gutter + 3);
+        let (shown, indent, length) = window(&before, &marked, &after, room);
+        let _ = writeln!(out, "{:>gutter$} | {shown}", line.number);
+        let mark = if word.is_empty() { "^" } else { "-" }.repeat(length);
+        let under = format!("{}{mark}", " ".repeat(indent));
+        let word = if word.is_empty() { String::new() } else { format!(" {}", printable(word)) };
+        if columns(&under) + columns(&word) <= room {
+            let _ = writeln!(out, "{:gutter$} | {under}{word}", "");
+        } else {
+            let _ = writeln!(out, "{:gutter$} | {under}", "");
+            let word = cut(word.trim_start(), room);
+            let left = indent.min(room - columns(&word));
+            let _ = writeln!(out, "{:gutter$} | {:left$}{word}", "", "");
+        }
+    }
+
+    fn is_secret(&self, file: usize, line: &Line<'_>) -> bool {
+        let end = line.start + line.text.len();
+        let touched = |secret: &Origin| {
+            secret.file == file && secret.start <= end && line.start <= secret.end.max(secret.start)
+        };
+        self.secrets.iter().any(touched)
+            || line.text.contains("PRIVATE KEY")
+            || line.text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
+    }
+
+    /// `label` and `text`, broken between words, later lines indented as far as the label is long.
+    fn wrap(&self, label: &str, text: &str) -> String {
+        let (indent, mut out) = (label.len(), label.to_owned());
+        let mut used = indent;
+        for word in printable(text).split(' ') {
+            let mut word = word;
+            let needed = columns(word) + usize::from(used > indent);
+            if used > indent && used + needed > self.width {
+                let _ = write!(out, "\n{:indent$}", "");
+                used = indent;
+            } else if used > indent {
+                out.push(' ');
+                used += 1;
+            }
+            // A word wider than a line is broken where the line ends.
+            while columns(word) > self.width - indent {
+                let head = fitting(word, self.width - indent);
+                let _ = write!(out, "{head}\n{:indent$}", "");
+                word = &word[head.len()..];
+            }
+            out.push_str(word);
+            used += columns(word);
+        }
+        out.push('\n');
+        out
+    }
+}
+
+/// As much of a line as fits into `room` columns around its marked part, then the mark's indent and its length.
+fn window(before: &str, marked: &str, after: &str, room: usize) -> (String, usize, usize) {
+    let whole = columns(before) + columns(marked) + columns(after);
+    let length = columns(marked).max(1);
+    if whole <= room {
+        return (format!("{before}{marked}{after}"), columns(before), length);
+    }
+    // A third of the room for what stands before, the rest from the mark on; an ellipsis where something is missing.
+    let keep = columns(before).min(room / 3);
+    let mut skip = columns(before) - keep;
+    let head = before.trim_start_matches(|c| {
+        let cut = skip > 0;
+        skip = skip.saturating_sub(width_of(c));
+        cut
+    });
+    let head = if head.len() < before.len() { format!("…{head}") } else { head.to_owned() };
+    let rest = format!("{marked}{after}");
+    let left = room.saturating_sub(columns(&head));
+    let tail = cut(&rest, left);
+    (format!("{head}{tail}"), columns(&head), length.min(left).max(1))
+}
+
+/// The text, or its beginning with an ellipsis, in at most `room` columns.
+fn cut(text: &str, room: usize) -> String {
+    if columns(text) <= room {
+        return text.to_owned();
+    }
+    format!("{}…", fitting(text, room.saturating_sub(1)))
+}
+
+/// The longest beginning of `text` in at most `room` columns, but at least one character.
+fn fitting(text: &str, room: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find_map(|(index, c)| {
+        used += width_of(c);
+        (used > room && index > 0).then_some(index)
+    });
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The text as a terminal may have it: tabs as spaces, what steers the terminal or the direction of writing as `�`.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => out.push_str(TAB),
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{2028}'
+            | '\u{2029}' => {
+                out.push('\u{fffd}');
+            }
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn columns(text: &str) -> usize {
+    text.chars().map(width_of).sum()
+}
+
+/// Columns of a character: none for what combines with the one before, two for East Asian and pictographic ones.
+/// Coarser than Unicode's tables: being wrong by a column moves a mark, no more.
+fn width_of(c: char) -> usize {
+    match c {
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{1f300}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str =
+        "{\n  cp1 = { ip = \"10.0.0.1\"; };\n\tcp2 = { ip = \"10.0.0.1\"; };\n  größe = \"日本語\";\n}\n";
+
+    fn origin(needle: &str, nth: usize) -> Origin {
+        let start = TEXT.match_indices(needle).nth(nth).unwrap().0;
+        Origin { file: 0, start, end: start + needle.len() }
+    }
+
+    fn fault(at: Option<Origin>) -> Fault {
+        Fault {
+            level: Level::Error,
+            rule: "duplicate-address",
+            at,
+            message: "`cp2.ip` is 10.0.0.1, the address of `cp1`, expected one of its own".into(),
+            hint: Some("change one of them".into()),
+            related: Vec::new(),
+        }
+    }
+
+    fn show(fault: Fault, width: usize) -> String {
+        render(&[fault], |file| (file == 0).then_some(Source { name: "machines.nix", text: TEXT }), width)
+    }
+
+    #[test]
+    fn the_place_is_underlined_and_so_is_the_related_one() {
+        let fault =
+            fault(Some(origin("\"10.0.0.1\"", 1))).related(Some(origin("\"10.0.0.1\"", 0)), "`cp1` has it");
+        insta::assert_snapshot!(show(fault, 100), @r#"
+        error: `cp2.ip` is 10.0.0.1, the address of `cp1`, expected one of its own
+         --> machines.nix:3:15
+          |
+        3 |     cp2 = { ip = "10.0.0.1"; };
+          |                  ^^^^^^^^^^
+         ::: machines.nix:2:16
+          |
+        2 |   cp1 = { ip = "10.0.0.1"; };
+          |                ---------- `cp1` has it
+        hint: change one of them
+        "#);
+    }
+
+    #[test]
+    fn columns_count_characters_and_marks_count_columns() {
+        insta::assert_snapshot!(show(fault(Some(origin("\"日本語\"", 0))), 100), @r#"
+        error: `cp2.ip` is 10.0.0.1, the address of `cp1`, expected one of its own
+         --> machines.nix:4:11
+          |
+        4 |   größe = "日本語";
+          |           ^^^^^^^^
+        hint: change one of them
+        "#);
+    }
+
+    #[test]
+    fn every_line_keeps_to_the_width_and_shows_the_mark() {
+        let long = format!("{{ {}x = {}; }}", "a = 1; ".repeat(60), "\"value\" ".repeat(60));
+        let start = long.find("x = ").unwrap() + 4;
+        let fault = Fault { message: format!("{} end", "word ".repeat(50)), ..fault(None) };
+        for (width, end) in
+            (40..120).flat_map(|width| [(width, start), (width, start + 7), (width, long.len())])
+        {
+            let fault = Fault { at: Some(Origin { file: 0, start, end }), ..fault.clone() };
+            let shown = render(&[fault], |_| Some(Source { name: "m.nix", text: &long }), width);
+            let widest = shown.lines().map(columns).max().unwrap();
+            assert!(widest <= width, "{widest} > {width}\n{shown}");
+            assert!(shown.contains('^') && shown.contains("\"value\""), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_place_outside_of_the_text_or_inside_a_letter_is_no_panic() {
+        let ö = TEXT.find('ö').unwrap() + 1;
+        for (start, end) in
+            [(ö, ö), (0, 0), (TEXT.len(), TEXT.len()), (usize::MAX, usize::MAX), (9, 2), (0, usize::MAX)]
+        {
+            let shown = show(fault(Some(Origin { file: 0, start, end })), 100);
+            assert!(shown.contains("--> machines.nix:"), "{shown}");
+        }
+        assert!(!show(fault(Some(Origin { file: 7, start: 0, end: 0 })), 100).contains("-->"));
+    }
+
+    #[test]
+    fn a_line_with_a_secret_is_not_shown_by_any_fault() {
+        let secret = Fault { rule: "secret-in-inventory", ..fault(Some(origin("\"10.0.0.1\"", 0))) };
+        let other = fault(Some(origin("cp1", 0)));
+        let sources = |_| Some(Source { name: "machines.nix", text: TEXT });
+        let shown = render(&[secret, other], sources, 100);
+        assert!(!shown.contains("{ ip"), "{shown}");
+        assert_eq!(shown.matches("not shown").count(), 2);
+        for text in ["a = \"-----BEGIN OPENSSH PRIVATE KEY-----", "a = \"age-secret-key-1qqqq"] {
+            let at = Some(Origin { file: 0, start: 0, end: 1 });
+            let shown = render(&[fault(at)], |_| Some(Source { name: "m.nix", text }), 100);
+            assert!(shown.contains("not shown") && !shown.contains("a = "), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_function_that_makes_a_thousand_faults_shows_three() {
+        let at = Some(origin("\"10.0.0.1\"", 0));
+        let faults: Vec<_> = (0..1000)
+            .map(|n| Fault { message: format!("machine {n}"), ..fault(at) })
+            .chain([fault(None)])
+            .collect();
+        let shown = render(&faults, |_| Some(Source { name: "m.nix", text: TEXT }), 100);
+        assert_eq!(shown.matches("error: machine").count(), 3);
+        assert!(
+            shown.contains("... and 997 more of the kind from the same place\n\nerror: `cp2.ip`"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        let text = "a\u{1b}[2Jb\u{202e}c";
+        let at = Some(Origin { file: 0, start: 0, end: 1 });
+        let shown = render(&[fault(at)], |_| Some(Source { name: "x\ny\u{7}", text }), 100);
+        assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{shown:?}");
+    }
+}

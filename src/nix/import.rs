@@ -1,0 +1,175 @@
+//! Reading files: the inventory, and what it imports from its own folder or below.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::ErrorKind;
+use super::error::{Eval, Fail};
+use super::eval::Machine;
+use super::expr::{Expr, Name};
+use super::lower::{Lowering, Scope};
+use super::sources::{Sources, Span};
+use super::value::{Thunk, ThunkId, Value};
+use super::{builtins, paths, scan, syntax};
+
+/// The files of an evaluation.
+pub(super) struct Files {
+    /// Every file read so far.
+    pub(super) sources: Sources,
+    /// The inventory, as the user named it.
+    given: PathBuf,
+    /// The inventory's folder: as paths in it are written, and with every symlink resolved.
+    folder: PathBuf,
+    real_folder: PathBuf,
+    /// By real path: a file is evaluated once.
+    loaded: HashMap<PathBuf, ThunkId>,
+}
+
+impl Files {
+    /// Nothing is read yet but the folder's name.
+    pub(super) fn new(given: &Path) -> Self {
+        let absolute = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
+        let absolute = follow_links(PathBuf::from(paths::absolute(&absolute.to_string_lossy())));
+        let folder = absolute.parent().map_or_else(|| "/".into(), Path::to_owned);
+        let real_folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        Self { sources: Sources::default(), given: given.to_owned(), folder, real_folder, loaded: HashMap::new() }
+    }
+}
+
+impl Machine {
+    /// The expression of the inventory itself.
+    pub(super) fn load_inventory(&mut self) -> Eval<ThunkId> {
+        let given = self.files.given.clone();
+        let folder = self.files.folder.clone();
+        let thunk = self.load(&given, given.clone(), &folder)?;
+        if let Ok(real) = given.canonicalize() {
+            self.files.loaded.insert(real, thunk);
+        }
+        Ok(thunk)
+    }
+
+    /// The value of another file; a folder means its `default.nix`.
+    pub(super) fn import(&mut self, path: &str) -> Eval<Value> {
+        if !path.starts_with('/') {
+            return Err(Fail::wrong(format!("`import` of `{path}`: a string must be an absolute path"))
+                .hint("write the path without quotes: ./file.nix"));
+        }
+        let mut path = follow_links(PathBuf::from(paths::absolute(path)));
+        if path.is_dir() {
+            path = follow_links(path.join("default.nix"));
+        }
+        let real = self.inside_folder(&path)?;
+        let thunk = match self.files.loaded.get(&real) {
+            Some(thunk) if matches!(self.heap.get(*thunk), Thunk::Running) => {
+                let name = self.shown(&path);
+                let message = format!("`{}` imports itself, directly or by way of another file", name.display());
+                return Err(Fail::wrong(message).hint("move what both need into a third file"));
+            }
+            Some(thunk) => *thunk,
+            None => {
+                let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+                let thunk = self.load(&path, self.shown(&path), &folder)?;
+                self.files.loaded.insert(real, thunk);
+                thunk
+            }
+        };
+        self.force(thunk)
+    }
+
+    /// The real path, when it lies in the inventory's folder or below.
+    fn inside_folder(&self, path: &Path) -> Eval<PathBuf> {
+        let shown = path.display();
+        // First by its spelling, so that nothing is learnt about files elsewhere.
+        let outside = || {
+            let folder = self.files.folder.display();
+            Fail::new(ErrorKind::Read, format!("`import` of `{shown}`, which is outside the inventory's folder `{folder}`"))
+                .hint("an inventory may read files beside it and below; copy or move the file there")
+        };
+        if !path.starts_with(&self.files.folder) && !path.starts_with(&self.files.real_folder) {
+            return Err(outside());
+        }
+        let real = path
+            .canonicalize()
+            .map_err(|error| Fail::new(ErrorKind::Read, format!("cannot import `{shown}`: {error}")))?;
+        if real.starts_with(&self.files.real_folder) { Ok(real) } else { Err(outside()) }
+    }
+
+    /// A path as the user would write it: relative to where the inventory was given.
+    fn shown(&self, path: &Path) -> PathBuf {
+        let below = path.strip_prefix(&self.files.folder).or_else(|_| path.strip_prefix(&self.files.real_folder));
+        let beside = self.files.given.parent().unwrap_or(Path::new(""));
+        below.map_or_else(|_| path.to_owned(), |below| beside.join(below))
+    }
+
+    /// Reads, scans, parses and lowers a file.
+    fn load(&mut self, path: &Path, shown: PathBuf, folder: &Path) -> Eval<ThunkId> {
+        let text = read(path, &shown)?;
+        self.heap.take(text.len())?;
+        let file = self.files.sources.add(shown, text);
+        let source = self.files.sources.iter().nth(file);
+        let text = source.map(|source| source.text.as_str()).unwrap_or_default();
+        let names = builtins::global_names();
+        let expr = parse(text, Some(file), folder, names)?;
+        let span = expr.span;
+        self.heap.thunk(Thunk::Delayed(expr, self.globals), span)
+    }
+}
+
+/// The expression that `text` is.
+pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<Name>) -> Eval<Rc<Expr>> {
+    scan::check(text).map_err(|excess| {
+        Fail::new(ErrorKind::Limit, excess.message).hint(excess.hint).at(Span::new(file, excess.at, excess.at))
+    })?;
+    let parsed = rnix::Root::parse(text);
+    let mut faults = syntax::faults(parsed.errors(), text, file);
+    let mut lowering = Lowering { file, folder, scopes: vec![Scope::Names(names)], faults: Vec::new() };
+    let expr = lowering.root(&parsed.tree());
+    // Behind a parse error the tree has holes, and what is said of them would repeat it.
+    if faults.is_empty() {
+        faults = lowering.faults;
+    }
+    if faults.is_empty() {
+        return Ok(expr);
+    }
+    faults.sort_by_key(|fault| fault.at);
+    Err(Box::new(Fail { kind: ErrorKind::Syntax, faults, catchable: false }))
+}
+
+/// The text of a file, never more than the scanner would take.
+pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
+    let shown = shown.display();
+    let fail = |what: String| Fail::new(ErrorKind::Read, format!("cannot read `{shown}`: {what}"));
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => fail("there is no such file".to_owned()),
+        _ => fail(error.to_string()),
+    };
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(fail("it is not a regular file".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(scan::MAX_BYTES).unwrap_or(u64::MAX) + 1;
+    File::open(path).map_err(io)?.take(limit).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() > scan::MAX_BYTES {
+        let message = format!("cannot read `{shown}`: it is larger than 1 MiB, the limit for an inventory");
+        return Err(Fail::new(ErrorKind::Limit, message).hint("split it, or is this another file than you meant?"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        fail(format!("it is not UTF-8 text (byte {at})"))
+    })
+}
+
+/// As Nix does before it takes a file's folder: when the last step is a symlink, what that points to.
+fn follow_links(mut path: PathBuf) -> PathBuf {
+    // As many as Linux follows.
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        path = PathBuf::from(paths::absolute(&folder.join(target).to_string_lossy()));
+    }
+    path
+}

@@ -1,0 +1,67 @@
+//! `lib`: the functions of nixpkgs' library that inventories use, written in Nix in `lib.nix`, read only when an
+//! inventory asks for them.
+
+use std::path::Path;
+
+use super::error::{Eval, Fail};
+use super::eval::Machine;
+use super::sources::Span;
+use super::value::{Attrs, Entry, Open, Thunk, ThunkId, Value};
+use super::{builtins, import, operators};
+
+const LIBRARY: &str = include_str!("lib.nix");
+
+/// The files of nixpkgs' `lib` whose functions also stand in a set of that name. All are incomplete here.
+const PARTS: [&str; 5] = ["attrsets", "lists", "strings", "trivial", "versions"];
+
+impl Machine {
+    /// `lib` as a value.
+    pub(super) fn library_value(&mut self) -> Eval<Value> {
+        let id = match self.library {
+            Some(id) => id,
+            None => self.load_library()?,
+        };
+        self.force(id)
+    }
+
+    fn load_library(&mut self) -> Eval<ThunkId> {
+        let expr = import::parse(LIBRARY, None, Path::new("/"), builtins::global_names())?;
+        let function = self.heap.thunk(Thunk::Delayed(expr, self.globals), Span::NONE)?;
+        let argument = builtins::library_argument(&mut self.heap)?;
+        let parts = self.later(function, argument)?;
+        let parts = self.force_set(parts, "the library")?;
+        let mut all = Attrs { entries: Vec::new(), open: Some(Open::Lib) };
+        for entry in &parts.entries {
+            let Value::Attrs(functions) = self.force(entry.value)? else {
+                return Err(Fail::wrong("a part of the library is not a set"));
+            };
+            all.entries = operators::merged(&all, &functions);
+        }
+        for name in PARTS {
+            let Some(entry) = parts.get(name) else { continue };
+            let Value::Attrs(functions) = self.force(entry.value)? else { continue };
+            let value = self.heap.attrs(functions.entries.clone(), Some(Open::Lib))?;
+            let value = self.heap.done(value)?;
+            let part = Entry { name: name.into(), span: Span::NONE, value };
+            all.entries = operators::merged(&all, &Attrs { entries: vec![part], open: None });
+        }
+        let value = self.heap.attrs(all.entries, all.open)?;
+        let id = self.heap.done(value)?;
+        self.library = Some(id);
+        Ok(id)
+    }
+
+    /// What an inventory that is a function is given: `lib`, and `pkgs` with nothing but `lib` in it.
+    pub(super) fn inventory_argument(&mut self, only: Option<&[super::expr::Formal]>) -> Eval<ThunkId> {
+        let lib = self.heap.thunk(builtins::library_thunk(), Span::NONE)?;
+        let entry = |name: &str, value| Entry { name: name.into(), span: Span::NONE, value };
+        let pkgs = self.heap.attrs(vec![entry("lib", lib)], Some(Open::Argument))?;
+        let pkgs = self.heap.done(pkgs)?;
+        let mut entries = vec![entry("lib", lib), entry("pkgs", pkgs)];
+        if let Some(formals) = only {
+            entries.retain(|entry| formals.iter().any(|formal| formal.name == entry.name));
+        }
+        let argument = self.heap.attrs(entries, Some(Open::Argument))?;
+        self.heap.done(argument)
+    }
+}

@@ -1,0 +1,204 @@
+//! What a person, or a program, gets to see. The one file that prints.
+//!
+//! stdout is data: tables, PEM, JSON. stderr is talk: `error:`, `warning:`, `hint:`, progress; lower case, no full
+//! stop, things in backticks. Colour only on a terminal, and never when NO_COLOR is set.
+#![expect(clippy::print_stderr, reason = "the one file that prints")]
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::error::Error;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, or nothing found: exit code 0.
+    Clean,
+    /// Something was found, or would be done: exit code 1.
+    Findings,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Clean => Self::SUCCESS,
+            Outcome::Findings => Self::from(1),
+        }
+    }
+}
+
+/// Exit code 2: the command could not do its work.
+pub fn fail(error: &Error) -> ExitCode {
+    if let Error::Inventory { .. } = error {
+        // Rendered with its own `error:` lines.
+        eprintln!("{error}");
+    } else {
+        eprintln!("{} {error}", label("error", Colour::Red));
+    }
+    if let Error::State { faults, .. } = error {
+        for fault in faults {
+            eprintln!("  {fault}");
+            eprintln!("    {} {}", label("hint", Colour::Cyan), fault.hint);
+        }
+    }
+    if let Some(text) = error.hint() {
+        hint(&text);
+    }
+    ExitCode::from(2)
+}
+
+#[derive(Clone, Copy)]
+enum Colour {
+    Red,
+    Yellow,
+    Cyan,
+}
+
+/// Whether stderr takes colours.
+fn colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn label(word: &str, colour: Colour) -> String {
+    if !colours() {
+        return format!("{word}:");
+    }
+    let code = match colour {
+        Colour::Red => 31,
+        Colour::Yellow => 33,
+        Colour::Cyan => 36,
+    };
+    format!("\x1b[1;{code}m{word}:\x1b[0m")
+}
+
+/// Something that will hurt later. Never changes an exit code.
+pub fn warning(text: &str) {
+    eprintln!("{} {text}", label("warning", Colour::Yellow));
+}
+
+/// What to do about what was just said.
+pub fn hint(text: &str) {
+    eprintln!("{} {text}", label("hint", Colour::Cyan));
+}
+
+/// A line of talk.
+pub fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Text that was rendered with its own labels: the faults of an inventory.
+pub fn rendered(text: &str) {
+    eprint!("{text}");
+}
+
+/// Data, to stdout. A reader that went away is none of our business.
+pub fn data(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Data, to stdout, one line feed behind it.
+pub fn line(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "{text}");
+}
+
+/// A value as indented JSON, to stdout.
+pub fn json(value: &serde_json::Value) {
+    // A tree of strings and numbers always serializes.
+    line(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// A secret, to stdout: asked for by the one command whose work it is.
+pub fn secret(text: &secrecy::SecretString) {
+    use secrecy::ExposeSecret as _;
+    data(text.expose_secret());
+}
+
+/// Asks on the terminal; `false` when there is none.
+pub fn ask(question: &str) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// Columns padded to their widest cell, two blanks between, nothing behind the last.
+pub fn table(rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut out = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            out.push_str(cell);
+            out.push_str(&" ".repeat(width + 2 - cell.chars().count()));
+        }
+        text.push_str(out.trim_end());
+        text.push('\n');
+    }
+    data(&text);
+}
+
+/// `1 file`, `3 files`, `2 identities`.
+pub fn count(number: usize, noun: &str) -> String {
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {noun}s"),
+    }
+}
+
+/// Names in backticks, joined; those beyond `most` counted.
+pub fn list(names: &[String], most: usize) -> String {
+    let shown: Vec<String> = names.iter().take(most).map(|name| format!("`{name}`")).collect();
+    let rest = names.len().saturating_sub(most);
+    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
+}
+
+/// A duration as people say it: `31 ms`, `2.4 s`.
+pub fn duration(time: Duration) -> String {
+    let milliseconds = time.as_millis();
+    if milliseconds < 1000 { format!("{milliseconds} ms") } else { format!("{:.1} s", time.as_secs_f64()) }
+}
+
+/// A bar on stderr, for what takes longer than a second; before that, and off a terminal, nothing.
+pub struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl Progress {
+    /// For `steps` steps of `what`.
+    pub fn new(what: &'static str, steps: usize) -> Self {
+        let bar = ProgressBar::hidden();
+        bar.set_length(steps as u64);
+        bar.set_message(what);
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left") {
+            bar.set_style(style);
+        }
+        Self { bar, started: Instant::now() }
+    }
+
+    /// One step is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+        if self.bar.is_hidden() && self.started.elapsed() > Duration::from_secs(1) {
+            // Draws on a terminal only.
+            self.bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,273 @@
+//! How a set of changes becomes the new tree, whatever interrupts it.
+//!
+//! 1. Everything is written below `certs/.gen-new/` and made durable.
+//! 2. One rename, `.gen-new` to `.gen-commit`, is the moment at which the new tree exists.
+//! 3. Every file is moved to its place, what goes is removed, the folders are made durable.
+//! 4. `.gen-commit` is renamed to `.gen-done` and removed.
+//!
+//! Who comes after an interruption drops `.gen-new` and `.gen-done` and finishes `.gen-commit`. No identity is
+//! needed for that, and nothing in there is in clear that is not in clear in the tree.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+const STAGING: &str = ".gen-new";
+const COMMITTED: &str = ".gen-commit";
+const DONE: &str = ".gen-done";
+const JOURNAL: &str = "journal.json";
+const TREE: &str = "tree";
+const BESIDE: &str = "beside";
+
+/// What is to change.
+#[derive(Debug, Default)]
+pub struct ChangeSet {
+    /// Files below `certs/`, by path, with their new bytes.
+    pub writes: BTreeMap<String, Vec<u8>>,
+    /// Files below `certs/` that go.
+    pub removes: Vec<String>,
+    /// A file outside `certs/` that changes with them: `.sops.yaml`.
+    pub beside: Option<(PathBuf, Vec<u8>)>,
+}
+
+/// What a finished commit took.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// Waiting for the disk: everything that is there to survive a power cut.
+    pub durable: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Journal {
+    writes: Vec<String>,
+    removes: Vec<String>,
+    beside: Option<PathBuf>,
+}
+
+/// The folder, held against every other run until this is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    root: PathBuf,
+    _held: File,
+}
+
+/// What an interrupted run left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupted {
+    /// It was committed: the rest is moving files.
+    Committed,
+    /// It was not: what it wrote is dropped.
+    Staged,
+}
+
+/// Whether a run was interrupted here, for those who only read.
+pub fn interrupted(root: &Path) -> Option<Interrupted> {
+    if root.join(COMMITTED).exists() {
+        return Some(Interrupted::Committed);
+    }
+    (root.join(STAGING).exists() || root.join(DONE).exists()).then_some(Interrupted::Staged)
+}
+
+/// Whether a file name below `certs/` is the commit's own.
+pub fn is_own(name: &str) -> bool {
+    [STAGING, COMMITTED, DONE].contains(&name)
+}
+
+impl Lock {
+    /// Takes the folder, making it first where it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another run has it, [`Error::Io`] when it cannot be made or opened.
+    pub fn take(root: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(root).map_err(Error::io("create", root))?;
+        // A folder can be locked as it is: no lock file to clean up, and the lock ends with the process.
+        let held = File::open(root).map_err(Error::io("open", root))?;
+        match held.try_lock() {
+            Ok(()) => Ok(Self { root: root.to_owned(), _held: held }),
+            Err(fs::TryLockError::WouldBlock) => Err(Error::Locked { folder: root.to_owned() }),
+            Err(fs::TryLockError::Error(cause)) => Err(Error::io("lock", root)(cause)),
+        }
+    }
+
+    /// Finishes or drops what an interrupted run left, and says which it was.
+    ///
+    /// # Errors
+    /// [`Error::Unfinished`] when a file is in the way, [`Error::Io`] when the system refuses.
+    pub fn recover(&self) -> Result<Option<Interrupted>, Error> {
+        let found = interrupted(&self.root);
+        if found == Some(Interrupted::Committed) {
+            self.finish().map_err(|error| self.unfinished(&error))?;
+        }
+        for left in [STAGING, DONE] {
+            remove_folder(&self.root.join(left))?;
+        }
+        Ok(found)
+    }
+
+    fn unfinished(&self, error: &Error) -> Error {
+        Error::Unfinished { folder: self.root.clone(), cause: error.to_string() }
+    }
+
+    /// Makes the changes. When this returns an error before the rename, nothing has changed; after it, the next run
+    /// finishes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] before the commit, [`Error::Unfinished`] after it.
+    pub fn commit(&self, changes: &ChangeSet) -> Result<Taken, Error> {
+        let staged = self.stage(changes);
+        let mut durable = match staged {
+            Ok(durable) => durable,
+            Err(error) => {
+                // The error is what the user needs to hear; the next run drops what this leaves.
+                let _ = remove_folder(&self.root.join(STAGING));
+                return Err(error);
+            }
+        };
+        let started = Instant::now();
+        rename(&self.root.join(STAGING), &self.root.join(COMMITTED))?;
+        sync_folder(&self.root)?;
+        durable += started.elapsed();
+        durable += self.finish().map_err(|error| self.unfinished(&error))?;
+        Ok(Taken { durable })
+    }
+
+    /// Step 1. Gives the time that the disk took.
+    fn stage(&self, changes: &ChangeSet) -> Result<Duration, Error> {
+        let staging = self.root.join(STAGING);
+        fs::create_dir(&staging).map_err(Error::io("create", &staging))?;
+        let tree = staging.join(TREE);
+        let mut files: Vec<(PathBuf, &[u8])> =
+            changes.writes.iter().map(|(path, bytes)| (tree.join(path), bytes.as_slice())).collect();
+        if let Some((_, bytes)) = &changes.beside {
+            files.push((staging.join(BESIDE), bytes));
+        }
+        let journal = Journal {
+            writes: changes.writes.keys().cloned().collect(),
+            removes: changes.removes.clone(),
+            beside: changes.beside.as_ref().map(|(path, _)| path.clone()),
+        };
+        // A list of paths always serializes.
+        let text = serde_json::to_vec(&journal).unwrap_or_default();
+        files.push((staging.join(JOURNAL), &text));
+        let folders = parents(files.iter().map(|(path, _)| path.as_path()));
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        let open: Vec<(PathBuf, File)> = files
+            .into_par_iter()
+            .map(|(path, bytes)| write_new(&path, bytes).map(|file| (path, file)))
+            .collect::<Result<_, _>>()?;
+        let started = Instant::now();
+        open.par_iter().try_for_each(|(path, file)| file.sync_all().map_err(Error::io("write", path)))?;
+        folders
+            .iter()
+            .chain([&tree, &staging])
+            .filter(|folder| folder.exists())
+            .try_for_each(|f| sync_folder(f))?;
+        Ok(started.elapsed())
+    }
+
+    /// Steps 3 and 4, from wherever they were left.
+    fn finish(&self) -> Result<Duration, Error> {
+        let committed = self.root.join(COMMITTED);
+        let path = committed.join(JOURNAL);
+        let text = fs::read(&path).map_err(Error::io("read", &path))?;
+        let journal: Journal = serde_json::from_slice(&text)
+            .map_err(|error| Error::io("read", &path)(io::Error::other(error)))?;
+        let targets: Vec<PathBuf> = journal.writes.iter().map(|path| self.root.join(path)).collect();
+        let folders = parents(targets.iter().map(PathBuf::as_path));
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        for (name, target) in journal.writes.iter().zip(&targets) {
+            move_if_there(&committed.join(TREE).join(name), target)?;
+        }
+        if let Some(target) = &journal.beside {
+            move_beside(&committed.join(BESIDE), target)?;
+        }
+        for name in &journal.removes {
+            remove_file(&self.root.join(name))?;
+        }
+        let started = Instant::now();
+        folders.iter().chain([&self.root]).try_for_each(|folder| sync_folder(folder))?;
+        let durable = started.elapsed();
+        rename(&committed, &self.root.join(DONE))?;
+        remove_folder(&self.root.join(DONE))?;
+        Ok(durable)
+    }
+}
+
+/// The folders of these files, each once.
+fn parents<'a>(files: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = files.filter_map(Path::parent).map(Path::to_owned).collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<File, Error> {
+    let mut file = File::create_new(path).map_err(Error::io("create", path))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    Ok(file)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::rename(from, to).map_err(Error::io("move into place", to))
+}
+
+/// A file that is not there any more was moved before the interruption.
+fn move_if_there(from: &Path, to: &Path) -> Result<(), Error> {
+    match fs::rename(from, to) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound && to.exists() => Ok(()),
+        outcome => outcome.map_err(Error::io("move into place", to)),
+    }
+}
+
+/// `.sops.yaml` may stand on another file system than `certs/`, and may be a link: the file behind it is replaced.
+fn move_beside(from: &Path, to: &Path) -> Result<(), Error> {
+    let to = fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
+    match fs::rename(from, &to) {
+        Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => {
+            let near = to.with_extension("gen-new");
+            fs::copy(from, &near).map_err(Error::io("write", &near))?;
+            File::open(&near).and_then(|file| file.sync_all()).map_err(Error::io("write", &near))?;
+            rename(&near, &to)?;
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound && to.exists() => {}
+        outcome => outcome.map_err(Error::io("move into place", &to))?,
+    }
+    to.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
+}
+
+/// Removes a file, and its folder when that is empty then.
+fn remove_file(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::io("remove", path)(cause));
+        }
+        _ => {}
+    }
+    if let Some(folder) = path.parent() {
+        // Not empty, or gone already: both are fine.
+        let _ = fs::remove_dir(folder);
+    }
+    Ok(())
+}
+
+fn remove_folder(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(cause)),
+        _ => Ok(()),
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("write", path))
+}

@@ -1,0 +1,24 @@
+{
+  cp1 = {
+    ip = "10.0.0.11"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp1";
+  };
+  cp2 = {
+    ip = "10.0.0.12"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp2";
+  };
+  cp3 = {
+    ip = "10.0.0.13"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp3"; localIp = "0.0.0.0";
+  };
+  w4 = {
+    ip = "0.0.0.0"; kubernetes.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-w4"; master = false;
+  };
+  w5 = {
+    ip = [ "10.0.0.15" "" ]; kubernetes.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-w5"; master = false;
+  };
+  kubeMaster = { ip = "10.0.1.1"; gateway = "10.0.0.1"; };
+  cluster = { nodeCidr = "10.0.0.0/24"; };
+}

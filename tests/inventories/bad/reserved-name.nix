@@ -1,0 +1,16 @@
+{
+  masters = {
+    ip = "10.0.0.11"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-masters";
+  };
+  all = {
+    ip = "10.0.0.12"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-all";
+  };
+  ca = {
+    ip = "10.0.0.13"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-ca";
+  };
+  kubeMaster = { ip = "10.0.1.1"; gateway = "10.0.0.1"; };
+  cluster = { nodeCidr = "10.0.0.0/24"; };
+}
