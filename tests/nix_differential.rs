@@ -35,7 +35,7 @@ fn compare(peer: &Peer, name: &str, text: &str) -> Result<Outcome, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("{name}.nix"));
     std::fs::write(&file, text).unwrap();
-    match (ours(&file), peer.eval_file(&file)) {
+    match (ours(&file), peer.eval("--file", &file)) {
         (Ok(ours), Ok(theirs)) if ours == theirs => Ok(Outcome::Equal),
         (Err((ErrorKind::Unknown, _)), _) => Ok(Outcome::NotKnown),
         (Err(_), Err(_)) => Ok(Outcome::BothRefuse),
@@ -82,6 +82,18 @@ fn generated_expressions_give_what_nix_gives() {
     let [equal, refused, unknown] = compare_all(&peer, &cases);
     println!("300 generated expressions: {equal} equal, {refused} errors in both, {unknown} not known");
     assert!(equal >= 100, "too few of the generated expressions mean something: {equal}");
+}
+
+#[test]
+fn inventories_give_what_nix_gives() {
+    let Some(peer) = Peer::find() else { return };
+    for name in ["plain", "computed", "function"] {
+        let file = format!("{}/tests/nix/inventories/{name}.nix", env!("CARGO_MANIFEST_DIR"));
+        // An argument that is never used may be anything; `with pkgs.lib` is lazy.
+        let applied = format!("let m = import {file}; in if builtins.isFunction m then m {{ }} else m");
+        let theirs = peer.eval("--expr", applied).unwrap();
+        assert_eq!(ours(Path::new(&file)), Ok(theirs), "{name}");
+    }
 }
 
 /// Expressions over few names, so that they meet; about half of them evaluate.

@@ -76,7 +76,11 @@ impl Machine {
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Value::Int(value) => drop(write!(out, "{value}")),
             Value::Float(value) => out.push_str(&json_float(*value)),
-            Value::Str(text) => out.push_str(&quoted(text)?),
+            Value::Str(text) => {
+                // Escapes may double it, and take their time.
+                self.heap.take(2 * text.len())?;
+                out.push_str(&quoted(text)?);
+            }
             Value::Path(_) => return Err(Fail::unknown("a path in JSON (it would be copied to the Nix store)")),
             Value::List(items) => {
                 for (index, item) in items.iter().enumerate() {

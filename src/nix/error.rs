@@ -115,6 +115,17 @@ impl Fail {
         self
     }
 
+    /// A type error of the function `name` itself, rather than of an expression that has a place.
+    pub(super) fn of(mut self: Box<Self>, name: &str) -> Box<Self> {
+        if let Some(fault) = self.faults.first_mut()
+            && fault.at.is_none()
+            && fault.message.starts_with("expected ")
+        {
+            fault.message = format!("`{name}`: {}", fault.message);
+        }
+        self
+    }
+
     /// With a place, unless an inner expression has set one already.
     pub(super) fn at(mut self: Box<Self>, span: Span) -> Box<Self> {
         if let Some(fault) = self.faults.first_mut()

@@ -340,7 +340,7 @@ impl Machine {
                     self.heap.take(16 + arguments.len() * size_of::<ThunkId>())?;
                     return Ok(Value::Builtin(builtin, arguments.into()));
                 }
-                self.nested(|machine| (builtin.run)(machine, &arguments))
+                self.nested(|machine| (builtin.run)(machine, &arguments)).map_err(|fail| fail.of(builtin.name))
             }
             Value::Attrs(attrs) => {
                 let Some(functor) = attrs.get("__functor") else {

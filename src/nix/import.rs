@@ -91,9 +91,7 @@ impl Machine {
         if !path.starts_with(&self.files.folder) && !path.starts_with(&self.files.real_folder) {
             return Err(outside());
         }
-        let real = path
-            .canonicalize()
-            .map_err(|error| Fail::new(ErrorKind::Read, format!("cannot import `{shown}`: {error}")))?;
+        let real = path.canonicalize().map_err(|error| cannot_read(&self.shown(path), &error))?;
         if real.starts_with(&self.files.real_folder) { Ok(real) } else { Err(outside()) }
     }
 
@@ -140,12 +138,8 @@ pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<N
 
 /// The text of a file, never more than the scanner would take.
 pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
-    let shown = shown.display();
-    let fail = |what: String| Fail::new(ErrorKind::Read, format!("cannot read `{shown}`: {what}"));
-    let io = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => fail("there is no such file".to_owned()),
-        _ => fail(error.to_string()),
-    };
+    let fail = |what: String| Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display()));
+    let io = |error| cannot_read(shown, &error);
     let metadata = fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
         return Err(fail("it is not a regular file".to_owned()));
@@ -154,13 +148,21 @@ pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
     let limit = u64::try_from(scan::MAX_BYTES).unwrap_or(u64::MAX) + 1;
     File::open(path).map_err(io)?.take(limit).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() > scan::MAX_BYTES {
-        let message = format!("cannot read `{shown}`: it is larger than 1 MiB, the limit for an inventory");
+        let message = format!("cannot read `{}`: it is larger than 1 MiB, the limit for an inventory", shown.display());
         return Err(Fail::new(ErrorKind::Limit, message).hint("split it, or is this another file than you meant?"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         fail(format!("it is not UTF-8 text (byte {at})"))
     })
+}
+
+fn cannot_read(shown: &Path, error: &std::io::Error) -> Box<Fail> {
+    let what = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        _ => error.to_string(),
+    };
+    Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display()))
 }
 
 /// As Nix does before it takes a file's folder: when the last step is a symlink, what that points to.

@@ -6,13 +6,13 @@ use std::path::Path;
 use super::error::{Eval, Fail};
 use super::eval::Machine;
 use super::sources::Span;
-use super::value::{Attrs, Entry, Open, Thunk, ThunkId, Value};
-use super::{builtins, import, operators};
+use super::value::{Entry, Open, Thunk, ThunkId, Value};
+use super::{builtins, import};
 
 const LIBRARY: &str = include_str!("lib.nix");
 
 /// The files of nixpkgs' `lib` whose functions also stand in a set of that name. All are incomplete here.
-const PARTS: [&str; 5] = ["attrsets", "lists", "strings", "trivial", "versions"];
+const PARTS: [&str; 4] = ["attrsets", "lists", "strings", "trivial"];
 
 impl Machine {
     /// `lib` as a value.
@@ -30,22 +30,19 @@ impl Machine {
         let argument = builtins::library_argument(&mut self.heap)?;
         let parts = self.later(function, argument)?;
         let parts = self.force_set(parts, "the library")?;
-        let mut all = Attrs { entries: Vec::new(), open: Some(Open::Lib) };
-        for entry in &parts.entries {
-            let Value::Attrs(functions) = self.force(entry.value)? else {
-                return Err(Fail::wrong("a part of the library is not a set"));
-            };
-            all.entries = operators::merged(&all, &functions);
-        }
+        let all = parts.get("all").ok_or_else(|| Fail::wrong("the library is incomplete"))?.value;
+        let mut entries = self.force_set(all, "the library")?.entries.clone();
         for name in PARTS {
             let Some(entry) = parts.get(name) else { continue };
             let Value::Attrs(functions) = self.force(entry.value)? else { continue };
             let value = self.heap.attrs(functions.entries.clone(), Some(Open::Lib))?;
             let value = self.heap.done(value)?;
             let part = Entry { name: name.into(), span: Span::NONE, value };
-            all.entries = operators::merged(&all, &Attrs { entries: vec![part], open: None });
+            if let Err(at) = entries.binary_search_by(|entry| (*entry.name).cmp(name)) {
+                entries.insert(at, part);
+            }
         }
-        let value = self.heap.attrs(all.entries, all.open)?;
+        let value = self.heap.attrs(entries, Some(Open::Lib))?;
         let id = self.heap.done(value)?;
         self.library = Some(id);
         Ok(id)

@@ -36,7 +36,9 @@ impl Machine {
     fn node(&mut self, value: &Value, span: Span, path: &mut Vec<Name>) -> Eval<Node> {
         self.heap.take(size_of::<Attr>())?;
         if path.len() > MAX_NESTING {
-            return Err(Fail::limit(format!("the result is nested deeper than {MAX_NESTING} levels")));
+            let place = shown(path);
+            let message = format!("the result is nested deeper than {MAX_NESTING} levels, at `{place}...`");
+            return Err(Fail::limit(message).at(span));
         }
         let data = match value {
             Value::Null => Data::Null,
