@@ -3,6 +3,14 @@
 //! Every bomb goes off in a process of its own (this test binary again), so that an overflowing stack is seen and
 //! the peak of memory is that bomb's alone.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers"
+)]
+
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -41,7 +49,8 @@ fn defuse(name: &str, file: &Path) -> String {
     let took = started.elapsed();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{name}: the evaluator died: {:?}", output.status);
-    let field = |key: &str| stdout.lines().find_map(|line| line.split_once(key)).map(|(_, rest)| rest.to_owned());
+    let field =
+        |key: &str| stdout.lines().find_map(|line| line.split_once(key)).map(|(_, rest)| rest.to_owned());
     let result = field("RESULT ").unwrap();
     let peak: u64 = field("PEAK ").unwrap().parse().unwrap();
     println!("{name}: {took:?}, {peak} KiB, {}", result.chars().take(150).collect::<String>());
@@ -67,12 +76,22 @@ fn what_needs_itself_is_an_error() {
     check("calls for ever", "let f = x: f x; in f 1", ErrorKind::Limit, "deeper than");
     check("grows for ever", "let f = x: f (x + 1); in f 1", ErrorKind::Limit, "deeper than");
     check("functor", "let f = { __functor = s: s; }; in f 1", ErrorKind::Limit, "deeper than");
-    check("lazy sum", "builtins.elemAt (let l = builtins.genList (n: if n == 0 then 0 else builtins.elemAt l (n - 1) + 1) 100000; in l) 99999", ErrorKind::Limit, "deeper than");
+    check(
+        "lazy sum",
+        "builtins.elemAt (let l = builtins.genList (n: if n == 0 then 0 else builtins.elemAt l (n - 1) + 1) 100000; in l) 99999",
+        ErrorKind::Limit,
+        "deeper than",
+    );
     check("equality", "let a = { b = a; }; c = { b = c; }; in a == c", ErrorKind::Limit, "deeper than");
     check("order", "let a = [ a ]; c = [ c ]; in a < c", ErrorKind::Limit, "deeper than");
     check("toString", "let a = [ a ]; in toString a", ErrorKind::Limit, "deeper than");
     check("toJSON", "let a = [ a ]; in builtins.toJSON a", ErrorKind::Limit, "deeper than");
-    check("nested result", "builtins.foldl' (a: _: [ a ]) [ ] (builtins.genList (n: n) 20000)", ErrorKind::Limit, "nested deeper");
+    check(
+        "nested result",
+        "builtins.foldl' (a: _: [ a ]) [ ] (builtins.genList (n: n) 20000)",
+        ErrorKind::Limit,
+        "nested deeper",
+    );
 }
 
 #[test]
@@ -81,7 +100,8 @@ fn what_doubles_ends() {
         let mut text = format!("let x0 = {first}; ");
         for n in 1..60 {
             let before = format!("x{}", n - 1);
-            text.push_str(&format!("x{n} = {}; ", step.replace('X', &before)));
+            let step = step.replace('X', &before);
+            text = format!("{text}x{n} = {step}; ");
         }
         format!("{text} in {last}")
     };
@@ -92,7 +112,12 @@ fn what_doubles_ends() {
     check("strings", &doubling("\"lol\"", "X + X", "x59"), ErrorKind::Limit, "the limit");
     check("interpolated", &doubling("\"lol\"", "\"${X}${X}\"", "x59"), ErrorKind::Limit, "the limit");
     check("shared string", &doubling("\"lol\"", "[ X X ]", "toString x59"), ErrorKind::Limit, "the limit");
-    check("shared JSON", &doubling("\"lol\"", "[ X X ]", "builtins.toJSON x59"), ErrorKind::Limit, "the limit");
+    check(
+        "shared JSON",
+        &doubling("\"lol\"", "[ X X ]", "builtins.toJSON x59"),
+        ErrorKind::Limit,
+        "the limit",
+    );
     check("JSON of JSON", &doubling("\"\\\"\"", "builtins.toJSON X", "x59"), ErrorKind::Limit, "the limit");
     let equality = "let f = n: if n == 0 then 1 else let p = f (n - 1); in [ p p ]; in f 40 == f 40";
     check("shared equality", equality, ErrorKind::Limit, "the limit");
@@ -127,7 +152,10 @@ fn what_counts_too_far_ends() {
 
 #[test]
 fn ten_megabytes_of_anything_are_refused() {
-    for token in ["[", "(", "{", "-", "!", "\"${", "a.", "x:", "f ", "a ++ ", "{ a = ", "''${", "<", "/*", "'", "$", "a+"] {
+    for token in [
+        "[", "(", "{", "-", "!", "\"${", "a.", "x:", "f ", "a ++ ", "{ a = ", "''${", "<", "/*", "'", "$",
+        "a+",
+    ] {
         let whole = token.repeat((10 << 20) / token.len());
         check(&format!("10 MB of {token}"), &whole, ErrorKind::Limit, "1 MiB");
     }
@@ -135,10 +163,45 @@ fn ten_megabytes_of_anything_are_refused() {
 
 #[test]
 fn a_megabyte_of_nesting_or_of_a_chain_is_refused() {
-    for token in ["[", "(", "{", "-", "- ", "!", "! ", "\"${", "''${", "x: ", "f ", "a ++ ", "a + ", "a // ", "a.", "a.b or ",
-        "{ a = ", "let a = ", "let a = 1; in ", "if ", "with a; ", "assert a; ", "rec {", "a -> ", "{ a }: ",
-        "[ a.b or ] ", "[ rec ] { ", "[ a. ] ", "a ? ", "(if)", "(-)", "{ a = x: } ", "a+", "1.", "<", "-<", "a/b.c+"]
-    {
+    for token in [
+        "[",
+        "(",
+        "{",
+        "-",
+        "- ",
+        "!",
+        "! ",
+        "\"${",
+        "''${",
+        "x: ",
+        "f ",
+        "a ++ ",
+        "a + ",
+        "a // ",
+        "a.",
+        "a.b or ",
+        "{ a = ",
+        "let a = ",
+        "let a = 1; in ",
+        "if ",
+        "with a; ",
+        "assert a; ",
+        "rec {",
+        "a -> ",
+        "{ a }: ",
+        "[ a.b or ] ",
+        "[ rec ] { ",
+        "[ a. ] ",
+        "a ? ",
+        "(if)",
+        "(-)",
+        "{ a = x: } ",
+        "a+",
+        "1.",
+        "<",
+        "-<",
+        "a/b.c+",
+    ] {
         let whole = token.repeat((1_000_000) / token.len());
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("machines.nix");

@@ -1,5 +1,13 @@
 //! What a user is told: the place, what is wrong, what to do. And the places that data carries, by both evaluators.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers"
+)]
+
 use std::path::{Path, PathBuf};
 
 use quorate::nix::{ErrorKind, EvalError, Evaluator, Sources, evaluate};
@@ -45,26 +53,71 @@ fn tells(text: &str, kind: ErrorKind, message: &str, hint: &str) {
 #[test]
 fn an_error_names_the_thing_the_place_and_the_remedy() {
     use ErrorKind::{Evaluation, Limit, Syntax, Unknown};
-    tells("{\n  a = { kubernetes = 1; }.kubernets;\n}", Evaluation, "2:27 attribute `kubernets` missing", "did you mean `kubernetes`?");
-    tells("let optional = 1; in\n  optinal", Syntax, "2:3 undefined variable `optinal`", "did you mean `optional`?");
+    tells(
+        "{\n  a = { kubernetes = 1; }.kubernets;\n}",
+        Evaluation,
+        "2:27 attribute `kubernets` missing",
+        "did you mean `kubernetes`?",
+    );
+    tells(
+        "let optional = 1; in\n  optinal",
+        Syntax,
+        "2:3 undefined variable `optinal`",
+        "did you mean `optional`?",
+    );
     tells("{ a = 1;\n  a = 2; }", Syntax, "2:3 attribute `a` is defined twice", "remove one");
     tells("{ a = 1 + \"b\"; }", Evaluation, "1:7 cannot add a string to an integer", "");
     tells("{ a = \"${1}\"; }", Evaluation, "1:10 expected a string, found an integer", "toString");
     tells("{ a = if 1 then 2 else 3; }", Evaluation, "1:10 expected a boolean, found an integer", "");
     tells("{ a = builtins.head 1; }", Evaluation, "1:7 `head`: expected a list, found an integer", "");
     tells("({ ip }: ip) { pi = 1; }", Evaluation, "1:1 a function is called without its argument `ip`", "");
-    tells("({ ip ? 1 }: ip) { pi = 1; }", Evaluation, "1:1 a function is called with the argument `pi`, which it does not take", "");
-    tells("pkgs: {\n  a = pkgs.hello;\n}", Evaluation, "2:12 `hello` is not available: an inventory is given `lib` and nothing else", "write the value out");
-    tells("{ config, ... }: { a = config.x; }", Evaluation, "1:3 `config` is not available: an inventory is given `lib` and nothing else", "");
+    tells(
+        "({ ip ? 1 }: ip) { pi = 1; }",
+        Evaluation,
+        "1:1 a function is called with the argument `pi`, which it does not take",
+        "",
+    );
+    tells(
+        "pkgs: {\n  a = pkgs.hello;\n}",
+        Evaluation,
+        "2:12 `hello` is not available: an inventory is given `lib` and nothing else",
+        "write the value out",
+    );
+    tells(
+        "{ config, ... }: { a = config.x; }",
+        Evaluation,
+        "1:3 `config` is not available: an inventory is given `lib` and nothing else",
+        "",
+    );
     tells("{ a.b = [ 1 (x: x) ]; }", Evaluation, "1:14 `a.b[1]` is a function, expected data", "");
     tells("{ a = throw \"no machine\"; }", Evaluation, "1:7 no machine", "");
     tells("assert 1 == 2; { }", Evaluation, "1:8 assertion failed", "");
-    tells("rec { a = b; b = a; }", Evaluation, "1:18 infinite recursion: this value needs itself", "cycle");
-    tells("{ a = builtins.readFile ./x; }", Unknown, "1:16 `builtins.readFile` is not known to the built-in evaluator", "install `nix`");
-    tells("{ lib, ... }: { a = lib.mkDefault 1; }", Unknown, "1:25 `lib.mkDefault` is not known to the built-in evaluator", "install `nix`");
-    tells("{ a = <nixpkgs>; }", Unknown, "1:7 the search path `<nixpkgs>` is not known to the built-in evaluator", "");
+    tells("rec { a = b; b = a; }", Evaluation, "1:11 infinite recursion: this value needs itself", "cycle");
+    tells(
+        "{ a = builtins.readFile ./x; }",
+        Unknown,
+        "1:16 `builtins.readFile` is not known to the built-in evaluator",
+        "install `nix`",
+    );
+    tells(
+        "{ lib, ... }: { a = lib.mkDefault 1; }",
+        Unknown,
+        "1:25 `lib.mkDefault` is not known to the built-in evaluator",
+        "install `nix`",
+    );
+    tells(
+        "{ a = <nixpkgs>; }",
+        Unknown,
+        "1:7 the search path `<nixpkgs>` is not known to the built-in evaluator",
+        "",
+    );
     tells("{ a = derivation { }; }", Unknown, "1:7 `derivation` is not known to the built-in evaluator", "");
-    tells("{ a = let f = x: f x; in f 1; }", Limit, "1:18 the evaluation goes deeper than 10000 levels", "recursion");
+    tells(
+        "{ a = let f = x: f x; in f 1; }",
+        Limit,
+        "1:18 the evaluation goes deeper than 10000 levels",
+        "recursion",
+    );
 }
 
 #[test]
@@ -167,8 +220,17 @@ fn every_attribute_knows_where_it_was_written_with_both_evaluators() {
     assert_eq!(
         ours,
         [
-            ".ae 7:3", ".ae.b 7:6", ".cp1 5:3", ".cp1.etcd 3:12", ".cp1.etcd.enable 3:17", ".cp1.ip 5:19",
-            ".cp1.l 5:29", ".cp1.l[].deep 5:37", ".cp2 6:3", ".cp2.quoted name 6:22", ".cp2.x 6:19",
+            ".ae 7:3",
+            ".ae.b 7:6",
+            ".cp1 5:3",
+            ".cp1.etcd 3:12",
+            ".cp1.etcd.enable 3:17",
+            ".cp1.ip 5:19",
+            ".cp1.l 5:29",
+            ".cp1.l[].deep 5:37",
+            ".cp2 6:3",
+            ".cp2.quoted name 6:22",
+            ".cp2.x 6:19",
         ]
     );
     if !nix_in_path() {

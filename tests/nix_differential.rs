@@ -1,5 +1,13 @@
 //! The built-in evaluator against the real `nix`: equal JSON, or a refusal by name; an error where `nix` has one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers"
+)]
+
 #[path = "nix/peer.rs"]
 mod peer;
 
@@ -7,7 +15,7 @@ use std::path::Path;
 
 use peer::Peer;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use quorate::nix::{ErrorKind, Evaluator, evaluate};
 use serde_json::Value as Json;
 
@@ -64,8 +72,7 @@ fn compare_all(peer: &Peer, cases: &[String]) -> [usize; 3] {
 #[test]
 fn hand_written_expressions_give_what_nix_gives() {
     let Some(peer) = Peer::find() else { return };
-    let mut cases: Vec<String> =
-        include_str!("nix/expressions.txt").lines().map(str::to_owned).collect();
+    let mut cases: Vec<String> = include_str!("nix/expressions.txt").lines().map(str::to_owned).collect();
     cases.extend(include_str!("nix/multiline.txt").trim_end().split("\n%%\n").map(str::to_owned));
     let [equal, refused, unknown] = compare_all(&peer, &cases);
     println!("{} expressions: {equal} equal, {refused} errors in both, {unknown} not known", cases.len());
@@ -76,7 +83,8 @@ fn hand_written_expressions_give_what_nix_gives() {
 #[test]
 fn generated_expressions_give_what_nix_gives() {
     let Some(peer) = Peer::find() else { return };
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Default::default()));
+    let mut runner =
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::default()));
     let cases: Vec<String> =
         (0..300).map(|_| expression().new_tree(&mut runner).unwrap().current()).collect();
     let [equal, refused, unknown] = compare_all(&peer, &cases);
@@ -144,7 +152,7 @@ fn bindings(pairs: &[(&str, String)]) -> String {
     for (name, value) in pairs {
         // A duplicate is a parse error; one in a while is enough, and the hand-written list has them.
         if !seen.contains(name) {
-            out.push_str(&format!("{name} = {value}; "));
+            out = format!("{out}{name} = {value}; ");
             seen.push(name);
         }
     }

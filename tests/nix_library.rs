@@ -1,6 +1,14 @@
 //! `lib` against nixpkgs' own: what nixpkgs said is recorded beside each expression, so that the comparison needs
 //! neither `nix` nor a nixpkgs; where there are both, the record itself is compared with them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers"
+)]
+
 #[path = "nix/peer.rs"]
 mod peer;
 
@@ -26,13 +34,26 @@ fn each_function_of_lib_is_its_namesake() {
         // Wrapped, so that any value can be a result.
         std::fs::write(&file, format!("{{ lib, ... }}: [ ({expression}) ]")).unwrap();
         match (evaluate(&file, Evaluator::Builtin), expected) {
-            (Ok((node, _)), Some(expected)) => assert_eq!(node.to_json(), Json::from(vec![expected]), "{expression}"),
+            (Ok((node, _)), Some(expected)) => {
+                assert_eq!(node.to_json(), Json::from(vec![expected]), "{expression}");
+            }
             (Err(error), _) if error.kind == ErrorKind::Unknown => unknown.push(expression),
             (Err(_), None) => {}
             (ours, expected) => panic!("{expression}: {ours:?}, expected {expected:?}"),
         }
     }
-    let allowed = ["nonexistent", "mkDefault", "mkIf", "types", "toInt", "escapeShellArg", "versionAtLeast", "isStorePath", "mkMerge", "recurseIntoAttrs"];
+    let allowed = [
+        "nonexistent",
+        "mkDefault",
+        "mkIf",
+        "types",
+        "toInt",
+        "escapeShellArg",
+        "versionAtLeast",
+        "isStorePath",
+        "mkMerge",
+        "recurseIntoAttrs",
+    ];
     unknown.retain(|expression| !allowed.iter().any(|name| expression.contains(name)));
     assert!(unknown.is_empty(), "not known: {unknown:#?}");
 }

@@ -58,9 +58,10 @@ impl Machine {
             }
             Value::Attrs(attrs) => return self.set_node(attrs, span, path),
             Value::Lambda(..) | Value::Builtin(..) => {
-                let message = match path.is_empty() {
-                    true => "the inventory is a function of more than one argument, expected a set".to_owned(),
-                    false => format!("`{}` is a function, expected data", shown(path)),
+                let message = if path.is_empty() {
+                    "the inventory is a function of more than one argument, expected a set".to_owned()
+                } else {
+                    format!("`{}` is a function, expected data", shown(path))
                 };
                 return Err(Fail::wrong(message).at(span));
             }

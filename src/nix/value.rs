@@ -107,7 +107,9 @@ impl Heap {
     /// Counts `count` steps of work.
     pub(super) fn work(&mut self, count: usize) -> Eval<()> {
         self.steps = self.steps.checked_sub(count.max(1)).ok_or_else(|| {
-            Fail::limit(format!("the evaluation takes more than {MAX_STEPS} steps, the limit for an inventory"))
+            Fail::limit(format!(
+                "the evaluation takes more than {MAX_STEPS} steps, the limit for an inventory"
+            ))
         })?;
         Ok(())
     }
