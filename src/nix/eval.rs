@@ -58,6 +58,7 @@ impl Machine {
             }
             Thunk::Select(set, name) => machine.inherited(*set, name),
             Thunk::Constant(builtin) => (builtin.run)(machine, &[]),
+            Thunk::NotGiven(name) => Err(not_given(name)),
             Thunk::Running => Err(Fail::wrong("infinite recursion: this value needs itself")
                 .hint("break the cycle: a `rec` set or a `let` refers to itself here")),
         });

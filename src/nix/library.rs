@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::error::{Eval, Fail};
 use super::eval::Machine;
+use super::expr::Pattern;
 use super::sources::Span;
 use super::value::{Entry, Open, Thunk, ThunkId, Value};
 use super::{builtins, import};
@@ -48,15 +49,23 @@ impl Machine {
         Ok(id)
     }
 
-    /// What an inventory that is a function is given: `lib`, and `pkgs` with nothing but `lib` in it.
-    pub(super) fn inventory_argument(&mut self, only: Option<&[super::expr::Formal]>) -> Eval<ThunkId> {
+    /// What an inventory that is a function is given: `lib`, and `pkgs` with nothing but `lib` in it. Whatever else
+    /// its pattern asks for is an error when it is used, and none when it is not.
+    pub(super) fn inventory_argument(&mut self, pattern: Option<&Pattern>) -> Eval<ThunkId> {
         let lib = self.heap.thunk(builtins::library_thunk(), Span::NONE)?;
         let entry = |name: &str, value| Entry { name: name.into(), span: Span::NONE, value };
         let pkgs = self.heap.attrs(vec![entry("lib", lib)], Some(Open::Argument))?;
         let pkgs = self.heap.done(pkgs)?;
         let mut entries = vec![entry("lib", lib), entry("pkgs", pkgs)];
-        if let Some(formals) = only {
-            entries.retain(|entry| formals.iter().any(|formal| formal.name == entry.name));
+        if let Some(pattern) = pattern {
+            let formals = &pattern.formals;
+            entries.retain(|entry| pattern.open || formals.iter().any(|formal| formal.name == entry.name));
+            for formal in formals.iter().filter(|formal| formal.default.is_none()) {
+                if let Err(at) = entries.binary_search_by(|entry| entry.name.cmp(&formal.name)) {
+                    let value = self.heap.thunk(Thunk::NotGiven(formal.name.clone()), Span::NONE)?;
+                    entries.insert(at, entry(&formal.name, value));
+                }
+            }
         }
         let argument = self.heap.attrs(entries, Some(Open::Argument))?;
         self.heap.done(argument)

@@ -20,12 +20,12 @@ impl Machine {
         let span = self.heap.span(id);
         let mut value = self.force(id)?;
         if let Value::Lambda(lambda, _) = &value {
-            let formals = match &lambda.param {
-                Param::Pattern(pattern) if !pattern.open => Some(pattern.formals.as_slice()),
-                _ => None,
+            let pattern = match &lambda.param {
+                Param::Pattern(pattern) => Some(pattern),
+                Param::Single => None,
             };
             let body = lambda.body.span;
-            let argument = self.inventory_argument(formals)?;
+            let argument = self.inventory_argument(pattern)?;
             value = self.call(&value, argument)?;
             return self.node(&value, body, &mut Vec::new());
         }

@@ -72,6 +72,8 @@ pub(super) enum Thunk {
     Select(ThunkId, Name),
     /// A function of ours that takes no argument: the value is made when first asked for.
     Constant(&'static Builtin),
+    /// An argument that the inventory asks for and nobody has: an error only when it is used.
+    NotGiven(Name),
     /// Under evaluation: whoever asks now asks for ever.
     Running,
 }
