@@ -1,5 +1,13 @@
 //! The built-in evaluator against the real `nix`: equal JSON, or a refusal by name; an error where `nix` has one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test's helpers"
+)]
+
 #[path = "nix/peer.rs"]
 mod peer;
 
@@ -7,7 +15,7 @@ use std::path::Path;
 
 use peer::Peer;
 use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, TestRng, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use quorate::nix::{ErrorKind, Evaluator, evaluate};
 use serde_json::Value as Json;
 
@@ -35,7 +43,7 @@ fn compare(peer: &Peer, name: &str, text: &str) -> Result<Outcome, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("{name}.nix"));
     std::fs::write(&file, text).unwrap();
-    match (ours(&file), peer.eval_file(&file)) {
+    match (ours(&file), peer.eval("--file", &file)) {
         (Ok(ours), Ok(theirs)) if ours == theirs => Ok(Outcome::Equal),
         (Err((ErrorKind::Unknown, _)), _) => Ok(Outcome::NotKnown),
         (Err(_), Err(_)) => Ok(Outcome::BothRefuse),
@@ -76,12 +84,24 @@ fn hand_written_expressions_give_what_nix_gives() {
 fn generated_expressions_give_what_nix_gives() {
     let Some(peer) = Peer::find() else { return };
     let mut runner =
-        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(Default::default()));
+        TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::default()));
     let cases: Vec<String> =
         (0..300).map(|_| expression().new_tree(&mut runner).unwrap().current()).collect();
     let [equal, refused, unknown] = compare_all(&peer, &cases);
     println!("300 generated expressions: {equal} equal, {refused} errors in both, {unknown} not known");
     assert!(equal >= 100, "too few of the generated expressions mean something: {equal}");
+}
+
+#[test]
+fn inventories_give_what_nix_gives() {
+    let Some(peer) = Peer::find() else { return };
+    for name in ["plain", "computed", "function"] {
+        let file = format!("{}/tests/nix/inventories/{name}.nix", env!("CARGO_MANIFEST_DIR"));
+        // An argument that is never used may be anything; `with pkgs.lib` is lazy.
+        let applied = format!("let m = import {file}; in if builtins.isFunction m then m {{ }} else m");
+        let theirs = peer.eval("--expr", applied).unwrap();
+        assert_eq!(ours(Path::new(&file)), Ok(theirs), "{name}");
+    }
 }
 
 /// Expressions over few names, so that they meet; about half of them evaluate.
@@ -132,7 +152,7 @@ fn bindings(pairs: &[(&str, String)]) -> String {
     for (name, value) in pairs {
         // A duplicate is a parse error; one in a while is enough, and the hand-written list has them.
         if !seen.contains(name) {
-            out.push_str(&format!("{name} = {value}; "));
+            out = format!("{out}{name} = {value}; ");
             seen.push(name);
         }
     }

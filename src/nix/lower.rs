@@ -111,7 +111,7 @@ impl Lowering<'_> {
             ast::Expr::Apply(apply) => self.apply(apply, span),
             ast::Expr::Select(select) => self.select(select),
             ast::Expr::HasAttr(has) => {
-                Kind::Has(self.expr_or_hole(has.expr(), node), self.keys(has.attrpath(), span))
+                Kind::Has(self.expr_or_hole(has.expr(), node), self.keys(has.attrpath().as_ref(), span))
             }
             ast::Expr::UnaryOp(unary) => {
                 let operand = self.expr_or_hole(unary.expr(), node);
@@ -232,14 +232,15 @@ impl Lowering<'_> {
     fn select(&mut self, select: &ast::Select) -> Kind {
         let node = select.syntax();
         let of = self.expr_or_hole(select.expr(), node);
-        let keys = self.keys(select.attrpath(), of.span);
+        let keys = self.keys(select.attrpath().as_ref(), of.span);
         let default = select.or_token().map(|_| self.expr_or_hole(select.default_expr(), node));
         Kind::Select(of, keys, default)
     }
 
     /// The steps of an attribute path.
-    pub(super) fn keys(&mut self, path: Option<ast::Attrpath>, span: Span) -> Vec<Key> {
-        let keys: Vec<Key> = path.iter().flat_map(ast::Attrpath::attrs).map(|attr| self.key(&attr)).collect();
+    pub(super) fn keys(&mut self, path: Option<&ast::Attrpath>, span: Span) -> Vec<Key> {
+        let keys: Vec<Key> =
+            path.into_iter().flat_map(ast::Attrpath::attrs).map(|attr| self.key(&attr)).collect();
         if keys.is_empty() {
             self.fault("an attribute name is missing here", span);
         }
@@ -356,7 +357,12 @@ impl Lowering<'_> {
                 self.inside(scope.clone(), |lowering| lowering.expr_or_hole(default, node))
             });
             let span = self.span(ident.syntax());
-            formals.push(Formal { name: ident.to_string().as_str().into(), slot: slot(ident), default, span });
+            formals.push(Formal {
+                name: ident.to_string().as_str().into(),
+                slot: slot(ident),
+                default,
+                span,
+            });
         }
         Pattern { formals, open: pattern.ellipsis_token().is_some(), slots }
     }

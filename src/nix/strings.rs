@@ -39,7 +39,8 @@ impl Lowering<'_> {
                     pieces.push(Piece::Exact(unescape(token.text())));
                 }
                 NodeOrToken::Node(node) if node.kind() == NODE_INTERPOL => {
-                    let expr = ast::Interpol::cast(node.clone()).and_then(|interpolation| interpolation.expr());
+                    let expr =
+                        ast::Interpol::cast(node.clone()).and_then(|interpolation| interpolation.expr());
                     pieces.push(Piece::Interpolation(self.expr_or_hole(expr, &node)));
                     first = false;
                 }

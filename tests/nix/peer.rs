@@ -1,6 +1,7 @@
 //! The real `nix`, from `QUORATE_NIX` or `PATH`. Absent, a test says so and passes on a laptop, and fails in CI.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value as Json;
@@ -21,18 +22,12 @@ impl Peer {
         found.map(Self)
     }
 
-    /// The value of a file as JSON; the error is what `nix` said.
-    pub(crate) fn eval_file(&self, file: &Path) -> Result<Json, String> {
-        self.eval(|command| {
-            command.arg("--file").arg(file);
-        })
-    }
-
-    pub(crate) fn eval(&self, arguments: impl FnOnce(&mut Command)) -> Result<Json, String> {
+    /// The value of a file (`--file`) or an expression (`--expr`) as JSON; the error is what `nix` said.
+    pub(crate) fn eval(&self, how: &str, what: impl AsRef<OsStr>) -> Result<Json, String> {
         let mut command = Command::new(&self.0);
         command.args(["eval", "--json", "--impure", "--extra-experimental-features", "nix-command"]);
         command.env("NIX_REMOTE", "dummy://").env("NO_COLOR", "1");
-        arguments(&mut command);
+        command.arg(how).arg(what);
         let output = command.output().expect("nix can be started");
         if output.status.success() {
             Ok(serde_json::from_slice(&output.stdout).expect("nix prints JSON"))
