@@ -38,7 +38,8 @@ fn main() {
 
     println!("{certificates} certificates for 5 machines, {rounds} rounds, {} processors", processors());
     println!("{:<44} {:>9} {:>9} {:>9}", "", "median", "min", "max");
-    let work: Vec<Duration> = cold.iter().zip(&durable).map(|(wall, disk)| wall.saturating_sub(*disk)).collect();
+    let work: Vec<Duration> =
+        cold.iter().zip(&durable).map(|(wall, disk)| wall.saturating_sub(*disk)).collect();
     row("gen, cold: parse, issue, judge, seal, write", &work);
     row("  waiting for the disk, beside that", &durable);
     row("gen, nothing to do", &idle);
@@ -141,7 +142,9 @@ fn openssl(certificates: u32) -> Option<Duration> {
     for n in 0..certificates {
         call(&format!("ecparam -name prime256v1 -genkey -noout -out {n}.key"))?;
         call(&format!("req -new -key {n}.key -subj /CN=leaf{n} -out {n}.csr"))?;
-        call(&format!("x509 -req -in {n}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -out {n}.crt"))?;
+        call(&format!(
+            "x509 -req -in {n}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -out {n}.crt"
+        ))?;
     }
     Some(started.elapsed())
 }
@@ -156,7 +159,10 @@ fn cfssl(certificates: u32) -> Option<Duration> {
     shell(at, "cfssl gencert -initca ca.json > ca.out && cfssljson -bare ca < ca.out")?;
     let started = Instant::now();
     for _ in 0..CFSSL_SAMPLE {
-        shell(at, "cfssl gencert -ca ca.pem -ca-key ca-key.pem leaf.json > leaf.out && cfssljson -bare leaf < leaf.out")?;
+        shell(
+            at,
+            "cfssl gencert -ca ca.pem -ca-key ca-key.pem leaf.json > leaf.out && cfssljson -bare leaf < leaf.out",
+        )?;
     }
     Some(started.elapsed() * certificates / CFSSL_SAMPLE)
 }
