@@ -116,7 +116,7 @@ impl Identities {
     fn text(&mut self, place: &str, text: &Secret, own: bool) {
         match Identity::parse_all(text) {
             Ok(identities) => {
-                self.looked.push(format!("{place} ({})", crate::report::count(identities.len(), "identity")));
+                self.looked.push(format!("{place} ({})", crate::words::count(identities.len(), "identity")));
                 if own {
                     self.own.extend(identities.iter().map(|identity| identity.recipient().clone()));
                 }

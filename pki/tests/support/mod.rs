@@ -80,7 +80,7 @@ pub fn run(cluster: &Cluster, before: &State, opened: Option<&Issued>, now: Offs
     let plan = Plan::new(cluster, Format::Sops);
     let readers = readers(cluster);
     let decision = decide(cluster, &plan, before, &readers, false, now).unwrap();
-    let open = |entry: &quorate_pki::converge::Entry| {
+    let open = |entry: &quorate_pki::entries::Entry| {
         let key = opened?.keys.iter().find(|(id, _)| id.as_str() == format!("ca/{}", entry.name))?.1;
         Some(key.expose_pem())
     };
