@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::authority::Authority;
+use crate::kinds::HOST;
 use crate::plan::{Holder, Plan};
 
 /// The name of the manifest.
@@ -10,9 +11,6 @@ pub const MANIFEST: &str = "manifest.json";
 
 /// The public half of the service-account pair; may hold several keys while one follows another.
 pub const SERVICE_ACCOUNT_PUBLIC: &str = "service-account.pub";
-
-/// The name of the SSH host key in files and sealed entries.
-pub const HOST: &str = "host";
 
 /// A machine's public SSH host key.
 pub fn host_file(machine: &str) -> String {

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::cluster::{Cluster, Machine, Policy};
-use crate::kinds::{CommonName, KINDS, Kind, SHARED, Scope, SharedSecret, Usage};
-use crate::layout::HOST;
+use crate::kinds::{CommonName, HOST, KINDS, Kind, SHARED, Scope, SharedSecret, Usage};
 use crate::san::San;
 
 /// The name of a certificate: its path below `certs/` without the ending, as `ca/etcd` or `cp1/etcd-peer`.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::cluster::Cluster;
 use crate::error::StateFault;
-use crate::layout::{HOST, host_file};
+use crate::kinds::HOST;
+use crate::layout::host_file;
 use crate::plan::{Audience, Format};
 use crate::state::State;
 
