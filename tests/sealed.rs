@@ -72,21 +72,21 @@ impl Sealed {
         seal::host_recipient(&self.path(&format!("{machine}/host.pub")))
     }
 
-    /// Who opens `file`, by what the file is for: nothing is taken from the manifest here.
-    fn readers(&self, file: &str) -> BTreeSet<&'static str> {
-        if file == "ca/root.yaml" {
-            return BTreeSet::from(["rooter"]);
-        }
-        let keys = !file.ends_with("/host.yaml");
-        let machine = MACHINES.into_iter().find(|name| keys && file.starts_with(&format!("{name}/")));
-        machine.into_iter().chain(["anna", "berta"]).collect()
-    }
-
     /// Everybody's identity as sops takes it.
     fn age_identities(&self) -> Vec<(&'static str, &Path)> {
         let machine = |name: &'static str| (name, self.deployment.identities()[name].age.as_path());
         self.people.iter().map(|(name, path)| (*name, path.as_path())).chain(MACHINES.map(machine)).collect()
     }
+}
+
+/// Who opens `file`, by what the file is for: nothing is taken from the manifest here.
+fn readers(file: &str) -> BTreeSet<&'static str> {
+    if file == "ca/root.yaml" {
+        return BTreeSet::from(["rooter"]);
+    }
+    let keys = !file.ends_with("/host.yaml");
+    let machine = MACHINES.into_iter().find(|name| keys && file.starts_with(&format!("{name}/")));
+    machine.into_iter().chain(["anna", "berta"]).collect()
 }
 
 fn public_half(identity: &Path) -> String {
@@ -98,11 +98,11 @@ fn public_half(identity: &Path) -> String {
 type Attempt = (String, &'static str, Option<BTreeSet<String>>);
 
 /// Whoever should opens a file and finds the names that the manifest records, nobody else opens it.
-fn judge(sealed: &Sealed, files: &[SealedRecord], attempts: &[Attempt]) {
+fn judge(files: &[SealedRecord], attempts: &[Attempt]) {
     assert_eq!(attempts.len(), files.len() * (PEOPLE.len() + MACHINES.len()), "a pair was not tried");
     for (file, who, found) in attempts {
         let record = files.iter().find(|record| record.file == *file).expect("a record");
-        let expected = sealed.readers(file).contains(who).then(|| record.keys.iter().cloned().collect());
+        let expected = readers(file).contains(who).then(|| record.keys.iter().cloned().collect());
         assert_eq!(*found, expected, "`{who}` and {file}");
     }
 }
@@ -119,12 +119,11 @@ fn sops_opens_each_file_for_its_readers_and_for_nobody_else_in_every_ca_mode() {
             (record.file.clone(), *who, opened.map(|entries| entries.into_keys().collect()))
         };
         let attempts: Vec<Attempt> = pairs.par_iter().map(open).collect();
-        judge(&sealed, &files, &attempts);
+        judge(&files, &attempts);
         assert_eq!(files.iter().any(|f| f.file == "ca/root.yaml"), mode != CaMode::Separate);
         // What the manifest says of the readers is so, and by the public halves.
         for record in &files {
-            let expected: BTreeSet<String> = sealed
-                .readers(&record.file)
+            let expected: BTreeSet<String> = readers(&record.file)
                 .into_iter()
                 .map(|who| {
                     sealed.recipients.get(who).cloned().unwrap_or_else(|| sealed.machine_recipient(who))
@@ -161,7 +160,7 @@ fn age_opens_each_key_with_the_host_key_of_its_machine_and_with_no_other() {
         (record.file.clone(), *who, keys)
     };
     let attempts: Vec<Attempt> = pairs.par_iter().map(open).collect();
-    judge(&sealed, &files, &attempts);
+    judge(&files, &attempts);
     // What stays SOPS beside them is the admins': no machine opens any of it.
     for record in sealed.files(".yaml") {
         for (machine, identity) in sealed.deployment.identities() {

@@ -132,8 +132,8 @@ impl Deployment {
     /// Puts the certificates that `certs/` has now in place of those that a running machine has, each in one step.
     pub fn replace_certificates(&self, machine: &str) {
         for (path, text) in self.project.tree(&format!("certs/{machine}")) {
-            if path.ends_with(".crt") {
-                let place = self.folder(machine).join(path);
+            if let Some(kind) = path.strip_suffix(".crt") {
+                let place = self.folder(machine).join(format!("{kind}.crt"));
                 let staged = place.with_extension("staged");
                 fs::write(&staged, text).expect("a file");
                 fs::rename(&staged, &place).expect("the same folder");
@@ -150,7 +150,7 @@ impl Deployment {
     pub fn serial(&self, id: &str) -> String {
         let manifest = self.manifest();
         let record = manifest.certificates.iter().find(|record| record.id.as_str() == id);
-        let serial = record.unwrap_or_else(|| panic!("no `{id}` in the manifest")).serial.to_lowercase();
+        let serial = record.expect("a certificate of that name").serial.to_lowercase();
         serial.replace(':', "").trim_start_matches('0').to_owned()
     }
 }
