@@ -27,17 +27,21 @@ pub fn peers<const N: usize>(wanted: [Peer; N]) -> Option<[Programs; N]> {
     found.try_into().ok()
 }
 
-/// Masters cp1 to cpN at 10.13.13.1N and the worker w1 at 10.13.13.31, with every kind of certificate that there
-/// is: kube-vip's belongs to ARP. `settings` are further lines of `cluster`.
+/// Masters cp1 to cpN at 10.13.13.1N and the worker w1 at 10.13.13.31, by ssh at the same in 192.168.88.0/24, the API
+/// at 10.13.13.10. With every kind of certificate that there is: kube-vip's belongs to ARP. `settings` are further
+/// lines of `cluster`.
 pub fn inventory(masters: usize, settings: &str) -> String {
-    let node = |name: &str, ip: &str, role: &str| {
-        format!("  {name} = {{ ip = \"{ip}\"; interface = \"eth0\"; kubernetes.enable = true; {role} }};\n")
+    let node = |name: &str, last: usize, role: &str| {
+        format!(
+            "  {name} = {{ ip = \"10.13.13.{last}\"; localIp = \"192.168.88.{last}\"; interface = \"eth0\"; \
+             kubernetes.enable = true; {role} }};\n"
+        )
     };
     let mut text = String::from("{\n");
     for n in 1..=masters {
-        text += &node(&format!("cp{n}"), &format!("10.13.13.1{n}"), "etcd.enable = true;");
+        text += &node(&format!("cp{n}"), 10 + n, "etcd.enable = true;");
     }
-    text += &node("w1", "10.13.13.31", "master = false;");
+    text += &node("w1", 31, "master = false;");
     text += "  kubeMaster = { ip = \"10.13.13.10\"; mode = \"arp\"; };\n";
     text + &format!("  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; {settings} }};\n}}\n")
 }
