@@ -36,6 +36,17 @@ fn ports() -> [(&'static Server, u16); 2] {
     [(port("etcd client port"), 2379), (port("etcd peer port"), 2380)]
 }
 
+/// Whom etcd must let in, written down a second time: nobody of Kubernetes, in no mode.
+fn admitted(port: u16, mode: CaMode) -> &'static [&'static str] {
+    match (port, mode) {
+        (2380, _) => &["etcd-peer"],
+        (_, CaMode::Single) => &["etcd-healthcheck-client", "apiserver-etcd-client"],
+        (_, CaMode::Shared | CaMode::Separate) => {
+            &["etcd-server", "etcd-peer", "etcd-healthcheck-client", "apiserver-etcd-client"]
+        }
+    }
+}
+
 /// A running cluster. The members go before the network they are on.
 struct Running {
     mode: CaMode,
@@ -154,6 +165,11 @@ fn etcd_agrees_with_the_table_of_edges(version: Peer) {
                         .refusal(server, kind, &id)
                         .map_or_else(|| Ok(running.deployment.serial(presented)), Err);
                     assert_eq!(answer, expected, "{id} at the {} in mode {mode}", server.name);
+                    assert_eq!(
+                        answer.is_ok(),
+                        admitted(port, mode).contains(&kind.name),
+                        "{id} in mode {mode}"
+                    );
                     tried.insert(kind.name);
                 }
             }
