@@ -5,9 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use quorate_pki::error::IssueError;
+use quorate_pki::error::{IssueError, StateFault};
 use quorate_pki::judge::Misjudged;
-use quorate_pki::state::StateFault;
 
 /// A command that could not do its work. Exit code 2.
 #[derive(Debug)]
@@ -160,6 +159,9 @@ impl Error {
 fn io_hint(kind: io::ErrorKind) -> Option<String> {
     let hint = match kind {
         io::ErrorKind::NotFound => "check the path, and the folder you are in",
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "something else stands there: move it away, or name another folder"
+        }
         io::ErrorKind::PermissionDenied => "check who owns it and its mode, with `ls -ld`",
         io::ErrorKind::StorageFull => "free some space and run this again: nothing was lost",
         io::ErrorKind::ReadOnlyFilesystem => {
@@ -187,7 +189,7 @@ impl fmt::Display for Error {
                 f,
                 "`{folder}` is not as it was left: {count}",
                 folder = folder.display(),
-                count = crate::report::count(faults.len(), "file"),
+                count = crate::words::count(faults.len(), "file"),
             ),
             Self::Locked { folder } => {
                 write!(f, "another `pki gen` is at work in `{folder}`", folder = folder.display())
@@ -209,8 +211,8 @@ impl fmt::Display for Error {
             Self::NoIdentity { files, recipients, looked } => write!(
                 f,
                 "could not open {files}: no identity here is among its readers {recipients} (looked in {looked})",
-                files = crate::report::list(files, 3),
-                recipients = crate::report::list(recipients, 3),
+                files = crate::words::list(files, 3),
+                recipients = crate::words::list(recipients, 3),
                 looked = looked.join(", "),
             ),
             Self::Sealed { file, cause, .. } => write!(f, "`{file}`: {cause}"),

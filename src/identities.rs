@@ -102,7 +102,10 @@ impl Identities {
         let place = if named { format!("{variable}={}", path.display()) } else { path.display().to_string() };
         match fs::read(path) {
             Ok(bytes) => self.text(&place, &Secret::from_bytes(bytes), own),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound && !named => self.looked.push(place),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound && named => {
+                self.looked.push(format!("{place} (no such file)"));
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => self.looked.push(place),
             Err(cause) => {
                 self.broken.push(Error::io("read", path)(cause));
                 self.looked.push(place);
@@ -113,7 +116,7 @@ impl Identities {
     fn text(&mut self, place: &str, text: &Secret, own: bool) {
         match Identity::parse_all(text) {
             Ok(identities) => {
-                self.looked.push(format!("{place} ({})", crate::report::count(identities.len(), "identity")));
+                self.looked.push(format!("{place} ({})", crate::words::count(identities.len(), "identity")));
                 if own {
                     self.own.extend(identities.iter().map(|identity| identity.recipient().clone()));
                 }

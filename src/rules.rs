@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use quorate_pki::cluster::{Cluster, Machine};
-use quorate_pki::kinds::SHARED;
-use quorate_pki::plan::{Audience, Format, HOST, Plan};
+use quorate_pki::kinds::{HOST, SHARED};
+use quorate_pki::plan::{Audience, Format, Plan};
 use quorate_pki::readers::Readers;
 use quorate_secrets::rules::{Rule, edit_rules};
 
@@ -46,7 +46,7 @@ pub fn plan_rules(
 ) -> Result<Option<RulesFile>, Error> {
     let folder = inventory.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(below) = relative(folder, certs)? else { return Ok(None) };
-    let path = folder.join(".sops.yaml");
+    let path = if folder == Path::new(".") { PathBuf::from(".sops.yaml") } else { folder.join(".sops.yaml") };
     let old = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,

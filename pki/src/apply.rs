@@ -11,7 +11,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::authority::Authority;
 use crate::cluster::{Cluster, KeyType};
-use crate::converge::{CertAction, Change, Entry, KeySource};
+use crate::converge::{CertAction, Change, KeySource};
+use crate::entries::{Entry, key_entry};
 use crate::error::{IssueError, KeyError};
 use crate::facts::CertFacts;
 use crate::issue::{Signer, issue, issue_self_signed};
@@ -68,15 +69,6 @@ pub fn files_to_open(
         }
     }
     files
-}
-
-/// Where the key of a certificate is sealed today.
-pub fn key_entry(plan: &Plan, state: &State, id: &CertId) -> Option<Entry> {
-    let mut homes = plan.sealed.iter().filter_map(|sealed| {
-        let entry = sealed.entries.iter().find(|entry| entry.content == Content::Key(id.clone()));
-        entry.map(|entry| Entry { file: sealed.path.clone(), name: entry.name.clone() })
-    });
-    crate::sealing::locate(plan, state, &homes.next()?)
 }
 
 /// Carries the actions out. `open` gives an entry of a sealed file that [`files_to_open`] named.

@@ -1,6 +1,7 @@
 //! The parsed cluster: every reference resolved, every value in range. No later function meets a bad one.
 
 mod access;
+mod bgp;
 mod check;
 mod endpoint;
 mod machine;
@@ -10,7 +11,6 @@ mod rules;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod typo;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};

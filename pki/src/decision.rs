@@ -6,14 +6,13 @@ use time::OffsetDateTime;
 
 use crate::cluster::Cluster;
 use crate::converge::{CertAction, Change, certificates, foundations};
-use crate::outcome::{Sealed, bundle_file, manifest_of};
-use crate::plan::{CertId, HOST, Holder, Plan};
+use crate::error::StateFault;
+use crate::layout::{MANIFEST, SERVICE_ACCOUNT_PUBLIC, bundle_file, host_file, planned_files};
+use crate::plan::{CertId, Holder, Plan};
 use crate::readers::Readers;
+use crate::records::{Sealed, manifest_of};
 use crate::sealing::{SealAction, SealChange, sealed_files};
-use crate::state::{MANIFEST, State, StateFault};
-
-/// The public half of the service-account pair; may hold several keys while one follows another.
-pub const SERVICE_ACCOUNT_PUBLIC: &str = "service-account.pub";
+use crate::state::State;
 
 /// What happens to a public file that no certificate's action explains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +66,7 @@ pub fn decide(
     prune: bool,
     now: OffsetDateTime,
 ) -> Result<Decision, Vec<StateFault>> {
-    let mut faults = foreign(state);
+    let mut faults: Vec<StateFault> = foreign(state).into_iter().collect();
     faults.extend(foundations(cluster, state.manifest.as_ref()));
     faults.extend(service_account(state));
     if !faults.is_empty() {
@@ -105,27 +104,24 @@ pub fn decide(
 }
 
 /// A folder with files and no manifest is somebody else's.
-fn foreign(state: &State) -> Vec<StateFault> {
-    if state.manifest.is_some() || state.is_empty() {
-        return Vec::new();
+fn foreign(state: &State) -> Option<StateFault> {
+    if state.manifest.is_some() {
+        return None;
     }
-    let names = state
-        .certs
-        .keys()
-        .map(CertId::file)
-        .chain(state.sealed.keys().cloned())
-        .chain(state.files.keys().cloned());
-    let mut names: Vec<String> = names.collect();
-    names.sort();
-    let count = names.len();
-    let more = if count > 3 { format!(" and {} more", count - 3) } else { String::new() };
-    names.truncate(3);
-    let first = names.first().cloned().unwrap_or_default();
-    let message =
-        format!("the folder holds {}{more}, and no manifest.json: it is not ours", names.join(", "));
-    let hint =
-        "name an empty folder, or bring manifest.json back from git if these files were made by `pki gen`";
-    vec![StateFault { file: first, message, hint: hint.to_owned() }]
+    let certs = state.certs.keys().map(CertId::file);
+    let names: BTreeSet<String> =
+        certs.chain(state.sealed.keys().cloned()).chain(state.files.keys().cloned()).collect();
+    let first = names.first()?.clone();
+    let others = match names.len() {
+        1 => String::new(),
+        count => format!(", with {} more", count - 1),
+    };
+    Some(StateFault {
+        file: first,
+        message: format!("it is there{others}, and no manifest.json: the folder is not ours"),
+        hint: "name an empty folder, or bring manifest.json back from git if `pki gen` made these files"
+            .to_owned(),
+    })
 }
 
 /// The public service-account key is the one that the manifest records.
@@ -156,7 +152,7 @@ fn public_files(plan: &Plan, state: &State, readers: &Readers, certs: &[CertActi
         }
     }
     for (machine, host) in &readers.hosts {
-        expect(format!("{machine}/{HOST}.pub"), &format!("{}\n", host.ssh));
+        expect(host_file(machine), &format!("{}\n", host.ssh));
     }
     if !state.files.contains_key(SERVICE_ACCOUNT_PUBLIC) {
         let reason = if state.manifest.is_some() { "it is missing" } else { "new" };
@@ -177,7 +173,7 @@ fn public_files(plan: &Plan, state: &State, readers: &Readers, certs: &[CertActi
 /// Files that the manifest records, that exist, and that nothing plans.
 fn orphan_files(plan: &Plan, state: &State, sealed: &[SealAction]) -> Vec<String> {
     let Some(manifest) = &state.manifest else { return Vec::new() };
-    let planned: BTreeSet<String> = crate::outcome::planned_files(plan);
+    let planned: BTreeSet<String> = planned_files(plan);
     let going: BTreeSet<&str> = sealed
         .iter()
         .filter(|action| action.change == SealChange::Remove)
@@ -185,7 +181,7 @@ fn orphan_files(plan: &Plan, state: &State, sealed: &[SealAction]) -> Vec<String
         .collect();
     let certs = manifest.certificates.iter().map(|record| record.file.clone());
     let secrets = manifest.sealed.iter().map(|record| record.file.clone());
-    let hosts = manifest.machines.keys().map(|machine| format!("{machine}/{HOST}.pub"));
+    let hosts = manifest.machines.keys().map(|machine| host_file(machine));
     let recorded: BTreeSet<String> =
         certs.chain(secrets).chain(hosts).chain(manifest.orphans.iter().cloned()).collect();
     recorded

@@ -32,7 +32,7 @@ impl std::error::Error for KeyError {}
 pub enum FactsError {
     /// The DER is no certificate.
     Der {
-        /// What the parser said.
+        /// What is wrong with it.
         cause: String,
     },
     /// The file is no PEM of certificates.
@@ -122,3 +122,36 @@ impl fmt::Display for IssueError {
 }
 
 impl std::error::Error for IssueError {}
+
+/// A file in `certs/` that cannot be read or believed. Nothing is planned over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateFault {
+    /// The file, relative to `certs/`.
+    pub file: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl StateFault {
+    /// A file that was ours and is damaged: git has it whole. What can be made again may be removed instead.
+    pub fn damaged(file: &str, message: impl Into<String>) -> Self {
+        let authority = file.starts_with("ca/");
+        let instead = match file.rsplit_once('.').map_or("", |(_, ending)| ending) {
+            "crt" => ", or remove it to have it made again",
+            "yaml" if file.ends_with("/keys.yaml") => ", or remove it to have new keys made",
+            "yaml" if file.starts_with("users/") => ", or remove it to have a new key made",
+            "age" if !authority => ", or remove it to have a new key made",
+            _ => "",
+        };
+        let hint = format!("bring it back with `git checkout -- certs/{file}`{instead}");
+        Self { file: file.to_owned(), message: message.into(), hint }
+    }
+}
+
+impl fmt::Display for StateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.file, self.message)
+    }
+}

@@ -64,8 +64,8 @@ impl CertFacts {
     /// # Errors
     /// [`FactsError::Der`] when it is none, or when bytes follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, FactsError> {
-        let (rest, certificate) =
-            X509Certificate::from_der(der).map_err(|error| FactsError::Der { cause: error.to_string() })?;
+        let (rest, certificate) = X509Certificate::from_der(der)
+            .map_err(|_| FactsError::Der { cause: "its DER is damaged".to_owned() })?;
         if !rest.is_empty() {
             return Err(FactsError::Der { cause: format!("{count} bytes follow it", count = rest.len()) });
         }

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::error::StateFault;
+use crate::layout::MANIFEST;
 use crate::plan::{CertId, Format};
 use crate::san::San;
 
@@ -108,17 +110,23 @@ impl Manifest {
     /// Reads the file.
     ///
     /// # Errors
-    /// What is wrong with it, and where, as one sentence.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
+    /// The file as a fault: what is wrong with it, and what to do.
+    pub fn parse(text: &[u8]) -> Result<Self, StateFault> {
         #[derive(Deserialize)]
         struct Versioned {
             version: u32,
         }
-        let Versioned { version } = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let damaged =
+            |error: serde_json::Error| StateFault::damaged(MANIFEST, format!("it is no manifest: {error}"));
+        let Versioned { version } = serde_json::from_slice(text).map_err(damaged)?;
         if version > VERSION {
-            return Err(format!("it has version {version}, this release reads up to {VERSION}"));
+            return Err(StateFault {
+                file: MANIFEST.to_owned(),
+                message: format!("it has version {version}, this release reads up to {VERSION}"),
+                hint: "use the release of quorate that wrote it, or a newer one".to_owned(),
+            });
         }
-        serde_json::from_slice(text).map_err(|error| error.to_string())
+        serde_json::from_slice(text).map_err(damaged)
     }
 
     /// The file's text: indented, one line feed at the end.

@@ -1,16 +1,14 @@
 //! What exists in `certs/`: the files as bytes, read into facts, with everything that cannot be believed.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use rayon::prelude::*;
 
+use crate::error::StateFault;
 use crate::facts::CertFacts;
+use crate::layout::MANIFEST;
 use crate::manifest::Manifest;
 use crate::plan::{CertId, Format};
-
-/// The name of the manifest.
-pub const MANIFEST: &str = "manifest.json";
 
 /// The clear half of a sealed file: what can be known without an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,32 +34,6 @@ pub struct State {
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
-/// A file in `certs/` that cannot be read or believed. Nothing is planned over it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateFault {
-    /// The file, relative to `certs/`.
-    pub file: String,
-    /// What is wrong with it.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-}
-
-impl StateFault {
-    /// A file that was ours and is damaged: git has it whole.
-    pub fn damaged(file: &str, message: impl Into<String>) -> Self {
-        let hint =
-            format!("bring it back with `git checkout -- certs/{file}`, or remove it to have it made again");
-        Self { file: file.to_owned(), message: message.into(), hint }
-    }
-}
-
-impl fmt::Display for StateFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.file, self.message)
-    }
-}
-
 impl State {
     /// Reads the files of `certs/`, given by path relative to it; sealed files come as their clear half, which
     /// the shell has from the sealing crate.
@@ -82,9 +54,7 @@ impl State {
         if let Some(text) = others.remove(MANIFEST) {
             match Manifest::parse(&text) {
                 Ok(manifest) => state.manifest = Some(manifest),
-                Err(cause) => {
-                    faults.push(StateFault::damaged(MANIFEST, format!("it is no manifest: {cause}")));
-                }
+                Err(fault) => faults.push(fault),
             }
         }
         let read: Vec<_> = certs

@@ -1,110 +1,17 @@
 //! What must hold for every cluster, whatever its inventory says.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a fault ends the test")]
+#![allow(clippy::unwrap_used, reason = "a fault ends the test")]
+
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_pki::apply::{Issued, apply};
+use proptest::prelude::*;
 use quorate_pki::cluster::Cluster;
-use quorate_pki::converge::Change;
-use quorate_pki::decision::{Decision, decide};
-use quorate_pki::inventory::{Attr, Data, Node};
-use quorate_pki::judge::{Judged, judge};
-use quorate_pki::outcome::public_files;
-use quorate_pki::plan::{Format, Plan};
-use quorate_pki::readers::{Host, Readers};
-use quorate_pki::state::{SealedFacts, State};
+use quorate_pki::decision::decide;
+use quorate_pki::plan::{Audience, CertId, Content, Format, Plan};
+use quorate_pki::state::State;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-
-fn node(value: &Value) -> Node {
-    let data = match value {
-        Value::Null => Data::Null,
-        Value::Bool(value) => Data::Bool(*value),
-        Value::Number(number) => Data::Int(number.as_i64().unwrap()),
-        Value::String(text) => Data::Str(text.clone()),
-        Value::Array(items) => Data::List(items.iter().map(node).collect()),
-        Value::Object(entries) => Data::Attrs(
-            entries
-                .iter()
-                .map(|(name, value)| Attr { name: name.clone(), origin: None, value: node(value) })
-                .collect(),
-        ),
-    };
-    Node { data, origin: None }
-}
-
-fn cluster(inventory: &Value) -> Cluster {
-    let (cluster, faults) = Cluster::parse(&node(inventory));
-    cluster.unwrap_or_else(|| panic!("{faults:#?}"))
-}
-
-fn machine(ip: &str, master: bool) -> Value {
-    json!({ "ip": ip, "kubernetes": { "enable": true }, "etcd": { "enable": master }, "master": master })
-}
-
-fn example(ca: &str) -> Value {
-    json!({
-        "cp1": machine("10.0.0.1", true),
-        "cp2": machine("10.0.0.2", true),
-        "cp3": machine("10.0.0.3", true),
-        "w1": machine("10.0.0.4", false),
-        "kubeMaster": { "ip": "10.9.0.1", "gateway": "10.0.0.254" },
-        "cluster": { "name": "magi", "ca": ca, "nodeCidr": "10.0.0.0/24" },
-    })
-}
-
-fn now() -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap()
-}
-
-fn readers(cluster: &Cluster) -> Readers {
-    let host = |name: &str| Host { ssh: format!("ssh-ed25519 {name}"), age: format!("age1{name}") };
-    let hosts = cluster.nodes().map(|machine| (machine.name().to_owned(), host(machine.name())));
-    Readers { admins: vec!["age1admin".to_owned()], root_admins: Vec::new(), hosts: hosts.collect() }
-}
-
-struct Run {
-    decision: Decision,
-    judged: Judged,
-    state: State,
-}
-
-/// A whole run in memory: what is sealed is taken for granted, as its names and readers.
-fn run(cluster: &Cluster, before: &State, opened: Option<&Issued>, now: OffsetDateTime) -> Run {
-    let plan = Plan::new(cluster, Format::Sops);
-    let readers = readers(cluster);
-    let decision = decide(cluster, &plan, before, &readers, false, now).unwrap();
-    let open = |entry: &quorate_pki::converge::Entry| {
-        let key = opened?.keys.iter().find(|(id, _)| id.as_str() == format!("ca/{}", entry.name))?.1;
-        Some(key.expose_pem())
-    };
-    let issued = apply(cluster, &plan, before, &decision.certs, &decision.sealed, &open, now).unwrap();
-    let judged = judge(cluster, &plan, issued, now).unwrap();
-    let secret = judged.issued.shared.get("service-account");
-    let public = secret.and_then(quorate_pki::outcome::service_account_public);
-    let mut files = before.files.clone();
-    files.extend(before.certs.iter().map(|(id, chain)| {
-        (id.file(), chain.iter().map(quorate_pki::facts::CertFacts::pem).collect::<String>().into_bytes())
-    }));
-    files.extend(public_files(cluster, &plan, before, &readers, &decision, &judged, public.as_ref()));
-    let sealed = decision.sealed.iter().map(|action| {
-        let keys = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
-        let facts = SealedFacts { format: Format::Sops, keys, recipients: Some(action.recipients.clone()) };
-        (action.path.clone(), facts)
-    });
-    let state = State::read(files, sealed.collect()).unwrap();
-    Run { decision, judged, state }
-}
-
-fn words(decision: &Decision) -> BTreeMap<String, String> {
-    let changed = decision.certs.iter().filter(|action| action.change != Change::Keep);
-    changed
-        .map(|action| {
-            let reasons: Vec<String> = action.reasons.iter().map(ToString::to_string).collect();
-            (action.id.to_string(), format!("{}: {}", action.change.word(), reasons.join("; ")))
-        })
-        .collect()
-}
+use support::{cluster, example, machine, now, readers, run, words};
 
 #[test]
 fn a_second_run_has_nothing_to_do_in_any_mode() {
@@ -140,5 +47,131 @@ fn a_machine_that_moves_changes_its_own_certificates_alone() {
     assert_eq!(words(&second.decision), expected);
     for (id, facts) in &first.judged.issued.certs {
         assert_eq!(facts.public_key, second.judged.issued.certs[id].public_key, "{id} has another key");
+    }
+}
+
+/// A cluster that somebody might have: its inventory as JSON.
+fn inventories() -> impl Strategy<Value = Value> {
+    let modes = prop_oneof![Just("shared"), Just("single"), Just("separate")];
+    let keys = prop_oneof![4 => Just("p256"), 1 => Just("p384"), 1 => Just("ed25519")];
+    let vips = prop_oneof![Just("bgp"), Just("arp"), Just("external")];
+    let networks = prop_oneof![Just(false), Just(true)];
+    (1_u8..=5, 0_u8..=4, modes, keys, vips, networks, "[a-z][a-z0-9]{0,8}", 1_u32..=400).prop_map(
+        |(masters, workers, ca, key_type, vip, v6, name, cert_days)| {
+            let address = |n: u8| if v6 { format!("fd00:1::{n:x}") } else { format!("10.0.0.{n}") };
+            let mut inventory = json!({
+                "kubeMaster": {
+                    "ip": match (v6, vip == "bgp") {
+                        (false, true) => "10.9.0.1".to_owned(),
+                        (true, true) => "fd00:9::1".to_owned(),
+                        (_, false) => address(250),
+                    },
+                    "gateway": address(254),
+                    "mode": vip,
+                },
+                "cluster": {
+                    "name": name, "ca": ca, "keyType": key_type, "certDays": cert_days,
+                    "renewDays": cert_days / 3,
+                    "cni": if v6 { "none" } else { "flannel" },
+                    "nodeCidr": if v6 { "fd00:1::/64" } else { "10.0.0.0/24" },
+                    "serviceCidr": if v6 { "fd00:2::/112" } else { "10.96.0.0/16" },
+                    "podCidr": if v6 { "fd00:3::/48" } else { "10.244.0.0/16" },
+                },
+            });
+            for n in 1..=masters {
+                inventory[format!("cp{n}")] = machine(&address(n), true);
+            }
+            for n in 1..=workers {
+                inventory[format!("w{n}")] = machine(&address(100 + n), false);
+            }
+            for name in inventory.as_object().unwrap().keys().cloned().collect::<Vec<_>>() {
+                if name.starts_with("cp") || name.starts_with('w') {
+                    inventory[&name]["interface"] = "ens18".into();
+                }
+            }
+            inventory
+        },
+    )
+}
+
+/// Every text of an inventory, and what the documented constants add to it.
+fn allowed_names(inventory: &Value, cluster: &Cluster) -> BTreeSet<String> {
+    fn texts(value: &Value, into: &mut BTreeSet<String>) {
+        match value {
+            Value::String(text) => {
+                into.insert(text.clone());
+            }
+            Value::Array(items) => items.iter().for_each(|item| texts(item, into)),
+            Value::Object(entries) => entries.iter().for_each(|(name, value)| {
+                into.insert(name.clone());
+                texts(value, into);
+            }),
+            _ => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    texts(inventory, &mut names);
+    let fixed =
+        ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+    names.extend(fixed.map(ToOwned::to_owned));
+    names.insert("kubernetes.default.svc.cluster.local".to_owned());
+    names.extend(["etcd-peer", "etcd-client"].map(|prefix| format!("{prefix}.{}", cluster.name())));
+    names.insert(cluster.networks().first_service_ip().to_string());
+    names
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_cluster_its_certificates_hold(inventory in inventories()) {
+        let cluster = cluster(&inventory);
+        let first = run(&cluster, &State::default(), None, now());
+        let plan = Plan::new(&cluster, Format::Sops);
+
+        // Run again it does nothing.
+        let again = decide(&cluster, &plan, &first.state, &readers(&cluster), false, now()).unwrap();
+        prop_assert!(again.is_nothing(), "{:?} {:?}", words(&again), again.files);
+
+        let certs = &first.judged.issued.certs;
+        let mut serials = BTreeSet::new();
+        let allowed = allowed_names(&inventory, &cluster);
+        for cert in &plan.certs {
+            let facts = &certs[&cert.id];
+            prop_assert!(serials.insert(&facts.serial), "{} shares its serial", cert.id);
+            let issuer = cert.issuer.map_or(cert.id.clone(), CertId::authority);
+            prop_assert!(facts.not_after <= certs[&issuer].not_after, "{} outlives {issuer}", cert.id);
+            for other in plan.certs.iter().filter(|other| other.is_authority()) {
+                let signed = facts.is_signed_by(&certs[&other.id]);
+                prop_assert_eq!(signed, other.id == issuer, "{} under {}", cert.id, other.id);
+            }
+            for san in &facts.sans {
+                prop_assert!(allowed.contains(&san.to_string()), "{san} of {} is from nowhere", cert.id);
+            }
+        }
+
+        // No authority's key is in a file that a machine can open.
+        for sealed in plan.sealed.iter().filter(|sealed| matches!(sealed.audience, Audience::Machine(_))) {
+            for entry in &sealed.entries {
+                let authority = matches!(&entry.content, Content::Key(id) if id.as_str().starts_with("ca/"));
+                prop_assert!(!authority, "{} holds {}", sealed.path, entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_the_day_a_renewal_keeps_every_key_and_is_done_once(days in 0_i64..800) {
+        let cluster = cluster(&example("shared"));
+        let first = run(&cluster, &State::default(), None, now());
+        let later = now() + time::Duration::days(days);
+        let second = run(&cluster, &first.state, Some(&first.judged.issued), later);
+        for (id, facts) in &first.judged.issued.certs {
+            prop_assert_eq!(&facts.public_key, &second.judged.issued.certs[id].public_key);
+            let left = second.judged.issued.certs[id].not_after - later;
+            prop_assert!(left.whole_days() >= 30, "{id} is left to expire in {left}");
+        }
+        let plan = Plan::new(&cluster, Format::Sops);
+        let third = decide(&cluster, &plan, &second.state, &readers(&cluster), false, later).unwrap();
+        prop_assert!(third.is_nothing(), "{:?}", words(&third));
     }
 }

@@ -108,3 +108,18 @@ impl AgeError {
 }
 
 impl std::error::Error for AgeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_passphrase_is_told_from_one_for_others() {
+        let mut passphrase = age::scrypt::Recipient::new("throwaway".to_owned().into());
+        passphrase.set_work_factor(2);
+        let file = age::encrypt(&passphrase, b"content").unwrap();
+        let (identity, _) = Identity::generate();
+        let error = decrypt(&file, &Identity::parse_all(&identity).unwrap()).unwrap_err();
+        assert_eq!(error, AgeError::Passphrase);
+    }
+}

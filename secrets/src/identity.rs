@@ -63,6 +63,8 @@ pub enum IdentityError {
     },
     /// An SSH private key that does not decode.
     Ssh,
+    /// A private key in a form that SSH does not use for Ed25519 and RSA keys, such as PKCS#8.
+    Pem,
     /// An X25519 form was asked of an SSH key that is not Ed25519.
     NotEd25519,
 }
@@ -151,7 +153,10 @@ impl Identity {
         if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
             return Err(IdentityError::EncryptedSsh);
         }
-        if text.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----") {
+        if !text.starts_with(ssh::OPENSSH_BEGIN) && !text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
+            return Err(IdentityError::Pem);
+        }
+        if text.starts_with(ssh::OPENSSH_BEGIN) {
             // The strict decoder goes first: the one of the age crate indexes into malformed integers.
             decode_openssh(text)?;
         }
@@ -178,14 +183,16 @@ impl Identity {
 }
 
 fn decode_openssh(text: &str) -> Result<PrivateKey, IdentityError> {
+    match ssh::private_file_kind(text).as_deref() {
+        Some("ssh-ed25519" | "ssh-rsa") => {}
+        Some(other) => return Err(IdentityError::SshKind { kind: other.to_owned() }),
+        None => return Err(IdentityError::Ssh),
+    }
     let key = PrivateKey::from_openssh(text).map_err(|_| IdentityError::Ssh)?;
     if key.is_encrypted() {
         return Err(IdentityError::EncryptedSsh);
     }
-    match key.algorithm() {
-        ssh_key::Algorithm::Ed25519 | ssh_key::Algorithm::Rsa { .. } => Ok(key),
-        other => Err(IdentityError::SshKind { kind: other.as_str().to_owned() }),
-    }
+    Ok(key)
 }
 
 impl fmt::Debug for Identity {
@@ -216,6 +223,7 @@ impl fmt::Display for IdentityError {
                 "an SSH private key of kind `{kind}` opens no age file, only `ssh-ed25519` and `ssh-rsa` do"
             ),
             Self::Ssh => f.write_str("the SSH private key does not decode"),
+            Self::Pem => f.write_str("the file is a private key in PEM, but not of SSH"),
             Self::NotEd25519 => {
                 f.write_str("the SSH host key has no age form: found RSA, only `ssh-ed25519` has one")
             }
@@ -227,7 +235,7 @@ impl IdentityError {
     /// What to do about it, for the line after the message.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::NotText | Self::Empty | Self::Line { .. } => {
+            Self::NotText | Self::Empty | Self::Line { .. } | Self::Pem => {
                 "an identity file holds lines `AGE-SECRET-KEY-1...` as age-keygen writes them, or one SSH private key"
             }
             Self::Age { .. } | Self::Ssh => {

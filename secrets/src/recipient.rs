@@ -212,7 +212,7 @@ impl fmt::Display for RecipientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("a recipient is empty"),
-            Self::Age { found } => write!(f, "`{found}` is no age recipient: its checksum does not fit"),
+            Self::Age { found } => write!(f, "`{found}` is no age recipient: it does not decode"),
             Self::Ssh { found } => write!(f, "`{found}` is no SSH public key: it does not decode"),
             Self::SshKind { kind } => {
                 write!(

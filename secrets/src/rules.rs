@@ -138,6 +138,30 @@ fn verify(
     Ok(())
 }
 
+/// The endings that rules below `secrets/` match: the stores of the SOPS format, and age.
+const ENDINGS: &str = "yaml|yml|json|env|ini|bin|age";
+
+/// The expression that matches one path alone: `^certs/cp1/keys\.yaml$`.
+pub fn exactly(path: &str) -> String {
+    format!("^{}$", escape(path))
+}
+
+/// The expression that matches every sealed file below a folder: `^secrets/all/.*\.(yaml|yml|json|env|ini|bin|age)$`.
+pub fn below(folder: &str) -> String {
+    format!("^{}/.*\\.({ENDINGS})$", escape(folder.trim_end_matches('/')))
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if "\\.+*?()|[]{}^$".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
 /// A foreign rule among the first `before` that catches a file of `ours`.
 fn refuse_captured(foreign: &[read::Rule], before: usize, ours: &[Rule]) -> Result<(), RulesError> {
     for rule in foreign.iter().take(before) {

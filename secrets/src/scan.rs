@@ -247,6 +247,7 @@ mod tests {
             "key: ENC[AES256_GCM,data:QuvCC5Q=,iv:kWRn4b7Z,tag:IFqC2HtI,type:str]".to_owned(),
             "look for `-----BEGIN PRIVATE KEY-----` in the file".to_owned(),
             "lines AGE-SECRET-KEY-1... as age-keygen writes them".to_owned(),
+            "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQ is too short".to_owned(),
         ] {
             assert_eq!(kinds(&text), [], "{text}");
         }

@@ -16,6 +16,9 @@ const RECIPIENT_HRP: &str = "age";
 /// The same of its identities; they are written in upper case.
 const IDENTITY_HRP: &str = "age-secret-key-";
 
+/// The first line of OpenSSH's private key files.
+pub(crate) const OPENSSH_BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
+
 /// The two words of an SSH public key line; a comment after them is left out.
 pub(crate) fn split_public_line(line: &str) -> Option<(&str, Vec<u8>)> {
     let mut words = line.split_ascii_whitespace();
@@ -29,6 +32,21 @@ pub(crate) fn ed25519_point(blob: &[u8]) -> Option<[u8; 32]> {
     let (kind, rest) = read_string(blob)?;
     let (point, rest) = read_string(rest)?;
     (kind == b"ssh-ed25519" && rest.is_empty()).then(|| point.try_into().ok())?
+}
+
+/// The kind of key in an OpenSSH private key file, from its public half, which is never encrypted.
+///
+/// Source: OpenSSH, PROTOCOL.key: a magic, three strings (cipher, key derivation, its options), a count, the public key.
+pub(crate) fn private_file_kind(text: &str) -> Option<String> {
+    let body = text.strip_prefix(OPENSSH_BEGIN)?.split_once("-----END ")?.0;
+    let base64: Zeroizing<String> = Zeroizing::new(body.split_ascii_whitespace().collect());
+    let file = Zeroizing::new(BASE64_STANDARD.decode(base64.as_bytes()).ok()?);
+    let mut rest = file.strip_prefix(b"openssh-key-v1\0")?;
+    for _ in 0..3 {
+        rest = read_string(rest)?.1;
+    }
+    let public = read_string(rest.get(4..)?)?.0;
+    String::from_utf8(read_string(public)?.0.to_vec()).ok()
 }
 
 /// An SSH `string`: four bytes of length, then as many bytes (RFC 4251, section 5).

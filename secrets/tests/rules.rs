@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use quorate_secrets::identity::Identity;
 use quorate_secrets::recipient::Recipient;
-use quorate_secrets::rules::{Rule, RulesError, edit_rules, rule_for};
+use quorate_secrets::rules::{Rule, RulesError, below, edit_rules, exactly, rule_for};
 
 const ADMIN: &str = "age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg";
 const MACHINE: &str = "age1m943dqxe0x9semctmjzdrhanjyl876dt0nyxjlcwwemzzhu2f4wq3fep6p";
@@ -183,6 +183,27 @@ fn what_lines_cannot_be_put_into_is_refused_with_a_remedy() {
 }
 
 #[test]
+fn expressions_for_paths_match_those_alone() {
+    assert_eq!(exactly("certs/cp-1/keys.yaml"), r"^certs/cp-1/keys\.yaml$");
+    assert_eq!(below("secrets/all/"), r"^secrets/all/.*\.(yaml|yml|json|env|ini|bin|age)$");
+    let path = r"a.b/(c)+[d]{e}^$|f?*\g.yaml";
+    let text = edit_rules(None, &[rule(&exactly(path), &[ADMIN], &[path])], &[]).unwrap();
+    for (other, matches) in [(path, true), ("a_b/(c)+[d]{e}^$|f?*\\g.yaml", false), ("x/a.b", false)] {
+        assert_eq!(rule_for(&text, other).unwrap().is_some(), matches, "{other}");
+    }
+    let text =
+        edit_rules(None, &[rule(&below("secrets/all"), &[ADMIN], &["secrets/all/a/b.env"])], &[]).unwrap();
+    for (other, matches) in [
+        ("secrets/all/x.yaml", true),
+        ("secrets/all/README.md", false),
+        ("secrets/allx/a.yaml", false),
+        ("x/secrets/all/x.yaml", false),
+    ] {
+        assert_eq!(rule_for(&text, other).unwrap().is_some(), matches, "{other}");
+    }
+}
+
+#[test]
 fn a_rule_without_recipients_or_that_misses_its_own_file_is_refused() {
     let empty = Rule { recipients: Vec::new(), ..first().remove(0) };
     assert!(matches!(edit_rules(None, &[empty], &[]), Err(RulesError::NoRecipients { .. })));
@@ -202,6 +223,14 @@ fn recipients_with_comments_are_written_without_them() {
     }];
     let new = edit_rules(None, &rules, &[]).unwrap();
     assert_eq!(rule_for(&new, "a").unwrap().unwrap().recipients, [ssh.key(), age.key()]);
+}
+
+#[test]
+fn a_file_that_is_nothing_but_brackets_is_refused_at_once() {
+    for bomb in ["[", "{", "- ", "? ", "&a ", "!", "\"", "a: {"] {
+        let text = bomb.repeat(100_000);
+        assert!(matches!(edit_rules(Some(&text), &first(), &last()), Err(RulesError::Yaml { .. })), "{bomb}");
+    }
 }
 
 #[test]

@@ -254,10 +254,11 @@ fn values_that_are_swapped_renamed_removed_or_added_are_noticed() {
     let entries = vec![("a".to_owned(), b"one".to_vec()), ("b".to_owned(), b"two".to_vec())];
     let text = sealed(&entries, &recipients(&[0]));
     let (a, b) = (line(&text, "a"), line(&text, "b"));
-    let swapped = text
-        .replace(a, "x")
-        .replace(b, &a.replace("a: ", "b: "))
-        .replace("x\n", &format!("{}\n", b.replace("b: ", "a: ")));
+    let swapped = text.replace(
+        &format!("{a}\n{b}\n"),
+        &format!("{}\n{}\n", b.replacen("b: ", "a: ", 1), a.replacen("a: ", "b: ", 1)),
+    );
+    assert_ne!(swapped, text);
     assert!(matches!(open(&swapped, &PARTIES[0]), Err(SopsError::Damaged { .. })));
     assert!(matches!(open(&text.replace("a: ENC", "c: ENC"), &PARTIES[0]), Err(SopsError::Damaged { .. })));
     for changed in [

@@ -38,12 +38,16 @@ const NARROWEST: usize = 40;
 /// Related places shown with one fault: a thousand machines of one address are one mistake.
 const RELATED: usize = 4;
 
+/// Faults shown of one rule at one place: a function that makes every machine makes every fault as often.
+const ALIKE: usize = 3;
+
 /// Renders faults in the order given, a blank line between two, a line break at the end.
 ///
 /// `sources` gives the file of an [`Origin`]; a place in a file it does not know is left out. `width` is in columns.
 pub fn render<'a>(faults: &[Fault], sources: impl Fn(usize) -> Option<Source<'a>>, width: usize) -> String {
     let page = Page { sources, width: width.max(NARROWEST), secrets: secrets(faults) };
-    let blocks: Vec<_> = faults.iter().map(|fault| page.fault(fault)).collect();
+    let same = |a: &Fault, b: &Fault| a.at.is_some() && (a.rule, a.at) == (b.rule, b.at);
+    let blocks: Vec<_> = faults.chunk_by(same).map(|alike| page.alike(alike)).collect();
     blocks.join("\n")
 }
 
@@ -70,6 +74,16 @@ struct Line<'a> {
 }
 
 impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
+    /// Faults of one rule at one place.
+    fn alike(&self, faults: &[Fault]) -> String {
+        let shown: Vec<_> = faults.iter().take(ALIKE).map(|fault| self.fault(fault)).collect();
+        let rest = match faults.len().saturating_sub(ALIKE) {
+            0 => String::new(),
+            more => format!("... and {more} more of the kind from the same place\n"),
+        };
+        shown.join("\n") + &rest
+    }
+
     fn fault(&self, fault: &Fault) -> String {
         let label = match fault.level {
             Level::Error => "error: ",
@@ -135,7 +149,9 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
             let _ = writeln!(out, "{:gutter$} | {under}{word}", "");
         } else {
             let _ = writeln!(out, "{:gutter$} | {under}", "");
-            let _ = writeln!(out, "{:gutter$} |{}", "", cut(&word, room));
+            let word = cut(word.trim_start(), room);
+            let left = indent.min(room - columns(&word));
+            let _ = writeln!(out, "{:gutter$} | {:left$}{word}", "", "");
         }
     }
 
@@ -352,6 +368,26 @@ mod tests {
         let shown = render(&[secret, other], sources, 100);
         assert!(!shown.contains("{ ip"), "{shown}");
         assert_eq!(shown.matches("not shown").count(), 2);
+        for text in ["a = \"-----BEGIN OPENSSH PRIVATE KEY-----", "a = \"age-secret-key-1qqqq"] {
+            let at = Some(Origin { file: 0, start: 0, end: 1 });
+            let shown = render(&[fault(at)], |_| Some(Source { name: "m.nix", text }), 100);
+            assert!(shown.contains("not shown") && !shown.contains("a = "), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_function_that_makes_a_thousand_faults_shows_three() {
+        let at = Some(origin("\"10.0.0.1\"", 0));
+        let faults: Vec<_> = (0..1000)
+            .map(|n| Fault { message: format!("machine {n}"), ..fault(at) })
+            .chain([fault(None)])
+            .collect();
+        let shown = render(&faults, |_| Some(Source { name: "m.nix", text: TEXT }), 100);
+        assert_eq!(shown.matches("error: machine").count(), 3);
+        assert!(
+            shown.contains("... and 997 more of the kind from the same place\n\nerror: `cp2.ip`"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Machine {
     }
 
     /// As `toString` does it.
-    pub(super) fn to_string(&mut self, value: &Value) -> Eval<Rc<str>> {
+    pub(super) fn text_of(&mut self, value: &Value) -> Eval<Rc<str>> {
         self.heap.work(1)?;
         Ok(match value {
             Value::Str(text) | Value::Path(text) => text.clone(),
@@ -39,7 +39,7 @@ impl Machine {
                 let mut text = String::new();
                 for (index, item) in items.iter().enumerate() {
                     let item = self.force(*item)?;
-                    let piece = self.nested(|machine| machine.to_string(&item))?;
+                    let piece = self.nested(|machine| machine.text_of(&item))?;
                     self.heap.take(piece.len() + 1)?;
                     text.push_str(&piece);
                     let empty = matches!(&item, Value::List(items) if items.is_empty());
@@ -50,7 +50,7 @@ impl Machine {
                 text.into()
             }
             Value::Attrs(attrs) => match self.set_as_string(attrs)? {
-                Some(inner) => self.nested(|machine| machine.to_string(&inner))?,
+                Some(inner) => self.nested(|machine| machine.text_of(&inner))?,
                 None => return Err(not_a_string(value)),
             },
             Value::Lambda(..) | Value::Builtin(..) => return Err(not_a_string(value)),
@@ -76,8 +76,14 @@ impl Machine {
             Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Value::Int(value) => drop(write!(out, "{value}")),
             Value::Float(value) => out.push_str(&json_float(*value)),
-            Value::Str(text) => out.push_str(&quoted(text)?),
-            Value::Path(_) => return Err(Fail::unknown("a path in JSON (it would be copied to the Nix store)")),
+            Value::Str(text) => {
+                // Escapes may double it, and take their time.
+                self.heap.take(2 * text.len())?;
+                out.push_str(&quoted(text)?);
+            }
+            Value::Path(_) => {
+                return Err(Fail::unknown("a path in JSON (it would be copied to the Nix store)"));
+            }
             Value::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     out.push(if index == 0 { '[' } else { ',' });
@@ -86,7 +92,9 @@ impl Machine {
                 out.push_str(if items.is_empty() { "[]" } else { "]" });
             }
             Value::Attrs(attrs) => self.write_json_set(attrs, out)?,
-            Value::Lambda(..) | Value::Builtin(..) => return Err(Fail::wrong("cannot write a function as JSON")),
+            Value::Lambda(..) | Value::Builtin(..) => {
+                return Err(Fail::wrong("cannot write a function as JSON"));
+            }
         }
         // A share of the text is counted at each level: generous, and never too little.
         self.heap.take(out.len() - before)
@@ -109,12 +117,13 @@ impl Machine {
     }
 }
 
-fn not_a_string(value: &Value) -> Box<Fail> {
+fn not_a_string(value: &Value) -> Fail {
     Fail::wrong(format!("expected a string, found {}", value.kind()))
 }
 
 fn quoted(text: &str) -> Eval<String> {
-    serde_json::to_string(text).map_err(|error| Fail::wrong(format!("a string that JSON cannot hold: {error}")))
+    serde_json::to_string(text)
+        .map_err(|error| Fail::wrong(format!("a string that JSON cannot hold: {error}")))
 }
 
 /// A double as C's `%f` writes it.

@@ -72,7 +72,7 @@ impl ErrorKind {
     }
 }
 
-/// An error under way through the evaluator; boxed, because every step returns a `Result` of it.
+/// An error under way through the evaluator.
 #[derive(Debug)]
 pub(super) struct Fail {
     pub(super) kind: ErrorKind,
@@ -82,41 +82,53 @@ pub(super) struct Fail {
 }
 
 /// Result of a step of evaluation.
-pub(super) type Eval<T> = Result<T, Box<Fail>>;
+pub(super) type Eval<T> = Result<T, Fail>;
 
 impl Fail {
     /// An error of one fault, its place not known yet.
-    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { kind, faults: vec![kind.fault(message.into(), None, None)], catchable: false })
+    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, faults: vec![kind.fault(message.into(), None, None)], catchable: false }
     }
 
     /// The expression is wrong.
-    pub(super) fn wrong(message: impl Into<String>) -> Box<Self> {
+    pub(super) fn wrong(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Evaluation, message)
     }
 
     /// The built-in evaluator does not know `what`.
-    pub(super) fn unknown(what: &str) -> Box<Self> {
+    pub(super) fn unknown(what: &str) -> Self {
         Self::new(ErrorKind::Unknown, format!("{what} is not known to the built-in evaluator"))
             .hint("write the value out, or install `nix`, which is then asked instead")
     }
 
     /// More than an inventory may ask for.
-    pub(super) fn limit(message: impl Into<String>) -> Box<Self> {
-        Self::new(ErrorKind::Limit, message)
-            .hint("an inventory is data: is there a recursion that never ends, or a list that doubles itself?")
+    pub(super) fn limit(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Limit, message).hint(
+            "an inventory is data: is there a recursion that never ends, or a list that doubles itself?",
+        )
     }
 
     /// With a remedy.
-    pub(super) fn hint(mut self: Box<Self>, hint: impl Into<String>) -> Box<Self> {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Some(fault) = self.faults.first_mut() {
             fault.hint = Some(hint.into());
         }
         self
     }
 
+    /// A type error of the function `name` itself, rather than of an expression that has a place.
+    pub(super) fn of(mut self, name: &str) -> Self {
+        if let Some(fault) = self.faults.first_mut()
+            && fault.at.is_none()
+            && fault.message.starts_with("expected ")
+        {
+            fault.message = format!("`{name}`: {}", fault.message);
+        }
+        self
+    }
+
     /// With a place, unless an inner expression has set one already.
-    pub(super) fn at(mut self: Box<Self>, span: Span) -> Box<Self> {
+    pub(super) fn at(mut self, span: Span) -> Self {
         if let Some(fault) = self.faults.first_mut()
             && fault.at.is_none()
         {

@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use super::error::{Eval, Fail};
-use super::expr::{Bound, Expr, Key, Kind, Lambda, Param, Part, Pattern, SetExpr};
+use super::expr::{Bound, Expr, Key, Kind, Part, SetExpr};
 use super::import::Files;
 use super::sources::Span;
-use super::suggest;
 use super::value::{Attrs, Entry, EnvId, Heap, Open, Thunk, ThunkId, Value};
 
 /// Evaluations inside evaluations. The thread's stack is made for it (`super::STACK_BYTES`).
@@ -58,6 +57,7 @@ impl Machine {
             }
             Thunk::Select(set, name) => machine.inherited(*set, name),
             Thunk::Constant(builtin) => (builtin.run)(machine, &[]),
+            Thunk::NotGiven(name) => Err(not_given(name)),
             Thunk::Running => Err(Fail::wrong("infinite recursion: this value needs itself")
                 .hint("break the cycle: a `rec` set or a `let` refers to itself here")),
         });
@@ -88,7 +88,7 @@ impl Machine {
                 let id = self.local(env, *up, *slot)?;
                 self.force(id)
             }
-            Kind::FromWith { name, scopes } => self.from_with(name, scopes, env),
+            Kind::FromWith { name, scopes } => self.provided_by_with(name, scopes, env),
             Kind::Interpolated(parts) => self.interpolate(parts, env),
             Kind::List(items) => self.list(items, env),
             Kind::Set(set) => self.set(set, env),
@@ -144,7 +144,7 @@ impl Machine {
     }
 
     /// A variable that only a `with` can have.
-    fn from_with(&mut self, name: &str, scopes: &[usize], env: EnvId) -> Eval<Value> {
+    fn provided_by_with(&mut self, name: &str, scopes: &[usize], env: EnvId) -> Eval<Value> {
         let mut open = false;
         for up in scopes {
             let namespace = self.local(env, *up, 0)?;
@@ -155,7 +155,9 @@ impl Machine {
             open |= matches!(attrs.open, Some(Open::Lib | Open::Builtins));
         }
         if open {
-            return Err(Fail::unknown(&format!("`{name}`, which a `with` may take from `lib` or `builtins`,")));
+            return Err(Fail::unknown(&format!(
+                "`{name}`, which a `with` may take from `lib` or `builtins`,"
+            )));
         }
         Err(Fail::wrong(format!("undefined variable `{name}`")).hint("no `with` around it has this name"))
     }
@@ -236,7 +238,7 @@ impl Machine {
     }
 
     /// As `delay`, for a scope whose slots are not filled yet: a variable may be one of them.
-    fn delay_fresh(&mut self, expr: &Rc<Expr>, env: EnvId) -> Eval<ThunkId> {
+    pub(super) fn delay_fresh(&mut self, expr: &Rc<Expr>, env: EnvId) -> Eval<ThunkId> {
         if matches!(expr.kind, Kind::Local { .. }) {
             return self.heap.thunk(Thunk::Delayed(expr.clone(), env), expr.span);
         }
@@ -244,11 +246,8 @@ impl Machine {
     }
 
     fn set(&mut self, set: &SetExpr, env: EnvId) -> Eval<Value> {
-        let (inner, mut entries) = if set.recursive {
-            self.recursive_env(set, env)?
-        } else {
-            (env, self.bindings(set, env, env)?)
-        };
+        let (inner, mut entries) =
+            if set.recursive { self.recursive_env(set, env)? } else { (env, self.bindings(set, env, env)?) };
         for (key, value) in &set.dynamic {
             let name = match self.eval(key, inner)? {
                 Value::Null => continue,
@@ -329,83 +328,6 @@ impl Machine {
         self.force(entry)
     }
 
-    /// Applies a function to an argument.
-    pub(super) fn call(&mut self, function: &Value, argument: ThunkId) -> Eval<Value> {
-        match function {
-            Value::Lambda(lambda, env) => self.call_lambda(lambda, *env, argument),
-            Value::Builtin(builtin, before) => {
-                let mut arguments = before.to_vec();
-                arguments.push(argument);
-                if arguments.len() < builtin.arity {
-                    self.heap.take(16 + arguments.len() * size_of::<ThunkId>())?;
-                    return Ok(Value::Builtin(builtin, arguments.into()));
-                }
-                self.nested(|machine| (builtin.run)(machine, &arguments))
-            }
-            Value::Attrs(attrs) => {
-                let Some(functor) = attrs.get("__functor") else {
-                    return Err(Fail::wrong("a set without `__functor` is called like a function"));
-                };
-                let functor = self.force(functor.value)?;
-                let itself = self.heap.done(function.clone())?;
-                let inner = self.nested(|machine| machine.call(&functor, itself))?;
-                self.nested(|machine| machine.call(&inner, argument))
-            }
-            other => Err(expected("a function", other)
-                .hint("elements of a list that are function calls need parentheses around them")),
-        }
-    }
-
-    /// Applies a function to several arguments, one after the other.
-    pub(super) fn call_all(&mut self, function: &Value, arguments: &[ThunkId]) -> Eval<Value> {
-        let mut value = function.clone();
-        for argument in arguments {
-            value = self.call(&value, *argument)?;
-        }
-        Ok(value)
-    }
-
-    fn call_lambda(&mut self, lambda: &Lambda, env: EnvId, argument: ThunkId) -> Eval<Value> {
-        let inner = match &lambda.param {
-            Param::Single => self.heap.env(Some(env), vec![argument])?,
-            Param::Pattern(pattern) => self.bind_pattern(pattern, env, argument)?,
-        };
-        self.eval(&lambda.body, inner)
-    }
-
-    fn bind_pattern(&mut self, pattern: &Pattern, env: EnvId, argument: ThunkId) -> Eval<EnvId> {
-        let attrs = self.force_set(argument, "the argument of a function that takes a set")?;
-        let inner = self.heap.env(Some(env), Vec::new())?;
-        // A slot that no formal fills is the `@all` of the pattern: the argument itself.
-        let mut slots = vec![argument; pattern.slots.len()];
-        let mut taken = 0;
-        for formal in &pattern.formals {
-            let value = match (attrs.get(&formal.name), &formal.default) {
-                (Some(entry), _) => {
-                    taken += 1;
-                    entry.value
-                }
-                (None, Some(default)) => self.delay_fresh(default, inner)?,
-                (None, None) if attrs.open == Some(Open::Argument) => {
-                    return Err(not_given(&formal.name).at(formal.span));
-                }
-                (None, None) if attrs.open.is_some() => return Err(missing(&attrs, &formal.name)),
-                (None, None) => {
-                    let message = format!("a function is called without its argument `{}`", formal.name);
-                    return Err(Fail::wrong(message));
-                }
-            };
-            if let Some(slot) = slots.get_mut(formal.slot) {
-                *slot = value;
-            }
-        }
-        if !pattern.open && taken < attrs.entries.len() {
-            return Err(unexpected(pattern, &attrs));
-        }
-        self.heap.fill(inner, slots)?;
-        Ok(inner)
-    }
-
     /// A thunk that must be a set; `what` is its role, for the message.
     pub(super) fn force_set(&mut self, id: ThunkId, what: &str) -> Eval<Rc<Attrs>> {
         match self.force(id)? {
@@ -421,12 +343,12 @@ impl Machine {
 }
 
 /// A type mismatch.
-pub(super) fn expected(what: &str, found: &Value) -> Box<Fail> {
+pub(super) fn expected(what: &str, found: &Value) -> Fail {
     Fail::wrong(format!("expected {what}, found {}", found.kind()))
 }
 
 /// An attribute that is not there.
-pub(super) fn missing(attrs: &Attrs, name: &str) -> Box<Fail> {
+pub(super) fn missing(attrs: &Attrs, name: &str) -> Fail {
     match attrs.open {
         Some(Open::Builtins) => return Fail::unknown(&format!("`builtins.{name}`")),
         Some(Open::Lib) => return Fail::unknown(&format!("`lib.{name}`")),
@@ -434,24 +356,14 @@ pub(super) fn missing(attrs: &Attrs, name: &str) -> Box<Fail> {
         None => {}
     }
     let fail = Fail::wrong(format!("attribute `{name}` missing"));
-    match suggest::nearest(name, attrs.entries.iter().map(|entry| &*entry.name)) {
+    match quorate_pki::typo::nearest(name, attrs.entries.iter().map(|entry| &*entry.name)) {
         Some(near) => fail.hint(format!("did you mean `{near}`?")),
         None => fail,
     }
 }
 
 /// An inventory is evaluated before any package set is chosen.
-fn not_given(name: &str) -> Box<Fail> {
+pub(super) fn not_given(name: &str) -> Fail {
     Fail::wrong(format!("`{name}` is not available: an inventory is given `lib` and nothing else"))
         .hint("write the value out, or compute it where the machines are configured")
-}
-
-fn unexpected(pattern: &Pattern, attrs: &Attrs) -> Box<Fail> {
-    let takes = |name: &str| pattern.formals.iter().any(|formal| *formal.name == *name);
-    let extra = attrs.entries.iter().find(|entry| !takes(&entry.name)).map_or("", |entry| &entry.name);
-    let fail = Fail::wrong(format!("a function is called with the argument `{extra}`, which it does not take"));
-    match suggest::nearest(extra, pattern.formals.iter().map(|formal| &*formal.name)) {
-        Some(near) => fail.hint(format!("did you mean `{near}`?")),
-        None => fail,
-    }
 }

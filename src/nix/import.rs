@@ -35,7 +35,13 @@ impl Files {
         let absolute = follow_links(PathBuf::from(paths::absolute(&absolute.to_string_lossy())));
         let folder = absolute.parent().map_or_else(|| "/".into(), Path::to_owned);
         let real_folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-        Self { sources: Sources::default(), given: given.to_owned(), folder, real_folder, loaded: HashMap::new() }
+        Self {
+            sources: Sources::default(),
+            given: given.to_owned(),
+            folder,
+            real_folder,
+            loaded: HashMap::new(),
+        }
     }
 }
 
@@ -65,7 +71,8 @@ impl Machine {
         let thunk = match self.files.loaded.get(&real) {
             Some(thunk) if matches!(self.heap.get(*thunk), Thunk::Running) => {
                 let name = self.shown(&path);
-                let message = format!("`{}` imports itself, directly or by way of another file", name.display());
+                let message =
+                    format!("`{}` imports itself, directly or by way of another file", name.display());
                 return Err(Fail::wrong(message).hint("move what both need into a third file"));
             }
             Some(thunk) => *thunk,
@@ -85,21 +92,23 @@ impl Machine {
         // First by its spelling, so that nothing is learnt about files elsewhere.
         let outside = || {
             let folder = self.files.folder.display();
-            Fail::new(ErrorKind::Read, format!("`import` of `{shown}`, which is outside the inventory's folder `{folder}`"))
-                .hint("an inventory may read files beside it and below; copy or move the file there")
+            Fail::new(
+                ErrorKind::Read,
+                format!("`import` of `{shown}`, which is outside the inventory's folder `{folder}`"),
+            )
+            .hint("an inventory may read files beside it and below; copy or move the file there")
         };
         if !path.starts_with(&self.files.folder) && !path.starts_with(&self.files.real_folder) {
             return Err(outside());
         }
-        let real = path
-            .canonicalize()
-            .map_err(|error| Fail::new(ErrorKind::Read, format!("cannot import `{shown}`: {error}")))?;
+        let real = path.canonicalize().map_err(|error| cannot_read(&self.shown(path), &error))?;
         if real.starts_with(&self.files.real_folder) { Ok(real) } else { Err(outside()) }
     }
 
     /// A path as the user would write it: relative to where the inventory was given.
     fn shown(&self, path: &Path) -> PathBuf {
-        let below = path.strip_prefix(&self.files.folder).or_else(|_| path.strip_prefix(&self.files.real_folder));
+        let below =
+            path.strip_prefix(&self.files.folder).or_else(|_| path.strip_prefix(&self.files.real_folder));
         let beside = self.files.given.parent().unwrap_or(Path::new(""));
         below.map_or_else(|_| path.to_owned(), |below| beside.join(below))
     }
@@ -121,7 +130,9 @@ impl Machine {
 /// The expression that `text` is.
 pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<Name>) -> Eval<Rc<Expr>> {
     scan::check(text).map_err(|excess| {
-        Fail::new(ErrorKind::Limit, excess.message).hint(excess.hint).at(Span::new(file, excess.at, excess.at))
+        Fail::new(ErrorKind::Limit, excess.message)
+            .hint(excess.hint)
+            .at(Span::new(file, excess.at, excess.at))
     })?;
     let parsed = rnix::Root::parse(text);
     let mut faults = syntax::faults(parsed.errors(), text, file);
@@ -135,17 +146,14 @@ pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<N
         return Ok(expr);
     }
     faults.sort_by_key(|fault| fault.at);
-    Err(Box::new(Fail { kind: ErrorKind::Syntax, faults, catchable: false }))
+    Err(Fail { kind: ErrorKind::Syntax, faults, catchable: false })
 }
 
 /// The text of a file, never more than the scanner would take.
 pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
-    let shown = shown.display();
-    let fail = |what: String| Fail::new(ErrorKind::Read, format!("cannot read `{shown}`: {what}"));
-    let io = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => fail("there is no such file".to_owned()),
-        _ => fail(error.to_string()),
-    };
+    let fail =
+        |what: String| Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display()));
+    let io = |error| cannot_read(shown, &error);
     let metadata = fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
         return Err(fail("it is not a regular file".to_owned()));
@@ -154,13 +162,24 @@ pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
     let limit = u64::try_from(scan::MAX_BYTES).unwrap_or(u64::MAX) + 1;
     File::open(path).map_err(io)?.take(limit).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() > scan::MAX_BYTES {
-        let message = format!("cannot read `{shown}`: it is larger than 1 MiB, the limit for an inventory");
-        return Err(Fail::new(ErrorKind::Limit, message).hint("split it, or is this another file than you meant?"));
+        let message =
+            format!("cannot read `{}`: it is larger than 1 MiB, the limit for an inventory", shown.display());
+        return Err(
+            Fail::new(ErrorKind::Limit, message).hint("split it, or is this another file than you meant?")
+        );
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         fail(format!("it is not UTF-8 text (byte {at})"))
     })
+}
+
+fn cannot_read(shown: &Path, error: &std::io::Error) -> Fail {
+    let what = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        _ => error.to_string(),
+    };
+    Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display()))
 }
 
 /// As Nix does before it takes a file's folder: when the last step is a symlink, what that points to.

@@ -233,7 +233,7 @@ let
 
   strings = {
     inherit (builtins) concatStringsSep isInt isList isPath isString replaceStrings stringLength substring toJSON
-      typeOf fromJSON isAttrs length elem elemAt filter head tail map;
+      typeOf fromJSON isAttrs elem elemAt filter head tail;
     concatStrings = concatStringsSep "";
     concatMapStrings = f: list: concatStringsSep "" (map f list);
     concatImapStrings = f: list: concatStringsSep "" (lists.imap1 f list);
@@ -280,4 +280,6 @@ let
 in
 {
   inherit attrsets lists strings trivial;
+  # Where two files have the same name, `lib` itself has the one of `lists` or of `strings`.
+  all = removeAttrs (trivial // attrsets // lists // strings // { inherit (lists) replicate; }) [ "findFirstIndex" ];
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use quorate_pki::fault::Fault;
 use rnix::SyntaxNode;
-use rnix::ast::{self, AstToken as _, HasEntry as _};
+use rnix::ast::{self, HasEntry as _};
 use rowan::ast::AstNode;
 
 use super::error::ErrorKind;
@@ -111,10 +111,7 @@ impl Lowering<'_> {
             ast::Expr::Apply(apply) => self.apply(apply, span),
             ast::Expr::Select(select) => self.select(select),
             ast::Expr::HasAttr(has) => {
-                if let Some(ast::Expr::HasAttr(_)) = has.expr() {
-                    self.fault("`?` cannot be chained; put the first one in parentheses", span);
-                }
-                Kind::Has(self.expr_or_hole(has.expr(), node), self.keys(has.attrpath(), span))
+                Kind::Has(self.expr_or_hole(has.expr(), node), self.keys(has.attrpath().as_ref(), span))
             }
             ast::Expr::UnaryOp(unary) => {
                 let operand = self.expr_or_hole(unary.expr(), node);
@@ -170,7 +167,7 @@ impl Lowering<'_> {
             Scope::Names(names) => Some(names.iter().map(|name| &**name)),
             Scope::With => None,
         });
-        let hint = super::suggest::nearest(name, known.flatten()).map_or_else(
+        let hint = quorate_pki::typo::nearest(name, known.flatten()).map_or_else(
             || format!("define it in a `let`, or write \"{name}\" if a string is meant"),
             |near| format!("did you mean `{near}`?"),
         );
@@ -202,11 +199,8 @@ impl Lowering<'_> {
                     Kind::Float(0.0)
                 }
             },
-            ast::LiteralKind::Uri(uri) => {
-                let message = format!("a URI without quotes: `{}`", uri.syntax().text());
-                self.fault(message, span).hint = Some(format!("write \"{text}\""));
-                Kind::Str("".into())
-            }
+            // Nix gave these up, but still reads them.
+            ast::LiteralKind::Uri(_) => Kind::Unknown(format!("a URI without quotes (`{text}`)")),
         }
     }
 
@@ -238,14 +232,15 @@ impl Lowering<'_> {
     fn select(&mut self, select: &ast::Select) -> Kind {
         let node = select.syntax();
         let of = self.expr_or_hole(select.expr(), node);
-        let keys = self.keys(select.attrpath(), of.span);
+        let keys = self.keys(select.attrpath().as_ref(), of.span);
         let default = select.or_token().map(|_| self.expr_or_hole(select.default_expr(), node));
         Kind::Select(of, keys, default)
     }
 
     /// The steps of an attribute path.
-    pub(super) fn keys(&mut self, path: Option<ast::Attrpath>, span: Span) -> Vec<Key> {
-        let keys: Vec<Key> = path.iter().flat_map(ast::Attrpath::attrs).map(|attr| self.key(&attr)).collect();
+    pub(super) fn keys(&mut self, path: Option<&ast::Attrpath>, span: Span) -> Vec<Key> {
+        let keys: Vec<Key> =
+            path.into_iter().flat_map(ast::Attrpath::attrs).map(|attr| self.key(&attr)).collect();
         if keys.is_empty() {
             self.fault("an attribute name is missing here", span);
         }
@@ -362,7 +357,12 @@ impl Lowering<'_> {
                 self.inside(scope.clone(), |lowering| lowering.expr_or_hole(default, node))
             });
             let span = self.span(ident.syntax());
-            formals.push(Formal { name: ident.to_string().as_str().into(), slot: slot(ident), default, span });
+            formals.push(Formal {
+                name: ident.to_string().as_str().into(),
+                slot: slot(ident),
+                default,
+                span,
+            });
         }
         Pattern { formals, open: pattern.ellipsis_token().is_some(), slots }
     }

@@ -6,6 +6,7 @@
 //! built-in evaluator does not know it refuses by name and place; it never guesses. It reads no file but the
 //! inventory and what that imports from its own folder, and no environment.
 
+mod apply;
 mod builtins;
 mod coerce;
 mod error;
@@ -23,7 +24,6 @@ mod scan;
 mod sets;
 mod sources;
 mod strings;
-mod suggest;
 mod syntax;
 mod value;
 
@@ -32,8 +32,8 @@ use std::thread;
 
 use quorate_pki::inventory::Node;
 
-pub use error::{ErrorKind, EvalError};
 use error::Fail;
+pub use error::{ErrorKind, EvalError};
 use eval::Machine;
 use import::Files;
 pub use sources::{Source, Sources};
@@ -66,7 +66,7 @@ pub fn evaluate(path: &Path, evaluator: Evaluator) -> Result<(Node, Sources), Ev
         Evaluator::Nix => match find_nix() {
             Some(nix) => with_nix(&nix, path),
             None => Err(failed(
-                *Fail::new(ErrorKind::Program, "there is no `nix` in PATH")
+                Fail::new(ErrorKind::Program, "there is no `nix` in PATH")
                     .hint("install it, or evaluate with `--evaluator builtin`"),
                 Sources::default(),
             )),
@@ -86,19 +86,19 @@ fn with_nix(nix: &Path, path: &Path) -> Result<(Node, Sources), EvalError> {
     let mut sources = Sources::default();
     match nix_program::evaluate(nix, path, &mut sources) {
         Ok(node) => Ok((node, sources)),
-        Err(fail) => Err(failed(*fail, sources)),
+        Err(fail) => Err(failed(fail, sources)),
     }
 }
 
 /// Evaluates without any other program.
 fn builtin(path: &Path) -> Result<(Node, Sources), EvalError> {
     let run = || -> Result<(Node, Sources), EvalError> {
-        let mut machine = Machine::new(Files::new(path)).map_err(|fail| failed(*fail, Sources::default()))?;
+        let mut machine = Machine::new(Files::new(path)).map_err(|fail| failed(fail, Sources::default()))?;
         let node = machine.load_inventory().and_then(|thunk| machine.inventory(thunk));
         let sources = machine.files.sources;
         match node {
             Ok(node) => Ok((node, sources)),
-            Err(fail) => Err(failed(*fail, sources)),
+            Err(fail) => Err(failed(fail, sources)),
         }
     };
     let outcome = thread::scope(|scope| {
@@ -107,10 +107,13 @@ fn builtin(path: &Path) -> Result<(Node, Sources), EvalError> {
     });
     match outcome {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(failed(*Fail::new(ErrorKind::Program, "the evaluator broke down: this is a bug"), Sources::default())),
+        Ok(Err(_)) => Err(failed(
+            Fail::new(ErrorKind::Program, "the evaluator broke down: this is a bug"),
+            Sources::default(),
+        )),
         Err(error) => {
             let message = format!("cannot start a thread to evaluate `{}`: {error}", path.display());
-            Err(failed(*Fail::new(ErrorKind::Program, message), Sources::default()))
+            Err(failed(Fail::new(ErrorKind::Program, message), Sources::default()))
         }
     }
 }

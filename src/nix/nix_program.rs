@@ -1,7 +1,7 @@
 //! The `nix` program as the second evaluator.
 //!
-//! It runs restricted to the inventory's folder and `NIX_PATH`, builds nothing, and sees the file's name as an
-//! argument, never as a piece of an expression.
+//! It runs restricted to the inventory's folder and `NIX_PATH`, builds nothing, and sees the file's name as a
+//! string with every special character escaped.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -40,22 +40,30 @@ pub(super) fn evaluate(program: &Path, given: &Path, sources: &mut Sources) -> E
     if !success {
         return Err(complaint(&stderr, &mut places));
     }
-    let json: Json = serde_json::from_str(&stdout)
-        .map_err(|error| Fail::new(ErrorKind::Program, format!("`nix eval` printed what is not JSON: {error}")))?;
-    node(&json, None, &mut places)
-        .ok_or_else(|| Fail::new(ErrorKind::Program, "`nix eval` printed a result of another shape than expected"))
+    let json: Json = serde_json::from_str(&stdout).map_err(|error| {
+        Fail::new(ErrorKind::Program, format!("`nix eval` printed what is not JSON: {error}"))
+    })?;
+    node(&json, None, &mut places).ok_or_else(|| {
+        Fail::new(ErrorKind::Program, "`nix eval` printed a result of another shape than expected")
+    })
 }
 
 fn run(program: &Path, inventory: &Path, folder: &Path) -> Eval<(bool, String, String)> {
-    let fail = |what: String| Fail::new(ErrorKind::Program, format!("cannot run `{}`: {what}", program.display()));
+    let fail =
+        |what: String| Fail::new(ErrorKind::Program, format!("cannot run `{}`: {what}", program.display()));
     let mut command = Command::new(program);
     command.args(["eval", "--json", "--impure", "--extra-experimental-features", "nix-command fetch-tree"]);
     command.args(["--option", "restrict-eval", "true", "--option", "allow-import-from-derivation", "false"]);
-    command.args(["--option", "allowed-uris", "https://github.com/ github: gitlab: https://"]);
+    let locked = locked_nixpkgs(folder);
+    // All that may be fetched is the locked nixpkgs; its hash is locked too.
+    let from = serde_json::from_str::<Json>(&locked).unwrap_or_default();
+    let uris = format!("https://github.com/ github: gitlab: {}", from["url"].as_str().unwrap_or_default());
+    command.args(["--option", "allowed-uris", &uris]);
     command.arg("-I").arg(format!("inventory={}", folder.display()));
-    command.arg("--argstr").arg("file").arg(inventory);
-    command.args(["--argstr", "nixpkgs", &locked_nixpkgs(folder)]);
-    command.args(["--expr", WRAPPER]);
+    // `nix eval` applies an expression to `--argstr` in some versions only.
+    let file = quoted(&inventory.to_string_lossy());
+    let nixpkgs = quoted(&locked);
+    command.arg("--expr").arg(format!("({WRAPPER}) {{ file = {file}; nixpkgs = {nixpkgs}; }}"));
     command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
     let stdout = collect(child.stdout.take());
@@ -63,6 +71,21 @@ fn run(program: &Path, inventory: &Path, folder: &Path) -> Eval<(bool, String, S
     let success = wait(&mut child).map_err(fail)?;
     let text = |thread: thread::JoinHandle<String>| thread.join().unwrap_or_default();
     Ok((success, text(stdout), text(stderr)))
+}
+
+/// A string literal of Nix that means exactly `text`.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' | '$' => out.extend(['\\', char]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Reads a pipe to its end on a thread of its own, so that the program never waits for us.
@@ -123,20 +146,21 @@ impl<'a> Places<'a> {
 
     /// `length` bytes at a line and a column, both from 1, the column in bytes.
     fn origin(&mut self, file: &str, line: usize, column: usize, length: usize) -> Option<Origin> {
-        let number = match self.known.get(file) {
-            Some(number) => *number,
-            None => {
-                let number = self.read(file);
-                self.known.insert(file.to_owned(), number);
-                number
-            }
+        let number = if let Some(number) = self.known.get(file) {
+            *number
+        } else {
+            let number = self.read(file);
+            self.known.insert(file.to_owned(), number);
+            number
         }?;
         let text = &self.sources.iter().nth(number)?.text;
         let before: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
         let start = before + column.checked_sub(1)?;
         let end = start.checked_add(length)?;
         let known = text.is_char_boundary(start) && text.is_char_boundary(end);
-        Span::new(Some(number), start, if known { end } else { start }).origin().filter(|_| start <= text.len())
+        Span::new(Some(number), start, if known { end } else { start })
+            .origin()
+            .filter(|_| start <= text.len())
     }
 
     fn read(&mut self, file: &str) -> Option<usize> {
@@ -181,7 +205,7 @@ fn node(json: &Json, origin: Option<Origin>, places: &mut Places) -> Option<Node
 }
 
 /// What `nix` printed, as an error of ours: its last message, and the innermost place in a file of the user's.
-fn complaint(stderr: &str, places: &mut Places) -> Box<Fail> {
+fn complaint(stderr: &str, places: &mut Places) -> Fail {
     let message = stderr.rfind("error: ").map_or(stderr, |start| &stderr[start + "error: ".len()..]);
     let line: String = message.lines().next().unwrap_or_default().trim().chars().take(1_000).collect();
     let kind = if line.starts_with("syntax error") { ErrorKind::Syntax } else { ErrorKind::Evaluation };

@@ -20,12 +20,12 @@ impl Machine {
         let span = self.heap.span(id);
         let mut value = self.force(id)?;
         if let Value::Lambda(lambda, _) = &value {
-            let formals = match &lambda.param {
-                Param::Pattern(pattern) if !pattern.open => Some(pattern.formals.as_slice()),
-                _ => None,
+            let pattern = match &lambda.param {
+                Param::Pattern(pattern) => Some(pattern),
+                Param::Single => None,
             };
             let body = lambda.body.span;
-            let argument = self.inventory_argument(formals)?;
+            let argument = self.inventory_argument(pattern)?;
             value = self.call(&value, argument)?;
             return self.node(&value, body, &mut Vec::new());
         }
@@ -36,7 +36,9 @@ impl Machine {
     fn node(&mut self, value: &Value, span: Span, path: &mut Vec<Name>) -> Eval<Node> {
         self.heap.take(size_of::<Attr>())?;
         if path.len() > MAX_NESTING {
-            return Err(Fail::limit(format!("the result is nested deeper than {MAX_NESTING} levels")));
+            let place = shown(path);
+            let message = format!("the result is nested deeper than {MAX_NESTING} levels, at `{place}...`");
+            return Err(Fail::limit(message).at(span));
         }
         let data = match value {
             Value::Null => Data::Null,
@@ -56,9 +58,10 @@ impl Machine {
             }
             Value::Attrs(attrs) => return self.set_node(attrs, span, path),
             Value::Lambda(..) | Value::Builtin(..) => {
-                let message = match path.is_empty() {
-                    true => "the inventory is a function of more than one argument, expected a set".to_owned(),
-                    false => format!("`{}` is a function, expected data", shown(path)),
+                let message = if path.is_empty() {
+                    "the inventory is a function of more than one argument, expected a set".to_owned()
+                } else {
+                    format!("`{}` is a function, expected data", shown(path))
                 };
                 return Err(Fail::wrong(message).at(span));
             }

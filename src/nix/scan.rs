@@ -4,7 +4,7 @@
 //! `[` overflow any stack. This pass is linear, takes constant memory beside a stack of at most 256 entries, and
 //! counts in the parser's favour: what it cannot match it takes for deeper than it is.
 
-use rnix::SyntaxKind::{self, *};
+use rnix::SyntaxKind;
 
 /// Largest file.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -141,40 +141,50 @@ impl Level {
 impl Scanner {
     fn token(&mut self, kind: SyntaxKind) -> Result<(), String> {
         match kind {
-            TOKEN_L_PAREN => self.open(Open::Paren),
-            TOKEN_L_BRACK => self.open(Open::List),
-            TOKEN_L_BRACE => self.open_brace(),
-            TOKEN_INTERPOL_START => self.push(Open::Interpolation),
-            TOKEN_R_PAREN => self.close(Open::Paren),
-            TOKEN_R_BRACK => self.close(Open::List),
-            TOKEN_R_BRACE => self.close(Open::Brace),
-            TOKEN_INTERPOL_END => self.close(Open::Interpolation),
-            TOKEN_LET => {
+            SyntaxKind::TOKEN_L_PAREN => self.open(Open::Paren),
+            SyntaxKind::TOKEN_L_BRACK => self.open(Open::List),
+            SyntaxKind::TOKEN_L_BRACE => self.open_brace(),
+            SyntaxKind::TOKEN_INTERPOL_START => self.push(Open::Interpolation),
+            SyntaxKind::TOKEN_R_PAREN => self.close(Open::Paren),
+            SyntaxKind::TOKEN_R_BRACK => self.close(Open::List),
+            SyntaxKind::TOKEN_R_BRACE => self.close(Open::Brace),
+            SyntaxKind::TOKEN_INTERPOL_END => self.close(Open::Interpolation),
+            SyntaxKind::TOKEN_LET => {
                 self.push(Open::Let);
                 self.last = Last::Let;
             }
-            TOKEN_IN => self.turn(Open::Let),
-            TOKEN_IF => self.push(Open::If),
-            TOKEN_THEN => self.separate(),
-            TOKEN_ELSE => self.turn(Open::If),
-            TOKEN_WITH | TOKEN_ASSERT => self.push(Open::With),
-            TOKEN_SEMICOLON if self.top().open == Open::With => self.turn(Open::With),
-            TOKEN_SEMICOLON | TOKEN_COMMA => self.separate(),
-            TOKEN_INHERIT => self.top().names = true,
-            TOKEN_COLON | TOKEN_INVERT => self.prefix(),
-            TOKEN_SUB if self.last != Last::Operand => self.prefix(),
-            TOKEN_OR if self.last != Last::Operand => self.last = Last::Operand,
-            TOKEN_DOT => {
+            SyntaxKind::TOKEN_IN => self.turn(Open::Let),
+            SyntaxKind::TOKEN_IF => self.push(Open::If),
+            SyntaxKind::TOKEN_ELSE => self.turn(Open::If),
+            SyntaxKind::TOKEN_WITH | SyntaxKind::TOKEN_ASSERT => self.push(Open::With),
+            SyntaxKind::TOKEN_SEMICOLON if self.top().open == Open::With => self.turn(Open::With),
+            SyntaxKind::TOKEN_SEMICOLON | SyntaxKind::TOKEN_COMMA | SyntaxKind::TOKEN_THEN => self.separate(),
+            SyntaxKind::TOKEN_INHERIT => self.top().names = true,
+            SyntaxKind::TOKEN_COLON | SyntaxKind::TOKEN_INVERT => self.prefix(),
+            SyntaxKind::TOKEN_SUB if self.last != Last::Operand => self.prefix(),
+            SyntaxKind::TOKEN_OR if self.last != Last::Operand => self.last = Last::Operand,
+            SyntaxKind::TOKEN_DOT => {
                 self.operator();
                 self.last = Last::Dot;
             }
-            TOKEN_IDENT | TOKEN_INTEGER | TOKEN_FLOAT | TOKEN_URI | TOKEN_PATH_ABS | TOKEN_PATH_REL
-            | TOKEN_PATH_HOME | TOKEN_PATH_SEARCH | TOKEN_CUR_POS | TOKEN_REC | TOKEN_STRING_START => {
+            SyntaxKind::TOKEN_IDENT
+            | SyntaxKind::TOKEN_INTEGER
+            | SyntaxKind::TOKEN_FLOAT
+            | SyntaxKind::TOKEN_URI
+            | SyntaxKind::TOKEN_PATH_ABS
+            | SyntaxKind::TOKEN_PATH_REL
+            | SyntaxKind::TOKEN_PATH_HOME
+            | SyntaxKind::TOKEN_PATH_SEARCH
+            | SyntaxKind::TOKEN_CUR_POS
+            | SyntaxKind::TOKEN_REC
+            | SyntaxKind::TOKEN_STRING_START => {
                 self.operand();
-                self.last = if kind == TOKEN_REC { Last::Operator } else { Last::Operand };
+                self.last = if kind == SyntaxKind::TOKEN_REC { Last::Operator } else { Last::Operand };
             }
-            TOKEN_STRING_CONTENT | TOKEN_STRING_END | TOKEN_ELLIPSIS => self.last = Last::Operand,
-            TOKEN_ERROR => {}
+            SyntaxKind::TOKEN_STRING_CONTENT | SyntaxKind::TOKEN_STRING_END | SyntaxKind::TOKEN_ELLIPSIS => {
+                self.last = Last::Operand;
+            }
+            SyntaxKind::TOKEN_ERROR => {}
             // The binary operators, `=`, `?`, `@` and `or`.
             _ => self.operator(),
         }
@@ -192,7 +202,9 @@ impl Scanner {
             return Err(format!("a chain of more than {MAX_CHAIN} operators, the limit for an inventory"));
         }
         if height > MAX_HEIGHT {
-            return Err(format!("chains inside chains, more than {MAX_HEIGHT} deep, the limit for an inventory"));
+            return Err(format!(
+                "chains inside chains, more than {MAX_HEIGHT} deep, the limit for an inventory"
+            ));
         }
         Ok(())
     }
@@ -328,13 +340,18 @@ mod tests {
         assert_eq!(refused(&format!("{{ {} }}", "a = - 1 + 2; ".repeat(10_000))), None);
         assert_eq!(refused(&format!("{{ inherit {}; }}", "a ".repeat(10_000))), None);
         assert_eq!(refused(&format!("[ {} ]", "(x: x) ".repeat(10_000))), None);
-        assert_eq!(refused(&format!("{{ {} }}", "a = with b; let c = 1; in if c then d else e; ".repeat(10_000))), None);
+        assert_eq!(
+            refused(&format!("{{ {} }}", "a = with b; let c = 1; in if c then d else e; ".repeat(10_000))),
+            None
+        );
     }
 
     #[test]
     fn chains_inside_chains_are_added_up() {
         let chain = " + a".repeat(900);
-        assert!(refused(&format!("((a{chain}){chain}){chain}")).is_some_and(|message| message.contains("2000")));
+        assert!(
+            refused(&format!("((a{chain}){chain}){chain}")).is_some_and(|message| message.contains("2000"))
+        );
     }
 
     #[test]

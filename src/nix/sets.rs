@@ -155,23 +155,19 @@ impl Lowering<'_> {
             set.bindings.insert(name, (span, value));
             return;
         };
-        match (known, value) {
-            (RawValue::Set(known, _), RawValue::Set(new, _)) => {
-                let shift = known.inherited_sets.len();
-                known.inherited_sets.extend(new.inherited_sets);
-                known.dynamic.extend(new.dynamic);
-                for (name, (span, value)) in new.bindings {
-                    let value = match value {
-                        RawValue::From(index) => RawValue::From(index + shift),
-                        value => value,
-                    };
-                    self.define(known, name, span, value);
-                }
-            }
-            _ => {
-                let at = *at;
-                self.duplicate(&name, at, span);
-            }
+        let at = *at;
+        let (RawValue::Set(known, _), RawValue::Set(new, _)) = (known, value) else {
+            return self.duplicate(&name, at, span);
+        };
+        let shift = known.inherited_sets.len();
+        known.inherited_sets.extend(new.inherited_sets);
+        known.dynamic.extend(new.dynamic);
+        for (name, (span, value)) in new.bindings {
+            let value = match value {
+                RawValue::From(index) => RawValue::From(index + shift),
+                value => value,
+            };
+            self.define(known, name, span, value);
         }
     }
 

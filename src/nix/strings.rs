@@ -14,7 +14,7 @@ use super::lower::Lowering;
 enum Piece {
     /// Text whose spaces at the start of a line may be indentation.
     Plain(String),
-    /// An escape or a lone `$` or `'`: never indentation.
+    /// An escape or a lone `$` or `'`: ends the indentation of its line.
     Exact(String),
     Interpolation(Rc<Expr>),
 }
@@ -39,7 +39,8 @@ impl Lowering<'_> {
                     pieces.push(Piece::Exact(unescape(token.text())));
                 }
                 NodeOrToken::Node(node) if node.kind() == NODE_INTERPOL => {
-                    let expr = ast::Interpol::cast(node.clone()).and_then(|interpolation| interpolation.expr());
+                    let expr =
+                        ast::Interpol::cast(node.clone()).and_then(|interpolation| interpolation.expr());
                     pieces.push(Piece::Interpolation(self.expr_or_hole(expr, &node)));
                     first = false;
                 }
@@ -157,7 +158,8 @@ fn strip_indentation(pieces: &mut [Piece]) {
     let mut line_start = true;
     let mut dropped = 0;
     for (index, piece) in pieces.iter_mut().enumerate() {
-        let Piece::Plain(text) = piece else {
+        // Escapes are stripped like any text, though they were not counted as indentation.
+        let (Piece::Plain(text) | Piece::Exact(text)) = piece else {
             line_start = false;
             dropped = 0;
             continue;

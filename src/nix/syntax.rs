@@ -43,7 +43,11 @@ fn describe(error: &ParseError, text: &str) -> (String, usize, usize) {
         }
         ParseError::RecursionLimitExceeded => ("the nesting is too deep".to_owned(), 0, 0),
         // `UnexpectedEOF`, and what later versions may add.
-        _ => ("the file ends too early: is a bracket or a string not closed?".to_owned(), end_of_file, end_of_file),
+        _ => (
+            "the file ends too early: is a bracket or a string not closed?".to_owned(),
+            end_of_file,
+            end_of_file,
+        ),
     }
 }
 

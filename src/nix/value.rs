@@ -72,6 +72,8 @@ pub(super) enum Thunk {
     Select(ThunkId, Name),
     /// A function of ours that takes no argument: the value is made when first asked for.
     Constant(&'static Builtin),
+    /// An argument that the inventory asks for and nobody has: an error only when it is used.
+    NotGiven(Name),
     /// Under evaluation: whoever asks now asks for ever.
     Running,
 }
@@ -107,7 +109,9 @@ impl Heap {
     /// Counts `count` steps of work.
     pub(super) fn work(&mut self, count: usize) -> Eval<()> {
         self.steps = self.steps.checked_sub(count.max(1)).ok_or_else(|| {
-            Fail::limit(format!("the evaluation takes more than {MAX_STEPS} steps, the limit for an inventory"))
+            Fail::limit(format!(
+                "the evaluation takes more than {MAX_STEPS} steps, the limit for an inventory"
+            ))
         })?;
         Ok(())
     }

@@ -30,7 +30,11 @@ let
     else if takes == { } then
       inventory given
     else
-      inventory (builtins.intersectAttrs takes given);
+      inventory (missing // builtins.intersectAttrs takes given);
+  # Asked for, without a default, and not to be had: an error when it is used, and none when it is not.
+  missing = builtins.mapAttrs (
+    name: _: throw "`${name}` is not available: an inventory is given `lib` and nothing else"
+  ) (removeAttrs takes (builtins.filter (name: takes.${name}) (builtins.attrNames takes)));
 
   describe = path: value:
     if builtins.isAttrs value then

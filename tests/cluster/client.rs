@@ -13,7 +13,7 @@ use super::files::Pair;
 use super::log::Reason;
 use super::network::Host;
 use super::peer::Programs;
-use super::wait_for;
+use super::{unique, wait_for};
 
 /// `etcdctl` on a machine, with a client's pair; the caller adds the command.
 pub(crate) fn etcdctl(
@@ -55,12 +55,19 @@ impl Caller<'_> {
     }
 
     /// Starts opening connections, one request on each, at most one every 2 ms: at least `count`, and on until
-    /// [`ConnectLoop::finish`]. `folder` takes the file that ends the loop.
+    /// [`ConnectLoop::finish`]. Returns after the first. `folder` takes the files that mark begin and end.
     pub(crate) fn connect_loop(&self, server: SocketAddr, count: u32, folder: &Path) -> ConnectLoop {
-        let enough = folder.join(format!("enough-{}-{}-{}", self.host.name, server.ip(), server.port()));
+        let number = unique();
+        let (begun, enough) =
+            (folder.join(format!("begun-{number}")), folder.join(format!("enough-{number}")));
         let mut command = self.command(server);
-        command.args(["-pause", "2ms", "-count", &count.to_string(), "-until"]).arg(&enough);
-        ConnectLoop { process: Some(command.spawn().expect("go-verify starts")), enough }
+        command.args(["-pause", "2ms", "-count", &count.to_string()]);
+        command.arg("-begun").arg(&begun).arg("-until").arg(&enough);
+        let started = ConnectLoop { process: Some(command.spawn().expect("go-verify starts")), enough };
+        wait_for("the first connection of a loop", Duration::from_secs(20), || {
+            if begun.exists() { Ok(()) } else { Err("go-verify is not that far".into()) }
+        });
+        started
     }
 
     /// One connection to a member's port, as the server saw it: `Ok` with the serial it served, or why it refused.
@@ -101,7 +108,7 @@ pub(crate) struct ConnectLoop {
 }
 
 impl ConnectLoop {
-    /// Ends the loop once it has made its count, and says what became of all connections.
+    /// Ends the loop once it has made its count, and one connection after this call. Says what became of all.
     pub(crate) fn finish(mut self) -> Connections {
         fs::write(&self.enough, "").expect("the file that ends the loop");
         judge(self.process.take().expect("finished once"))

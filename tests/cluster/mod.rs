@@ -18,6 +18,7 @@ pub(crate) mod seal;
 pub(crate) mod throwaway;
 
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Runs a command to its end and returns what it wrote. Panics with its stderr when it fails.
@@ -30,6 +31,12 @@ pub(crate) fn run(command: &mut Command) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
+}
+
+/// A number that this process has not had before, for names that must differ.
+pub(crate) fn unique() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Asks again every 50 ms until there is an answer. Panics with what the last refusal said after `bound`.

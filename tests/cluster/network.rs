@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::run;
+use super::{run, unique};
 
 /// The machines of one test. Dropping it removes them; keep it longer than the processes on them.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Network {
     pub(crate) fn new(machines: &[(&str, &str)]) -> Self {
         sweep();
         // The owner's process id is in the name, so that a later run can tell what nobody owns any more.
-        let prefix = format!("quorate-{}-{}-", std::process::id(), next_number());
+        let prefix = format!("quorate-{}-{}-", std::process::id(), unique());
         let mut network = Self { switch: format!("{prefix}switch"), hosts: Vec::new(), prefix };
         let switch = network.switch.clone();
         ip(&["netns", "add", &switch]);
@@ -90,11 +90,6 @@ fn ip(arguments: &[&str]) {
 /// A failure is not told: one that is gone already is what we want, and a drop must not panic.
 fn remove(namespace: &str) {
     let _ = Command::new("ip").args(["netns", "delete", namespace]).output();
-}
-
-fn next_number() -> u32 {
-    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
 }
 
 /// Removes the namespaces whose owner was killed before it could.

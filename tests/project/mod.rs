@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -126,15 +127,22 @@ pub fn changed(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec<
     paths
 }
 
+/// What a machine is installed on: without it the inventory is warned about.
+const PARTS: &str = "interface = \"ens18\"; disk = \"/dev/disk/by-id/x\";";
+
 /// A small cluster: masters cp1 to cpN at 10.13.13.1N, one worker, a router.
 pub fn machines(masters: usize, extra: &str) -> String {
     let mut text = String::from("{\n");
     for n in 1..=masters {
-        text += &format!(
-            "  cp{n} = {{ ip = \"10.13.13.1{n}\"; kubernetes.enable = true; etcd.enable = true; }};\n"
+        let _ = writeln!(
+            text,
+            "  cp{n} = {{ ip = \"10.13.13.1{n}\"; {PARTS} kubernetes.enable = true; etcd.enable = true; }};"
         );
     }
-    text += "  w1 = { ip = \"10.13.13.31\"; kubernetes.enable = true; master = false; };\n";
+    let _ = writeln!(
+        text,
+        "  w1 = {{ ip = \"10.13.13.31\"; {PARTS} kubernetes.enable = true; master = false; }};"
+    );
     text += "  router = { ip = \"10.13.13.1\"; node = false; };\n";
     text += "  kubeMaster = { ip = \"10.13.14.10\"; gateway = \"10.13.13.1\"; };\n";
     if !extra.contains("cluster") {

@@ -12,7 +12,7 @@ mod vip;
 use ipnet::IpNet;
 
 use super::parse::Draft;
-use super::read::listed;
+use super::read::some;
 use crate::fault::Fault;
 
 /// Judges everything. Who is a member is judged only when every machine could be read: a count over half of them
@@ -33,16 +33,4 @@ pub(super) fn all(draft: &Draft, machines_read: bool, faults: &mut Vec<Fault>) {
 /// Whether two ranges share an address: one of them lies in the other.
 fn overlap(a: IpNet, b: IpNet) -> bool {
     a.contains(&b.network()) || b.contains(&a.network())
-}
-
-/// `` `a`, `b` and `c` ``, or the first few and how many more.
-fn some<T: AsRef<str>>(names: &[T]) -> String {
-    const SHOWN: usize = 5;
-    match names.len().checked_sub(SHOWN) {
-        None | Some(0 | 1) => listed(names),
-        Some(more) => {
-            let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
-            format!("{} and {more} more", shown.join(", "))
-        }
-    }
 }

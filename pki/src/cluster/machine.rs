@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::Machine;
-use super::read::{Placed, Refused, Section, name_place, quoted};
+use super::read::{Placed, Refused, Section, name_place, place, quoted, wrong_type};
 use super::rules::rule;
 use super::settings::{is_openssh_key, secret_in};
 use crate::fault::Fault;
-use crate::inventory::{Attr, Origin};
+use crate::inventory::{Attr, Data, Origin};
 
 /// The attributes of a machine.
 pub(super) const ATTRIBUTES: &[&str] = &[
@@ -67,6 +67,11 @@ impl MachineDraft {
             let message = format!("machine name {} is no DNS label", quoted(&attr.name));
             let fault = const { rule("bad-name") }.fault(name_place(attr), message);
             faults.push(fault.hint("name it as its host is named, `cp1` for instance"));
+            return None;
+        }
+        if !matches!(attr.value.data, Data::Attrs(_)) {
+            let hint = "every entry is a machine, save `kubeMaster` and `cluster`; settings belong in those";
+            faults.push(wrong_type(&attr.name, &attr.value, place(attr), "an attribute set").hint(hint));
             return None;
         }
         let mut section = Section::open(attr, faults)?;

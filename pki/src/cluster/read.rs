@@ -10,9 +10,9 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use super::rules::{Rule, rule};
-use super::typo::nearest;
 use crate::fault::Fault;
 use crate::inventory::{Attr, Data, Node, Origin};
+use crate::typo::nearest;
 
 /// A value and the place it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -331,7 +331,8 @@ pub(super) fn wrong_type(path: &str, found: &Node, at: Option<Origin>, expected:
     let message = format!("`{path}` is {}, expected {expected}", found.kind());
     let fault = const { rule("wrong-type") }.fault(at, message);
     match (&found.data, expected) {
-        (Data::Str(_), "an integer" | "true or false") => fault.hint("write it without quotes"),
+        (Data::Str(_), "an integer") => fault.hint("write it without quotes"),
+        (Data::Str(_), "true or false") => fault.hint("write `true` or `false`, without quotes"),
         (Data::Bool(_), "an attribute set") => fault.hint(format!("write `{path}.enable = true`")),
         _ => fault,
     }
@@ -390,5 +391,17 @@ pub(super) fn listed<T: AsRef<str>>(names: &[T]) -> String {
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
         None => String::new(),
+    }
+}
+
+/// `` `a`, `b` and `c` ``, or the first few and how many more.
+pub(super) fn some<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 5;
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0 | 1) => listed(names),
+        Some(more) => {
+            let shown: Vec<_> = names.iter().take(SHOWN).map(|name| format!("`{}`", name.as_ref())).collect();
+            format!("{} and {more} more", shown.join(", "))
+        }
     }
 }

@@ -92,9 +92,7 @@ impl SettingsDraft {
             domain: domain(&mut section).unwrap_or(default.domain),
             service: or(section.ranges("serviceCidr"), default.service),
             pod: or(section.ranges("podCidr"), default.pod),
-            cni: section
-                .word("cni", &[("flannel", Cni::Flannel), ("none", Cni::None)])
-                .map_or(default.cni, |found| found.value),
+            cni: cni(&mut section).unwrap_or(default.cni),
             admins: recipients(&mut section, "admins"),
             root_admins: recipients(&mut section, "rootAdmins"),
             ssh_keys: ssh_keys(&mut section),
@@ -130,6 +128,16 @@ fn domain(section: &mut Section<'_, '_>) -> Option<String> {
     let message = format!("`cluster.domain` is {}, expected a DNS domain in lower case", quoted(found.value));
     section.refuse(const { rule("bad-name") }, found.at, message, "the usual one is \"cluster.local\"");
     None
+}
+
+/// Whoever names another network plugin is told how to bring it.
+fn cni(section: &mut Section<'_, '_>) -> Option<Cni> {
+    let before = section.faults.len();
+    let found = section.word("cni", &[("flannel", Cni::Flannel), ("none", Cni::None)]);
+    if let Some(fault) = section.faults.get_mut(before) {
+        fault.hint.get_or_insert_with(|| "write `none` for one of your own".into());
+    }
+    found.map(|found| found.value)
 }
 
 fn policy(section: &mut Section<'_, '_>, default: &Policy) -> Policy {

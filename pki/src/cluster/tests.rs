@@ -164,6 +164,8 @@ fn keepalived_has_a_front_port_and_the_api_servers_keep_theirs() {
     let cluster =
         accept(&three_with("/kubeMaster", json!({ "ip": "10.13.13.10", "mode": "arp", "port": 7443 })));
     assert_eq!((cluster.endpoint().port(), cluster.apiserver_port()), (7443, 7443));
+    let cluster = accept(&three_with("/kubeMaster/port", json!(7443)));
+    assert_eq!((cluster.endpoint().port(), cluster.apiserver_port()), (7443, 7443));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What `.sops.yaml` says, whoever wrote it.
 
+use granit_parser::Parser;
 use regex::Regex;
 use serde::Deserialize;
 use serde_yaml::Value;
@@ -55,6 +56,7 @@ pub fn rule_for(text: &str, path: &str) -> Result<Option<Match>, RulesError> {
 /// Every creation rule in order. Fields that do not matter here are left to sops.
 pub(super) fn rules(text: &str) -> Result<Vec<Rule>, RulesError> {
     let yaml = |error: serde_yaml::Error| RulesError::Yaml { why: error.to_string() };
+    refuse_deep(text)?;
     let mut value: Value = serde_yaml::from_str(text).map_err(yaml)?;
     if value.is_null() {
         return Ok(Vec::new());
@@ -63,6 +65,15 @@ pub(super) fn rules(text: &str) -> Result<Vec<Rule>, RulesError> {
     let config: RawConfig = serde_yaml::from_value(value).map_err(yaml)?;
     let rules = config.creation_rules.unwrap_or_default();
     rules.into_iter().enumerate().map(|(index, rule)| rule.check(index + 1)).collect()
+}
+
+/// The scanner below serde takes quadratic time for brackets in brackets; this one has a limit.
+fn refuse_deep(text: &str) -> Result<(), RulesError> {
+    let options = granit_parser::options! { emit_comments: false };
+    for event in Parser::new_from_str_with_options(text, options) {
+        event.map_err(|error| RulesError::Yaml { why: error.to_string() })?;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]

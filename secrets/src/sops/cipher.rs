@@ -4,11 +4,11 @@
 
 use std::fmt;
 
-use aes_gcm::aead::consts::{U12, U16, U32};
+use aes_gcm::AesGcm;
+use aes_gcm::aead::consts::U32;
 use aes_gcm::aead::generic_array::GenericArray;
 use aes_gcm::aead::{AeadInPlace, KeyInit};
 use aes_gcm::aes::Aes256;
-use aes_gcm::{Aes256Gcm, AesGcm};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use secrecy::{ExposeSecret, SecretBox};
@@ -74,37 +74,15 @@ impl DataKey {
             .cipher
             .encrypt_in_place_detached(GenericArray::from_slice(&nonce), aad, &mut data)
             .map_err(|_| NoRandom)?;
-        let sealed = Sealed {
-            data: std::mem::take(&mut data),
-            nonce: nonce.to_vec(),
-            tag: tag.into(),
-            kind: plain.kind,
-        };
+        let sealed = Sealed { data: std::mem::take(&mut data), nonce, tag: tag.into(), kind: plain.kind };
         Ok(sealed.to_string())
     }
 
     /// The value behind a parsed line; none where key, place or a bit of it is not what it was.
     pub(crate) fn decrypt(&self, sealed: &Sealed, aad: &[u8]) -> Option<Plain> {
         let mut data = Zeroizing::new(sealed.data.clone());
-        let tag = GenericArray::from_slice(&sealed.tag);
-        match sealed.nonce.len() {
-            32 => self.cipher.decrypt_in_place_detached(
-                GenericArray::<u8, U32>::from_slice(&sealed.nonce),
-                aad,
-                &mut data,
-                tag,
-            ),
-            // sops takes any length and old files have 12; nothing writes others.
-            12 => Aes256Gcm::new(GenericArray::from_slice(self.bytes.expose_secret()))
-                .decrypt_in_place_detached(
-                    GenericArray::<u8, U12>::from_slice(&sealed.nonce),
-                    aad,
-                    &mut data,
-                    tag,
-                ),
-            _ => return None,
-        }
-        .ok()?;
+        let (nonce, tag) = (GenericArray::from_slice(&sealed.nonce), GenericArray::from_slice(&sealed.tag));
+        self.cipher.decrypt_in_place_detached(nonce, aad, &mut data, tag).ok()?;
         Plain::from_decrypted(sealed.kind, Secret::from_bytes(std::mem::take(&mut data)))
     }
 }
@@ -119,7 +97,7 @@ impl fmt::Debug for DataKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sealed {
     data: Vec<u8>,
-    nonce: Vec<u8>,
+    nonce: [u8; NONCE_LENGTH],
     tag: [u8; 16],
     kind: Kind,
 }
@@ -142,7 +120,9 @@ impl Sealed {
         let decode = |part: &str, name| BASE64_STANDARD.decode(part).map_err(|_| name);
         Ok(Self {
             data: decode(data, "its `data:` is not base64")?,
-            nonce: decode(nonce, "its `iv:` is not base64")?,
+            nonce: decode(nonce, "its `iv:` is not base64")?
+                .try_into()
+                .map_err(|_| "its `iv:` is not 32 bytes long")?,
             tag: decode(tag, "its `tag:` is not base64")?
                 .try_into()
                 .map_err(|_| "its `tag:` is not 16 bytes long")?,
@@ -164,9 +144,6 @@ impl fmt::Display for Sealed {
         )
     }
 }
-
-// U16 is the tag length that `AesGcm` defaults to; named so that a change of that default does not compile.
-const _: fn(&AesGcm<Aes256, U32, U16>) = |_| {};
 
 #[cfg(test)]
 mod tests {

@@ -33,7 +33,7 @@ pub enum SopsError {
         /// Counted from 1.
         line: usize,
     },
-    /// YAML that sops would have written out: an alias, a tag, a date in clear.
+    /// YAML that sops never writes: an alias, a tag, an integer beyond 64 bits.
     Yaml11 {
         /// The construct.
         what: &'static str,
@@ -228,7 +228,9 @@ impl SopsError {
             Self::MergeConflict { .. } => {
                 "finish the merge: take one side of the file whole, then repeat the other change"
             }
-            Self::NotSealed => "if it is plaintext, take the secrets in it for known and replace them",
+            Self::NotSealed => {
+                "restore the file from git; if it is plaintext that was committed, replace the secrets in it"
+            }
             Self::Yaml11 { .. } => "let `sops` write the file again, or restore it from git",
             Self::Unsupported { .. } | Self::CannotKeep { .. } => "edit the file with `sops`",
             Self::NotEncrypted { .. } => {

@@ -84,8 +84,9 @@ impl SealedFile {
         let has = |recipient: &Recipient| present.iter().any(|(_, known)| known.as_ref() == Some(recipient));
         let missing = wanted.iter().filter(|recipient| !has(recipient)).map(ToString::to_string).collect();
         let stray = |known: &Option<Recipient>| known.as_ref().is_none_or(|known| !wanted.contains(known));
-        let age = present.iter().filter(|(_, known)| stray(known)).map(|(text, _)| (*text).to_owned());
-        Drift { missing, extra: age.chain(self.metadata.foreign.iter().cloned()).collect() }
+        let age = present.iter().filter(|(_, known)| stray(known)).map(|(text, _)| *text);
+        let extra = age.chain(self.metadata.foreign.iter().copied()).map(str::to_owned).collect();
+        Drift { missing, extra }
     }
 }
 

@@ -29,8 +29,10 @@ pub(crate) struct Metadata {
     pub(crate) mac_only_encrypted: bool,
     pub(crate) selector: Selector,
     pub(crate) version: String,
-    /// Keys of other services and whatever else this crate cannot write back, by name.
-    pub(crate) foreign: Vec<String>,
+    /// Services besides age that the data key is sealed with, such as `pgp`.
+    pub(crate) foreign: Vec<&'static str>,
+    /// Fields that this crate does not know and so cannot write back.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// The data key, sealed to one recipient.
@@ -66,7 +68,8 @@ struct Fields {
     version: Option<String>,
     mac_only_encrypted: bool,
     selector: Option<Selector>,
-    foreign: Vec<String>,
+    foreign: Vec<&'static str>,
+    unknown: Vec<String>,
 }
 
 impl Fields {
@@ -78,11 +81,6 @@ impl Fields {
             "version" => self.version = Some(weak(name, node)?.to_owned()),
             "mac_only_encrypted" => self.mac_only_encrypted = weak(name, node)? == "true",
             "shamir_threshold" if weak(name, node)? == "0" => {}
-            _ if FOREIGN.contains(&name) => {
-                if !is_empty(node) {
-                    self.foreign.push(format!("`{name}`"));
-                }
-            }
             _ if COMMENT_RULES.contains(&name) => {
                 if !weak(name, node)?.is_empty() {
                     return Err(SopsError::Unsupported { what: format!("`{name}`") });
@@ -95,12 +93,18 @@ impl Fields {
                     });
                 }
             }
-            _ => self.take_rule(name, node)?,
+            _ => self.take_other(name, node)?,
         }
         Ok(())
     }
 
-    fn take_rule(&mut self, name: &str, node: &Node<Scalar>) -> Result<(), SopsError> {
+    fn take_other(&mut self, name: &str, node: &Node<Scalar>) -> Result<(), SopsError> {
+        if let Some(service) = FOREIGN.into_iter().find(|service| *service == name) {
+            if !is_empty(node) {
+                self.foreign.push(service);
+            }
+            return Ok(());
+        }
         let text = if let Node::Leaf(scalar) = node { scalar.weak_text() } else { "" };
         match Selector::from_field(name, text)? {
             Some(_) if text.is_empty() => {}
@@ -109,7 +113,7 @@ impl Fields {
             }
             Some(selector) => self.selector = Some(selector),
             // sops would drop it, and so lose what its writer meant.
-            None => self.foreign.push(format!("the unknown field `sops.{name}`")),
+            None => self.unknown.push(name.to_owned()),
         }
         Ok(())
     }
@@ -124,6 +128,7 @@ impl Fields {
             mac_only_encrypted: self.mac_only_encrypted,
             selector: self.selector.unwrap_or_default(),
             foreign: self.foreign,
+            unknown: self.unknown,
         };
         if metadata.age.is_empty() && metadata.foreign.is_empty() {
             return Err(missing("age"));

@@ -1,14 +1,17 @@
 //! Opening a file: the data key from one of the identities, each value in its place, the checksum over all.
 
+use zeroize::Zeroizing;
+
 use super::cipher::{DataKey, Sealed, looks_sealed};
 use super::error::SopsError;
 use super::file::SealedFile;
 use super::mac::Mac;
-use super::metadata::Metadata;
+use super::metadata::{Metadata, Stanza};
 use super::tree::{Branch, Comment, Element, Item, Node, Scalar, pairs};
-use super::value::{Kind, Plain, bool_text};
+use super::value::{Kind, Plain};
 use crate::age_file::{self, AgeError};
 use crate::identity::Identity;
+use crate::recipient::Recipient;
 use crate::secret::Secret;
 
 /// A file that was opened and whose checksum fits. It remembers each ciphertext, so that what does not change is not
@@ -65,7 +68,8 @@ impl SealedFile {
         };
         let documents =
             self.documents.iter().map(|document| walk.branch(document)).collect::<Result<_, _>>()?;
-        let sum = walk.mac.finish();
+        // A hash of everything: enough to confirm a guess of a short secret.
+        let sum = Zeroizing::new(walk.mac.finish());
         let aad = self.metadata.mac_aad()?;
         let stored = Sealed::parse(&self.metadata.mac).ok().and_then(|mac| key.decrypt(&mac, aad.as_bytes()));
         if stored.is_none_or(|stored| stored.bytes.expose_bytes() != sum.as_bytes()) {
@@ -82,7 +86,8 @@ impl SealedFile {
                     Some(key) => return Ok(key),
                     None => damaged = Some(&stanza.recipient),
                 },
-                Err(AgeError::NoIdentity) => {}
+                // Sealed to one of us by its name, and yet not to be opened.
+                Err(AgeError::NoIdentity) if !stanza.is_for(identities) => {}
                 Err(_) => damaged = Some(&stanza.recipient),
             }
         }
@@ -92,11 +97,18 @@ impl SealedFile {
         Err(SopsError::NoIdentity {
             recipients: self
                 .recipients()
+                .chain(self.metadata.foreign.iter().copied())
                 .map(str::to_owned)
-                .chain(self.metadata.foreign.iter().cloned())
                 .collect(),
             tried: identities.iter().map(|identity| identity.recipient().to_string()).collect(),
         })
+    }
+}
+
+impl Stanza {
+    fn is_for(&self, identities: &[Identity]) -> bool {
+        let recipient: Result<Recipient, _> = self.recipient.parse();
+        recipient.is_ok_and(|recipient| identities.iter().any(|identity| *identity.recipient() == recipient))
     }
 }
 
@@ -240,9 +252,7 @@ fn in_clear(scalar: &Scalar) -> Plain {
     let (kind, text) = match scalar {
         Scalar::Null => (Kind::Str, ""),
         Scalar::Str(text) => (Kind::Str, text.as_str()),
-        Scalar::Int(text) => (Kind::Int, text.as_str()),
-        Scalar::Float(text) => (Kind::Float, text.as_str()),
-        Scalar::Bool(value) => (Kind::Bool, bool_text(*value)),
+        Scalar::Typed { kind, hashed, .. } => (*kind, hashed.as_str()),
     };
     Plain { kind, bytes: text.into() }
 }

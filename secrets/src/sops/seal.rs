@@ -21,6 +21,9 @@ use crate::secret::Secret;
 /// `yaml_emitter_check_simple_key`.
 const MAX_KEY: usize = 128;
 
+/// YAML's merge key: sops writes it back as one, whatever it was, and then cannot read the file.
+const MERGE: &str = "<<";
+
 /// Seals a new flat file: one string under each key, in the order given, each `recipient` its own copy of a new data
 /// key. `lastmodified` is the time in UTC, such as `2026-11-21T03:02:57Z`.
 ///
@@ -41,6 +44,7 @@ pub fn seal(
         selector: Selector::default(),
         version: VERSION.to_owned(),
         foreign: Vec::new(),
+        unknown: Vec::new(),
     };
     let mut draft = Draft::new(&key, metadata);
     for (name, secret) in entries {
@@ -108,7 +112,10 @@ impl Opened {
     fn rewritable(&self) -> Result<&Branch<Value>, SopsError> {
         let cannot_keep = |what: &str| SopsError::CannotKeep { what: what.to_owned() };
         if let Some(foreign) = self.metadata.foreign.first() {
-            return Err(cannot_keep(foreign));
+            return Err(cannot_keep(&format!("its key of `{foreign}`")));
+        }
+        if let Some(field) = self.metadata.unknown.first() {
+            return Err(cannot_keep(&format!("the unknown field `sops.{field}`")));
         }
         let [document] = self.documents.as_slice() else {
             return Err(cannot_keep("every YAML document but one"));
@@ -116,11 +123,6 @@ impl Opened {
         for item in document {
             if let Item::Pair(key, node) = item {
                 flat(key, node)?;
-                if matches!(node, Node::Leaf(Value::Clear(_, Scalar::Float(_)))) {
-                    return Err(SopsError::CannotKeep {
-                        what: format!("the spelling of the number `{key}`"),
-                    });
-                }
             }
         }
         Ok(document)
@@ -155,7 +157,8 @@ fn check_request(
     }
     let mut names = HashSet::new();
     for (name, _) in entries {
-        if name.is_empty() || *name == SECTION || name.len() > MAX_KEY || name.contains(char::is_control) {
+        let is_kept = [SECTION, MERGE].contains(name);
+        if name.is_empty() || is_kept || name.len() > MAX_KEY || name.contains(breaks_lines) {
             return Err(SopsError::ReservedKey { key: name.escape_debug().to_string() });
         }
         if !names.insert(name) {
@@ -163,6 +166,11 @@ fn check_request(
         }
     }
     Ok(())
+}
+
+/// Characters that YAML writers do not agree on in a key.
+fn breaks_lines(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
 /// The data key, sealed to each recipient by itself; named twice is sealed once.

@@ -1,4 +1,5 @@
-//! The one kind of time in a file's metadata: RFC 3339, checked and brought into the form that Go prints.
+//! Times: the one of the metadata, RFC 3339, and those that stand in YAML in clear. Both are brought into the form
+//! that Go prints, for that is what the checksum covers.
 
 /// `2026-11-21T03:02:57Z` as Go's `time.Parse` and `Format(RFC3339)` give it back: without fractions, `Z` for UTC.
 /// None where the text is no such time.
@@ -27,6 +28,63 @@ pub(crate) fn is_canonical(text: &str) -> bool {
     text.ends_with('Z') && normalize(text).as_deref() == Some(text)
 }
 
+/// A plain YAML scalar that go-yaml takes for a time, as `time.Time.MarshalText` prints it; none for other text.
+///
+/// Source: go-yaml v3, `resolve.go`, `allowedTimestampFormats`: `2006-1-2`; the same with a blank and `15:4:5` and a
+/// fraction; the same with `T` or `t` and a zone.
+pub(crate) fn from_yaml(text: &str) -> Option<String> {
+    let (date, clock) = match text.find(['T', 't', ' ']) {
+        Some(at) => (text.get(..at)?, Some((text.as_bytes().get(at)?, text.get(at + 1..)?))),
+        None => (text, None),
+    };
+    let mut parts = date.splitn(3, '-');
+    let year = parts.next().filter(|year| year.len() == 4)?;
+    let date = format!("{year}-{}-{}", two_digits(parts.next()?)?, two_digits(parts.next()?)?);
+    let (clock, zone) = match clock {
+        None => ("00:00:00".to_owned(), "Z"),
+        Some((b' ', clock)) => (clock_text(clock)?, "Z"),
+        Some((_, clock)) => {
+            let at = clock.find(['Z', '+', '-'])?;
+            (clock_text(clock.get(..at)?)?, clock.get(at..)?)
+        }
+    };
+    let seconds = clock.get(..8)?;
+    if !is_date_time(format!("{date}T{seconds}").as_bytes()) || !(zone == "Z" || is_offset(zone.as_bytes())) {
+        return None;
+    }
+    let zone = if matches!(zone, "+00:00" | "-00:00") { "Z" } else { zone };
+    Some(format!("{date}T{clock}{zone}"))
+}
+
+/// `3:4:5.50` to `03:04:05.5`.
+fn clock_text(clock: &str) -> Option<String> {
+    let (clock, fraction) = match clock.split_once('.') {
+        Some((clock, fraction)) => (clock, Some(fraction)),
+        None => (clock, None),
+    };
+    let mut parts = clock.splitn(3, ':');
+    let mut next = || parts.next().and_then(two_digits);
+    let mut text = format!("{}:{}:{}", next()?, next()?, next()?);
+    if let Some(fraction) = fraction {
+        if fraction.is_empty() || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        // Nanoseconds; what is finer is cut.
+        let shown = fraction.get(..9).unwrap_or(fraction).trim_end_matches('0');
+        if !shown.is_empty() {
+            text.push('.');
+            text.push_str(shown);
+        }
+    }
+    Some(text)
+}
+
+/// One or two digits, as two.
+fn two_digits(digits: &str) -> Option<String> {
+    let fits = (1..=2).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    fits.then(|| format!("{digits:0>2}"))
+}
+
 fn is_date_time(text: &[u8]) -> bool {
     let number = |from: usize, to: usize| {
         let digits = text.get(from..to)?;
@@ -52,6 +110,26 @@ fn is_offset(zone: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn yaml_times_are_what_go_yaml_takes_for_times() {
+        for (text, expected) in [
+            ("2024-01-02", Some("2024-01-02T00:00:00Z")),
+            ("2024-1-2", Some("2024-01-02T00:00:00Z")),
+            ("2024-1-2 3:4:5.50", Some("2024-01-02T03:04:05.5Z")),
+            ("2024-01-02T03:04:05.000Z", Some("2024-01-02T03:04:05Z")),
+            ("2024-01-02t03:04:05+02:00", Some("2024-01-02T03:04:05+02:00")),
+            ("2024-01-02T03:04:05", None),
+            ("2024-01-02 03:04:05Z", None),
+            ("2024-01", None),
+            ("2024-13-02", None),
+            ("2024-01-02x", None),
+            ("20240-01-02", None),
+            ("2024-01-02T", None),
+        ] {
+            assert_eq!(from_yaml(text).as_deref(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn times_come_back_as_go_prints_them() {

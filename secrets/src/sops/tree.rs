@@ -3,6 +3,8 @@
 //! `L` is a leaf: the scalar as it stands in the file, or the opened value. All stores of the format share this tree;
 //! only reading and writing text differ.
 
+use super::value::Kind;
+
 /// One document: its keys in order, with the comments between them.
 pub(crate) type Branch<L> = Vec<Item<L>>;
 
@@ -41,11 +43,14 @@ pub(crate) struct Comment<L> {
 pub(crate) enum Scalar {
     Null,
     Str(String),
-    /// With the text that is hashed for it.
-    Int(String),
-    /// With the text that is hashed for it.
-    Float(String),
-    Bool(bool),
+    /// A number, a boolean or a time.
+    Typed {
+        kind: Kind,
+        /// The text that is hashed for it.
+        hashed: String,
+        /// The text in the file.
+        source: String,
+    },
 }
 
 impl Scalar {
@@ -60,9 +65,7 @@ impl Scalar {
     pub(crate) fn weak_text(&self) -> &str {
         match self {
             Self::Null => "",
-            Self::Str(text) | Self::Int(text) | Self::Float(text) => text,
-            Self::Bool(true) => "true",
-            Self::Bool(false) => "false",
+            Self::Str(text) | Self::Typed { source: text, .. } => text,
         }
     }
 }

@@ -103,7 +103,7 @@ fn list_to_attrs(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
         let attrs = machine.force_set(*item, "an element given to `listToAttrs`")?;
         let name = attrs.get("name").ok_or_else(|| missing(&attrs, "name"))?.clone();
         let text = machine.force(name.value)?;
-        let text = machine.text(&text)?;
+        let text = super::string(&text)?;
         let value = attrs.get("value").ok_or_else(|| missing(&attrs, "value"))?.value;
         let span = machine.heap.span(name.value);
         entries.entry(text.clone()).or_insert(Entry { name: text, span, value });
@@ -128,7 +128,7 @@ fn remove_attrs(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let mut names = std::collections::BTreeSet::<Rc<str>>::new();
     for name in machine.list_argument(arguments, 1)?.iter() {
         let name = machine.force(*name)?;
-        names.insert(machine.text(&name)?);
+        names.insert(super::string(&name)?);
     }
     keep(machine, &attrs, |name| !names.contains(name))
 }

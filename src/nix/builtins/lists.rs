@@ -139,7 +139,7 @@ fn group_by(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let mut groups = std::collections::BTreeMap::<_, Vec<ThunkId>>::new();
     for item in machine.list_argument(arguments, 1)?.iter() {
         let name = machine.call(&function, *item)?;
-        let name = machine.text(&name)?;
+        let name = super::string(&name)?;
         groups.entry(name).or_default().push(*item);
     }
     let mut entries = Vec::with_capacity(groups.len());

@@ -151,7 +151,8 @@ fn round(machine: &mut Machine, arguments: &[ThunkId], towards: fn(f64) -> f64) 
         #[expect(clippy::cast_possible_truncation, reason = "whole, and in range")]
         return Ok(Value::Int(value as i64));
     }
-    Err(Fail::wrong(format!("{value} does not fit a 64-bit integer")))
+    // Versions of Nix differ between an error and the nearest integer.
+    Err(Fail::unknown("`ceil` or `floor` of a number beyond 64 bits"))
 }
 
 fn import(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {

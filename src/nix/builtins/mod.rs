@@ -33,7 +33,8 @@ impl std::fmt::Debug for Builtin {
 const TABLES: [&[Builtin]; 4] = [attrs::TABLE, lists::TABLE, logic::TABLE, strings::TABLE];
 
 /// The set `builtins` itself.
-static BUILTINS: Builtin = Builtin { name: "builtins", arity: 0, run: |machine, _| builtins(&mut machine.heap) };
+static BUILTINS: Builtin =
+    Builtin { name: "builtins", arity: 0, run: |machine, _| builtins(&mut machine.heap) };
 
 /// The builtins that Nix also has without `builtins.` before them.
 /// Source: Nix reference manual, "Built-ins".
@@ -55,8 +56,8 @@ pub(super) const UNKNOWN_GLOBALS: [&str; 11] = [
     "__overrides",
 ];
 
-/// What `builtins` has in Nix and lacks here, for `builtins ? name`: nothing, every such question is refused, since
-/// the answer depends on the version of Nix.
+/// `builtins` is incomplete: what it lacks is refused by name, even in `builtins ? name`, since the answer depends
+/// on the version of Nix.
 fn builtins(heap: &mut Heap) -> Eval<Value> {
     let mut entries = Vec::new();
     for builtin in TABLES.into_iter().flatten() {
@@ -73,7 +74,7 @@ fn builtins(heap: &mut Heap) -> Eval<Value> {
     heap.attrs(entries, Some(Open::Builtins))
 }
 
-/// The names that every file sees, with their thunks; `None` makes the names alone.
+/// The names that every file sees, sorted, with their thunks.
 fn globals_table() -> Vec<(Name, Thunk)> {
     let mut table: Vec<(Name, Thunk)> = vec![
         ("true".into(), Thunk::Done(Value::Bool(true))),
@@ -120,7 +121,7 @@ pub(super) fn library_argument(heap: &mut Heap) -> Eval<ThunkId> {
     heap.done(attrs)
 }
 
-/// Arguments by type. A function of ours is called with as many as it asked for; `argument` says so to the compiler.
+/// Arguments by type.
 impl Machine {
     fn argument(&mut self, arguments: &[ThunkId], index: usize) -> Eval<Value> {
         let id = arguments.get(index).ok_or_else(|| Fail::wrong("a function lacks an argument"))?;
@@ -151,15 +152,7 @@ impl Machine {
 
     fn string_argument(&mut self, arguments: &[ThunkId], index: usize) -> Eval<Rc<str>> {
         let value = self.argument(arguments, index)?;
-        self.text(&value)
-    }
-
-    /// A string, and nothing that could become one.
-    fn text(&mut self, value: &Value) -> Eval<Rc<str>> {
-        match value {
-            Value::Str(text) => Ok(text.clone()),
-            other => Err(expected("a string", other)),
-        }
+        string(&value)
     }
 
     fn int_argument(&mut self, arguments: &[ThunkId], index: usize) -> Eval<i64> {
@@ -187,14 +180,21 @@ impl Machine {
     }
 }
 
-/// A list of few distinct names as entries of a set.
+/// A string, and nothing that could become one.
+fn string(value: &Value) -> Eval<Rc<str>> {
+    match value {
+        Value::Str(text) => Ok(text.clone()),
+        other => Err(expected("a string", other)),
+    }
+}
+
+/// An attribute that no file says.
 fn entry(name: impl Into<Name>, value: ThunkId) -> Entry {
     Entry { name: name.into(), span: Span::NONE, value }
 }
 
 /// `lib`, read when it is first asked for.
 pub(super) fn library_thunk() -> Thunk {
-    static LIBRARY: Builtin =
-        Builtin { name: "lib", arity: 0, run: |machine, _| machine.library_value() };
+    static LIBRARY: Builtin = Builtin { name: "lib", arity: 0, run: |machine, _| machine.library_value() };
     Thunk::Constant(&LIBRARY)
 }

@@ -39,7 +39,7 @@ fn split_string(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
 
 fn to_string(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let value = machine.argument(arguments, 0)?;
-    let text = machine.to_string(&value)?;
+    let text = machine.text_of(&value)?;
     machine.heap.string(text)
 }
 
@@ -115,7 +115,7 @@ fn texts(machine: &mut Machine, arguments: &[ThunkId], index: usize) -> Eval<Vec
     let mut out = Vec::with_capacity(list.len());
     for item in list.iter() {
         let item = machine.force(*item)?;
-        out.push(machine.text(&item)?);
+        out.push(super::string(&item)?);
     }
     Ok(out)
 }
@@ -126,7 +126,9 @@ fn replace_strings(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> 
     let to = machine.list_argument(arguments, 1)?;
     if from.len() != to.len() {
         let (from, to) = (from.len(), to.len());
-        return Err(Fail::wrong(format!("`replaceStrings` has {from} strings to replace and {to} replacements")));
+        return Err(Fail::wrong(format!(
+            "`replaceStrings` has {from} strings to replace and {to} replacements"
+        )));
     }
     let text = machine.string_argument(arguments, 2)?;
     let mut out = String::new();
@@ -138,7 +140,7 @@ fn replace_strings(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> 
         if let Some(index) = fits {
             // Replacements are evaluated only where they are used.
             let replacement = machine.force(to[index])?;
-            let replacement = machine.text(&replacement)?;
+            let replacement = super::string(&replacement)?;
             machine.heap.take(replacement.len())?;
             out.push_str(&replacement);
         }

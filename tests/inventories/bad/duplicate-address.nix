@@ -1,15 +1,15 @@
 {
-  cp1 = {
-    ip = "10.0.0.11"; kubernetes.enable = true; etcd.enable = true;
-    interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp1";
+  cp3 = {
+    ip = "10.0.0.13"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp3"; localIp = "10.0.0.11";
   };
   cp2 = {
     ip = [ "10.0.0.12" "10.0.0.12" ]; kubernetes.enable = true; etcd.enable = true;
     interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp2";
   };
-  cp3 = {
-    ip = "10.0.0.13"; kubernetes.enable = true; etcd.enable = true;
-    interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp3"; localIp = "10.0.0.11";
+  cp1 = {
+    ip = "10.0.0.11"; kubernetes.enable = true; etcd.enable = true;
+    interface = "ens18"; disk = "/dev/disk/by-id/nvme-cp1";
   };
   kubeMaster = { ip = "10.0.1.1"; gateway = "10.0.0.1"; };
   cluster = { nodeCidr = "10.0.0.0/24"; };

@@ -31,7 +31,8 @@ func connect(args []string) error {
 	key := flags.String("key", "", "PEM file with the client's key")
 	path := flags.String("path", "/version", "what is asked for")
 	count := flags.Int("count", 1, "at least this many connections")
-	until := flags.String("until", "", "go on, whatever the count, until this file exists")
+	begun := flags.String("begun", "", "file to create after the first connection")
+	until := flags.String("until", "", "go on, whatever the count, until a connection that began after this file existed")
 	pause := flags.Duration("pause", 0, "between two connections")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -41,7 +42,8 @@ func connect(args []string) error {
 		return err
 	}
 	judgement := connectJudgement{Served: map[string]int{}, Failures: map[string]int{}}
-	for n := 0; n < *count || !exists(*until); n++ {
+	for n, enough := 1, false; !enough; n++ {
+		enough = n >= *count && exists(*until)
 		settings := &tls.Config{RootCAs: anchors}
 		if *cert != "" {
 			pair, err := tls.LoadX509KeyPair(*cert, *key)
@@ -58,6 +60,11 @@ func connect(args []string) error {
 			judgement.Failures[reason(err)]++
 		} else {
 			judgement.Served[serial]++
+		}
+		if n == 1 && *begun != "" {
+			if err := os.WriteFile(*begun, nil, 0o600); err != nil {
+				return err
+			}
 		}
 		time.Sleep(*pause)
 	}

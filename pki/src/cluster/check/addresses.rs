@@ -52,7 +52,7 @@ fn endpoint_claims(draft: &Draft) -> Vec<Claim> {
     let claim = |ip, attribute: &str| Claim { ip, attribute: attribute.into(), machine: None };
     let mut claims: Vec<_> = endpoint.ips.iter().map(|ip| claim(*ip, "kubeMaster.ip")).collect();
     claims.extend(endpoint.gateway.map(|gateway| claim(gateway, "kubeMaster.gateway")));
-    for peer in &endpoint.peers {
+    for peer in &endpoint.bgp.peers {
         // The default peer is the gateway, which has its say already.
         if endpoint.gateway.is_none_or(|gateway| gateway.value != peer.value.ip) {
             claims.push(claim(peer.with(peer.value.ip), "kubeMaster.bgp.peers"));
@@ -87,7 +87,7 @@ fn duplicates(draft: &Draft, claims: &[Claim], faults: &mut Vec<Fault>) {
 fn virtual_ip(draft: &Draft, claims: &[Claim], faults: &mut Vec<Fault>) {
     let endpoint = &draft.endpoint;
     let gateway = endpoint.gateway.map(|gateway| (gateway, "the gateway `kubeMaster.gateway`".to_owned()));
-    let peers = endpoint.peers.iter().map(|peer| (peer.with(peer.value.ip), "a BGP peer".to_owned()));
+    let peers = endpoint.bgp.peers.iter().map(|peer| (peer.with(peer.value.ip), "a BGP peer".to_owned()));
     let machines = claims.iter().map(|claim| (claim.ip, format!("`{}`", claim.attribute)));
     let taken: Vec<_> = gateway.into_iter().chain(machines).chain(peers).collect();
     for ip in &endpoint.ips {

@@ -150,7 +150,7 @@ fn endpoint(draft: &Draft, services: &[Family], faults: &mut Vec<Fault>) {
     }
     let mut far: Vec<_> = endpoint.ips.iter().map(|ip| (*ip, "virtual IP `kubeMaster.ip`")).collect();
     if endpoint.mode.value == Mode::Bgp {
-        far.extend(endpoint.peers.iter().map(|peer| (peer.with(peer.value.ip), "BGP peer")));
+        far.extend(endpoint.bgp.peers.iter().map(|peer| (peer.with(peer.value.ip), "BGP peer")));
     }
     for (ip, what) in far {
         let family = of_ip(ip.value);

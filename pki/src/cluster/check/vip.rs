@@ -54,10 +54,12 @@ fn place(draft: &Draft, faults: &mut Vec<Fault>) {
     let (endpoint, ranges) = (&draft.endpoint, &draft.settings.node);
     if ranges.is_empty() && !draft.settings.node_refused {
         let at = endpoint.ips.first().and_then(|ip| ip.at).or(endpoint.at);
-        let message = "`cluster.nodeCidr` is not set: nobody can tell whether the virtual IP works there";
-        let hint = match endpoint.mode.value {
-            Mode::Bgp => "set it to the machines' network; the virtual IP must lie outside of it",
-            _ => "set it to the machines' network; the virtual IP must lie inside of it",
+        let message =
+            "`cluster.nodeCidr` is not set, so nobody can judge whether the virtual IP works where it is";
+        let side = if endpoint.mode.value == Mode::Bgp { "outside" } else { "inside" };
+        let hint = match likely_range(draft) {
+            Some(range) => format!("if it is \"{range}\", write that; the virtual IP must lie {side} of it"),
+            None => format!("set it to the machines' network; the virtual IP must lie {side} of it"),
         };
         faults.push(const { rule("node-range-unknown") }.fault(at, message).hint(hint));
         return;
@@ -84,6 +86,12 @@ fn place(draft: &Draft, faults: &mut Vec<Fault>) {
             _ => {}
         }
     }
+}
+
+/// The network that a master's address most often lies in: a /24, or for IPv6 a /64.
+fn likely_range(draft: &Draft) -> Option<IpNet> {
+    let ip = draft.machines.iter().find(|machine| machine.is_master())?.ip()?.value;
+    IpNet::new(ip, if ip.is_ipv4() { 24 } else { 64 }).ok().map(|range| range.trunc())
 }
 
 fn on_link(ip: &Placed<IpAddr>, range: &Placed<IpNet>) -> Fault {
@@ -140,7 +148,7 @@ fn outside(draft: &Draft, faults: &mut Vec<Fault>) {
     let names: Vec<_> = lost.iter().map(|machine| &machine.name).collect();
     let verb = if lost.len() == 1 { "has" } else { "have" };
     let message = format!(
-        "{} {verb} no address in `cluster.nodeCidr`, expected all of the cluster there",
+        "{} {verb} no address in `cluster.nodeCidr`, expected every machine of the cluster there",
         some(&names)
     );
     let fault = const { rule("machine-outside-node-range") }.fault(first.at, message);
@@ -166,15 +174,15 @@ fn port(draft: &Draft, faults: &mut Vec<Fault>) {
 }
 
 fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
-    let (endpoint, bgp) = (&draft.endpoint, &draft.endpoint.bgp);
-    if endpoint.peers.is_empty() && !endpoint.peer_refused {
+    let bgp = &draft.endpoint.bgp;
+    if bgp.peers.is_empty() && !bgp.peer_refused {
         let message = "mode `bgp` has no router to speak to, expected `kubeMaster.gateway` or `bgp.peers`";
         let hint = "add `gateway = \"10.0.0.1\"`, or `bgp.peers = [ { ip = \"10.0.0.1\"; as = 64512; } ]`";
-        faults.push(const { rule("bgp-no-peer") }.fault(endpoint.at, message).hint(hint));
+        faults.push(const { rule("bgp-no-peer") }.fault(draft.endpoint.at, message).hint(hint));
     }
-    for (index, peer) in endpoint.peers.iter().enumerate() {
+    for (index, peer) in bgp.peers.iter().enumerate() {
         let ip = peer.value.ip;
-        if let Some(first) = endpoint.peers[..index].iter().find(|other| other.value.ip == ip) {
+        if let Some(first) = bgp.peers[..index].iter().find(|other| other.value.ip == ip) {
             let message = format!("BGP peer {ip} is named twice, expected each router once");
             let fault = const { rule("bgp-peer-twice") }.fault(peer.at, message);
             faults.push(fault.hint("take one of them out").related(first.at, "the first"));
@@ -190,9 +198,10 @@ fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
                 "masters speak to routers only; to move the address without a router use `mode = \"arp\"`";
             faults.push(fault.hint(hint).related(member.at, "this machine"));
         }
-        if peer.value.asn == bgp.asn {
-            let message = format!("BGP peer {ip} and the masters are both in AS {}", peer.value.asn);
-            let fault = const { rule("bgp-internal") }.fault(endpoint.asn_at.or(peer.at), message);
+        if peer.value.asn == bgp.settings.asn {
+            let message =
+                format!("BGP peer {ip} and the masters are both in AS {}, expected two", peer.value.asn);
+            let fault = const { rule("bgp-internal") }.fault(bgp.asn_at.or(peer.at), message);
             let hint =
                 "use two private ones, 64513 and 64512; within one AS a router needs `maximum-paths ibgp`";
             faults.push(fault.hint(hint));
@@ -203,7 +212,7 @@ fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
 
 fn hold_time(draft: &Draft, faults: &mut Vec<Fault>) {
     let bgp = &draft.endpoint.bgp;
-    let message = match bgp.hold_time {
+    let message = match bgp.settings.hold_time {
         0 => "`kubeMaster.bgp.holdTime` is 0: routers keep the route to a dead master for ever".to_owned(),
         seconds if seconds > LONG_HOLD_TIME => {
             format!(
@@ -212,10 +221,10 @@ fn hold_time(draft: &Draft, faults: &mut Vec<Fault>) {
         }
         _ => return,
     };
-    if bgp.bfd {
+    if bgp.settings.bfd {
         return;
     }
-    let fault = const { rule("bgp-hold-time") }.fault(draft.endpoint.hold_time_at, message);
+    let fault = const { rule("bgp-hold-time") }.fault(bgp.hold_time_at, message);
     faults.push(fault.hint("9 is the default; with `bfd = true` the hold time matters less"));
 }
 

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use granit_parser::{Event, Parser, Placement, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
+use granit_parser::{Event, Parser, Placement, ScalarStyle, ScanError, StrInput, StructureStyle, Tag};
 
 use super::super::error::SopsError;
 use super::super::tree::{Branch, Comment, Element, Item, Node, Scalar};
-use super::scalar::{Unresolved, resolve};
+use super::scalar::{BigInteger, resolve};
 
 /// Comments in a row that the parser holds back before it knows whose they are; its default of 96 is less than the
 /// licence header of some files.
@@ -20,8 +20,8 @@ pub(crate) fn read(text: &str) -> Result<Vec<Branch<Scalar>>, SopsError> {
         return Err(SopsError::MergeConflict { line: line + 1 });
     }
     let options = granit_parser::options! { max_buffered_comment_events: MAX_COMMENTS };
-    let mut reader = Reader { events: Parser::new_from_str_with_options(text, options) };
-    reader.documents()
+    let events = Parser::new_from_str_with_options(text, options);
+    Reader { events, outer: Vec::new() }.documents()
 }
 
 /// git writes these at the beginning of a line; no key or value of a sealed file looks so.
@@ -31,14 +31,31 @@ fn is_merge_mark(line: &str) -> bool {
 
 struct Reader<'t> {
     events: Parser<'t, StrInput<'t>>,
+    /// Comments below a block that belong to one around it.
+    outer: Vec<Loose>,
+}
+
+/// A comment in a line of its own, whose block is not known before the next token.
+struct Loose {
+    column: usize,
+    text: String,
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy)]
+struct At {
+    /// Counted from 1.
+    line: usize,
+    /// Counted from 0.
+    column: usize,
 }
 
 impl<'t> Reader<'t> {
-    fn next(&mut self) -> Result<(Event<'t>, usize), SopsError> {
+    fn next(&mut self) -> Result<(Event<'t>, At), SopsError> {
         match self.events.next_event() {
-            Some(Ok((event, span))) => Ok((event, line_of(&span))),
+            Some(Ok((event, span))) => Ok((event, At { line: span.start.line(), column: span.start.col() })),
             Some(Err(error)) => Err(yaml(&error)),
-            None => Ok((Event::StreamEnd, 0)),
+            None => Ok((Event::StreamEnd, At { line: 0, column: 0 })),
         }
     }
 
@@ -53,7 +70,7 @@ impl<'t> Reader<'t> {
                 (Event::MappingStart(StructureStyle::Flow, ..), _) => {
                     return Err(SopsError::Unsupported { what: "the JSON form of the format".to_owned() });
                 }
-                (Event::MappingStart(_, _, tag), line) => {
+                (Event::MappingStart(_, _, tag), At { line, .. }) => {
                     let mut items = std::mem::take(&mut loose);
                     refuse_tag(tag.as_deref(), line)?;
                     items.extend(self.map()?);
@@ -75,15 +92,27 @@ impl<'t> Reader<'t> {
     fn map(&mut self) -> Result<Branch<Scalar>, SopsError> {
         let mut items = Vec::new();
         let mut keys = HashSet::new();
+        let mut loose: Vec<Loose> = Vec::new();
+        let mut column = 0;
         loop {
             match self.next()? {
-                (Event::Comment(text, placement), _) => {
-                    let inline =
-                        placement == Placement::Right && matches!(items.last(), Some(Item::Pair(..)));
-                    items.push(comment(&text, inline));
+                (Event::Comment(text, Placement::Right), _)
+                    if matches!(items.last(), Some(Item::Pair(..))) =>
+                {
+                    items.push(comment(&text, true));
                 }
-                (Event::MappingEnd, _) => return Ok(items),
-                (Event::Scalar(text, style, _, tag), line) => {
+                (Event::Comment(text, _), at) => {
+                    loose.push(Loose { column: at.column, text: text.into_owned() });
+                }
+                (Event::MappingEnd, _) => {
+                    items.extend(self.end(loose, column).map(|text| comment(&text, false)));
+                    return Ok(items);
+                }
+                (Event::Scalar(text, style, _, tag), At { line, column: at }) => {
+                    if keys.is_empty() {
+                        column = at;
+                    }
+                    items.extend(loose.drain(..).map(|loose| comment(&loose.text, false)));
                     let key = key(&text, style, tag.as_deref(), line)?;
                     let mut between = Vec::new();
                     let node = self.value(&mut between)?;
@@ -91,23 +120,33 @@ impl<'t> Reader<'t> {
                         return Err(SopsError::DuplicateKey { key, line });
                     }
                     push_pair(&mut items, key, node, between);
+                    loose.append(&mut self.outer);
                 }
-                (_, line) => return Err(SopsError::NonStringKey { line }),
+                (_, At { line, .. }) => return Err(SopsError::NonStringKey { line }),
             }
         }
+    }
+
+    /// At the end of a block: what of the comments above it is the block's. The first that stands further out, and
+    /// all below it, go to a block around.
+    fn end(&mut self, mut loose: Vec<Loose>, column: usize) -> impl Iterator<Item = String> + use<> {
+        let own = loose.iter().take_while(|loose| loose.column >= column).count();
+        self.outer = loose.split_off(own);
+        loose.into_iter().map(|loose| loose.text)
     }
 
     /// The node after a key. Comments between the two are collected in `between`.
-    fn value(&mut self, between: &mut Branch<Scalar>) -> Result<Node<Scalar>, SopsError> {
+    fn value(&mut self, between: &mut Vec<Comment<Scalar>>) -> Result<Node<Scalar>, SopsError> {
         loop {
             match self.next()? {
-                (Event::Comment(text, _), _) => between.push(comment(&text, false)),
-                (event, line) => return self.node(event, line),
+                (Event::Comment(text, _), _) => between.push(plain_comment(&text, false)),
+                (event, at) => return self.node(event, at),
             }
         }
     }
 
-    fn node(&mut self, event: Event<'t>, line: usize) -> Result<Node<Scalar>, SopsError> {
+    fn node(&mut self, event: Event<'t>, at: At) -> Result<Node<Scalar>, SopsError> {
+        let line = at.line;
         match event {
             Event::Scalar(text, style, _, tag) => scalar(text, style, tag.as_deref(), line).map(Node::Leaf),
             Event::MappingStart(_, _, tag) => {
@@ -116,43 +155,49 @@ impl<'t> Reader<'t> {
             }
             Event::SequenceStart(_, _, tag) => {
                 refuse_tag(tag.as_deref(), line)?;
-                self.list().map(Node::List)
+                self.list(at.column).map(Node::List)
             }
             Event::Alias(_) => Err(SopsError::Yaml11 { what: "an alias", line }),
-            _ => Err(SopsError::Yaml { line, column: 1 }),
+            _ => Err(SopsError::Yaml { line, column: at.column + 1 }),
         }
     }
 
-    fn list(&mut self) -> Result<Vec<Element<Scalar>>, SopsError> {
+    fn list(&mut self, column: usize) -> Result<Vec<Element<Scalar>>, SopsError> {
         let mut elements = Vec::new();
+        let mut loose: Vec<Loose> = Vec::new();
         loop {
             match self.next()? {
-                (Event::Comment(text, _), _) => {
-                    elements.push(Element::Comment(Comment {
-                        text: Scalar::Str(text.into_owned()),
-                        inline: false,
-                    }));
+                (Event::Comment(text, Placement::Right), _)
+                    if matches!(elements.last(), Some(Element::Node(_))) =>
+                {
+                    elements.push(Element::Comment(plain_comment(&text, true)));
                 }
-                (Event::SequenceEnd, _) => return Ok(elements),
-                (event, line) => elements.push(Element::Node(self.node(event, line)?)),
+                (Event::Comment(text, _), at) => {
+                    loose.push(Loose { column: at.column, text: text.into_owned() });
+                }
+                (Event::SequenceEnd, _) => {
+                    let own = self.end(loose, column);
+                    elements.extend(own.map(|text| Element::Comment(plain_comment(&text, false))));
+                    return Ok(elements);
+                }
+                (event, at) => {
+                    let above = loose.drain(..).map(|loose| plain_comment(&loose.text, false));
+                    elements.extend(above.map(Element::Comment));
+                    elements.push(Element::Node(self.node(event, at)?));
+                    loose.append(&mut self.outer);
+                }
             }
         }
     }
 }
 
 /// Comments between a key and its value belong before a scalar's key and to the head of what is nested.
-fn push_pair(items: &mut Branch<Scalar>, key: String, node: Node<Scalar>, between: Branch<Scalar>) {
+fn push_pair(items: &mut Branch<Scalar>, key: String, node: Node<Scalar>, between: Vec<Comment<Scalar>>) {
     let node = match node {
-        Node::Map(inner) => Node::Map(between.into_iter().chain(inner).collect()),
-        Node::List(inner) => {
-            let head = between.into_iter().filter_map(|item| match item {
-                Item::Comment(comment) => Some(Element::Comment(comment)),
-                Item::Pair(..) => None,
-            });
-            Node::List(head.chain(inner).collect())
-        }
+        Node::Map(inner) => Node::Map(between.into_iter().map(Item::Comment).chain(inner).collect()),
+        Node::List(inner) => Node::List(between.into_iter().map(Element::Comment).chain(inner).collect()),
         leaf @ Node::Leaf(_) => {
-            items.extend(between);
+            items.extend(between.into_iter().map(Item::Comment));
             leaf
         }
     };
@@ -160,12 +205,16 @@ fn push_pair(items: &mut Branch<Scalar>, key: String, node: Node<Scalar>, betwee
 }
 
 fn comment(text: &str, inline: bool) -> Item<Scalar> {
-    Item::Comment(Comment { text: Scalar::Str(text.to_owned()), inline })
+    Item::Comment(plain_comment(text, inline))
+}
+
+fn plain_comment(text: &str, inline: bool) -> Comment<Scalar> {
+    Comment { text: Scalar::Str(text.to_owned()), inline }
 }
 
 fn key(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<String, SopsError> {
     // sops writes the merge key of an expanded map so.
-    if tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("merge")) && text == "<<" {
+    if tag.is_some_and(|tag| tag.parts() == ("tag:yaml.org,2002:", "merge")) && text == "<<" {
         return Ok(text.to_owned());
     }
     match scalar(Cow::Borrowed(text), style, tag, line) {
@@ -188,21 +237,11 @@ fn scalar(
     if style != ScalarStyle::Plain {
         return Ok(Scalar::Str(text.into_owned()));
     }
-    resolve(&text).map_err(|unresolved| {
-        let what = match unresolved {
-            Unresolved::Time => "a date in clear",
-            Unresolved::BigInteger => "an integer beyond 64 bits",
-        };
-        SopsError::Yaml11 { what, line }
-    })
+    resolve(&text).map_err(|BigInteger| SopsError::Yaml11 { what: "an integer beyond 64 bits", line })
 }
 
 fn refuse_tag(tag: Option<&Tag>, line: usize) -> Result<(), SopsError> {
     if tag.is_some() { Err(SopsError::Yaml11 { what: "a tag", line }) } else { Ok(()) }
-}
-
-fn line_of(span: &Span) -> usize {
-    span.start.line()
 }
 
 /// The position alone: the parser's own words may quote the text, and that may be a secret.

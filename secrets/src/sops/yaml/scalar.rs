@@ -3,45 +3,41 @@
 //! They are YAML 1.2's with remnants of 1.1: `017` is fifteen, `1_000` a thousand, a date is a time; but `yes` and
 //! `on` are strings.
 
+use super::super::time;
 use super::super::tree::Scalar;
-use super::super::value::float_text;
+use super::super::value::{Kind, bool_text, float_text};
 
-/// A plain scalar that resolves to nothing we can hold.
+/// An integer that sops refuses: no 64 bits with a sign hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unresolved {
-    /// A date or a time.
-    Time,
-    /// An integer that no 64 bits hold.
-    BigInteger,
-}
+pub(super) struct BigInteger;
 
 /// Resolves the text of a plain scalar without a tag.
-pub(super) fn resolve(text: &str) -> Result<Scalar, Unresolved> {
+pub(super) fn resolve(text: &str) -> Result<Scalar, BigInteger> {
+    let typed = |kind, hashed: String| Ok(Scalar::Typed { kind, hashed, source: text.to_owned() });
+    let float = |number: f64| typed(Kind::Float, float_text(number));
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Scalar::Null),
-        "true" | "True" | "TRUE" => return Ok(Scalar::Bool(true)),
-        "false" | "False" | "FALSE" => return Ok(Scalar::Bool(false)),
-        ".nan" | ".NaN" | ".NAN" => return Ok(Scalar::Float(float_text(f64::NAN))),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
-            return Ok(Scalar::Float(float_text(f64::INFINITY)));
-        }
-        "-.inf" | "-.Inf" | "-.INF" => return Ok(Scalar::Float(float_text(f64::NEG_INFINITY))),
+        "true" | "True" | "TRUE" => return typed(Kind::Bool, bool_text(true).to_owned()),
+        "false" | "False" | "FALSE" => return typed(Kind::Bool, bool_text(false).to_owned()),
+        ".nan" | ".NaN" | ".NAN" => return float(f64::NAN),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return float(f64::NEG_INFINITY),
         _ => {}
     }
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return Ok(Scalar::Str(text.to_owned()));
     }
-    if is_timestamp(text) {
-        return Err(Unresolved::Time);
+    if let Some(time) = time::from_yaml(text) {
+        return typed(Kind::Time, time);
     }
     let digits: String = text.chars().filter(|letter| *letter != '_').collect();
     match integer(&digits) {
-        Some(Ok(number)) => return Ok(Scalar::Int(number.to_string())),
-        Some(Err(())) if is_hex_or_small(&digits) => return Err(Unresolved::BigInteger),
+        Some(Ok(number)) => return typed(Kind::Int, number.to_string()),
+        Some(Err(())) if is_hex_or_small(&digits) => return Err(BigInteger),
         Some(Err(())) | None => {}
     }
     match digits.parse::<f64>() {
-        Ok(number) if is_float(&digits) => Ok(Scalar::Float(float_text(number))),
+        Ok(number) if is_float(&digits) => float(number),
         _ => Ok(Scalar::Str(text.to_owned())),
     }
 }
@@ -97,37 +93,16 @@ fn is_float(text: &str) -> bool {
     mantissa_fits && exponent.is_none_or(|digits| !digits.is_empty() && all_digits(digits))
 }
 
-/// The four layouts of go-yaml: `2006-1-2`, and the same with `T`, `t` or a blank, `15:4:5`, fraction and zone.
-pub(super) fn is_timestamp(text: &str) -> bool {
-    let digits = |part: &str, low: usize, high: usize| {
-        (low..=high).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let (date, time) = match text.find(['T', 't', ' ']) {
-        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
-        None => (text, None),
-    };
-    let parts: Vec<&str> = date.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return false };
-    if !(digits(year, 4, 4) && digits(month, 1, 2) && digits(day, 1, 2)) {
-        return false;
-    }
-    let Some(time) = time else { return true };
-    let parts: Vec<&str> = time.splitn(3, ':').collect();
-    let [hour, minute, rest] = parts.as_slice() else { return false };
-    let second =
-        rest.find(|letter: char| !letter.is_ascii_digit()).map_or(*rest, |end| rest.get(..end).unwrap_or(""));
-    digits(hour, 1, 2) && digits(minute, 1, 2) && digits(second, 1, 2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn plain_scalars_resolve_as_in_go_yaml() {
-        let int = |text: &str| Ok(Scalar::Int(text.to_owned()));
-        let float = |text: &str| Ok(Scalar::Float(text.to_owned()));
-        let string = |text: &str| Ok(Scalar::Str(text.to_owned()));
+        let typed = |kind, text: &str| Ok((kind, text.to_owned()));
+        let int = |text| typed(Some(Kind::Int), text);
+        let float = |text| typed(Some(Kind::Float), text);
+        let string = |text| typed(None, text);
         for (text, expected) in [
             ("0x1F", int("31")),
             ("017", int("15")),
@@ -148,19 +123,21 @@ mod tests {
             ("on", string("on")),
             ("1.2.3", string("1.2.3")),
             ("3.13.2", string("3.13.2")),
-            ("TRUE", Ok(Scalar::Bool(true))),
-            ("~", Ok(Scalar::Null)),
+            ("TRUE", typed(Some(Kind::Bool), "True")),
+            ("~", string("")),
             ("9223372036854775807", int("9223372036854775807")),
-            ("9223372036854775808", Err(Unresolved::BigInteger)),
-            ("0xFFFFFFFFFFFFFFFF", Err(Unresolved::BigInteger)),
-            ("2024-01-02", Err(Unresolved::Time)),
-            ("2024-1-2 3:4:5", Err(Unresolved::Time)),
-            ("2024-01-02T03:04:05.5Z", Err(Unresolved::Time)),
+            ("9223372036854775808", Err(BigInteger)),
+            ("0xFFFFFFFFFFFFFFFF", Err(BigInteger)),
+            ("2024-01-02", typed(Some(Kind::Time), "2024-01-02T00:00:00Z")),
             ("2024-01", string("2024-01")),
             ("2024-01-02x", string("2024-01-02x")),
         ] {
-            assert_eq!(resolve(text), expected, "{text}");
+            let found = resolve(text).map(|scalar| match scalar {
+                Scalar::Typed { kind, hashed, .. } => (Some(kind), hashed),
+                other => (None, other.weak_text().to_owned()),
+            });
+            assert_eq!(found, expected, "{text}");
         }
-        assert!(matches!(resolve("18446744073709551616000"), Ok(Scalar::Float(_))));
+        assert!(matches!(resolve("18446744073709551616000"), Ok(Scalar::Typed { kind: Kind::Float, .. })));
     }
 }

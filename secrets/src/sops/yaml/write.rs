@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::metadata::Metadata;
-use super::super::tree::{Branch, Element, Item, Node, Scalar};
+use super::super::tree::{Branch, Comment, Element, Item, Node, Scalar};
 use super::scalar::resolve;
 
 /// Indentation of nested blocks. Source: sops, stores/yaml/store.go, `IndentDefault`.
@@ -17,25 +17,35 @@ pub(crate) fn write(document: &Branch<Scalar>, metadata: &Metadata) -> String {
     out
 }
 
+/// Where blocks inside one at `depth` begin: the next multiple, also from within a list, whose maps are two further in.
+/// Source: go-yaml v3, `emitterc.go`, `yaml_emitter_increase_indent_compact`.
+fn inside(depth: usize) -> usize {
+    (depth + INDENT) / INDENT * INDENT
+}
+
 fn write_map(out: &mut String, items: &Branch<Scalar>, depth: usize) {
     for item in items {
         match item {
-            Item::Comment(comment) => {
-                let text = comment.text.as_str().unwrap_or_default();
-                if comment.inline && out.ends_with('\n') {
-                    out.pop();
-                    push_line(out, 0, &format!(" #{text}"));
-                } else {
-                    push_line(out, depth, &format!("#{text}"));
-                }
-            }
+            Item::Comment(comment) => write_comment(out, comment, depth),
             Item::Pair(key, node) => {
                 push_indent(out, depth);
-                out.push_str(&quoted(key));
+                // A merge key that sops expanded: what it merged stands below it.
+                let is_merge = key == "<<" && matches!(node, Node::Map(_));
+                out.push_str(&if is_merge { "!!merge <<".to_owned() } else { quoted(key) });
                 out.push(':');
                 write_value(out, node, depth);
             }
         }
+    }
+}
+
+fn write_comment(out: &mut String, comment: &Comment<Scalar>, depth: usize) {
+    let text = comment.text.as_str().unwrap_or_default();
+    if comment.inline && out.ends_with('\n') {
+        out.pop();
+        push_line(out, 0, &format!(" #{text}"));
+    } else {
+        push_line(out, depth, &format!("#{text}"));
     }
 }
 
@@ -51,28 +61,31 @@ fn write_value(out: &mut String, node: &Node<Scalar>, depth: usize) {
         Node::List(elements) if elements.is_empty() => out.push_str(" []\n"),
         Node::Map(items) => {
             out.push('\n');
-            write_map(out, items, depth + INDENT);
+            write_map(out, items, inside(depth));
         }
         Node::List(elements) => {
             out.push('\n');
-            for element in elements {
-                write_element(out, element, depth + INDENT);
-            }
+            write_list(out, elements, inside(depth));
         }
     }
 }
 
-fn write_element(out: &mut String, element: &Element<Scalar>, depth: usize) {
-    match element {
-        Element::Comment(comment) => {
-            push_line(out, depth, &format!("#{}", comment.text.as_str().unwrap_or_default()));
-        }
-        Element::Node(Node::Leaf(scalar)) => push_line(out, depth, &format!("- {}", scalar_text(scalar))),
-        Element::Node(node) => {
-            let mut block = String::new();
-            write_value(&mut block, node, depth + 2 - INDENT);
-            let block = block.trim_start_matches('\n');
-            push_line(out, depth, &format!("- {}", block.trim()));
+fn write_list(out: &mut String, elements: &[Element<Scalar>], depth: usize) {
+    for element in elements {
+        match element {
+            Element::Comment(comment) => write_comment(out, comment, depth),
+            Element::Node(Node::Leaf(scalar)) => push_line(out, depth, &format!("- {}", scalar_text(scalar))),
+            Element::Node(node) => {
+                let mut block = String::new();
+                match node {
+                    Node::Map(items) if !items.is_empty() => write_map(&mut block, items, depth + 2),
+                    Node::List(inner) if !inner.is_empty() => write_list(&mut block, inner, depth + 2),
+                    empty => block.push_str(if matches!(empty, Node::Map(_)) { "{}\n" } else { "[]\n" }),
+                }
+                push_indent(out, depth);
+                out.push_str("- ");
+                out.push_str(block.trim_start_matches(' '));
+            }
         }
     }
 }
@@ -121,7 +134,7 @@ fn scalar_text(scalar: &Scalar) -> String {
     match scalar {
         Scalar::Str(text) => quoted(text),
         Scalar::Null => "null".to_owned(),
-        other => other.weak_text().to_owned(),
+        Scalar::Typed { source, .. } => source.clone(),
     }
 }
 
@@ -160,32 +173,52 @@ fn is_plain(text: &str) -> bool {
     !starts_badly && !text.ends_with([' ', ':']) && !text.contains(": ") && !text.contains(" #")
 }
 
+/// What go-yaml takes for unprintable: controls, the byte order mark, and all beyond 16 bits. Source: go-yaml v3,
+/// `yamlprivateh.go`, `is_printable`; line and paragraph separators are breaks to it.
 fn needs_escape(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+    !matches!(letter, ' '..='~' | '\u{a0}'..='\u{fffd}')
+        || matches!(letter, '\u{feff}' | '\u{2028}' | '\u{2029}')
 }
 
 fn double_quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\0' => out.push_str("\\0"),
-            _ if needs_escape(letter) => {
-                let code = u32::from(letter);
-                // Writing to a String does not fail.
-                let _ =
-                    if code < 0x100 { write!(out, "\\x{code:02X}") } else { write!(out, "\\u{code:04X}") };
-            }
-            _ => out.push(letter),
+        if let Some((_, short)) = SHORT_ESCAPES.iter().find(|(escaped, _)| *escaped == letter) {
+            out.push('\\');
+            out.push(*short);
+        } else if needs_escape(letter) {
+            let code = u32::from(letter);
+            // Writing to a String does not fail.
+            let _ = match code {
+                0..=0xff => write!(out, "\\x{code:02X}"),
+                0x100..=0xffff => write!(out, "\\u{code:04X}"),
+                _ => write!(out, "\\U{code:08X}"),
+            };
+        } else {
+            out.push(letter);
         }
     }
     out.push('"');
     out
 }
+
+/// Characters with an escape of one letter. Source: YAML 1.2.2, section 5.7.
+const SHORT_ESCAPES: [(char, char); 14] = [
+    ('"', '"'),
+    ('\\', '\\'),
+    ('\0', '0'),
+    ('\u{7}', 'a'),
+    ('\u{8}', 'b'),
+    ('\t', 't'),
+    ('\n', 'n'),
+    ('\u{b}', 'v'),
+    ('\u{c}', 'f'),
+    ('\r', 'r'),
+    ('\u{1b}', 'e'),
+    ('\u{85}', 'N'),
+    ('\u{2028}', 'L'),
+    ('\u{2029}', 'P'),
+];
 
 #[cfg(test)]
 mod tests {
@@ -209,6 +242,8 @@ mod tests {
             ("a\tb", "\"a\\tb\""),
             ("é\u{1}", "\"é\\x01\""),
             ("2024-01-02", "\"2024-01-02\""),
+            ("😀\u{1b}", "\"\\U0001F600\\e\""),
+            ("back\\slash", "back\\slash"),
         ] {
             assert_eq!(quoted(text), expected, "{text:?}");
         }
