@@ -21,7 +21,7 @@ impl Sealed {
         Self(
             stay.map(|action| SealedRecord {
                 file: action.path.clone(),
-                keys: action.entries.iter().map(|(entry, _)| entry.name.clone()).collect(),
+                keys: planned_names(action),
                 recipients: action.recipients.clone(),
             })
             .collect(),
@@ -104,4 +104,10 @@ fn cert_record(cert: &CertPlan, facts: &CertFacts) -> CertRecord {
         owner: cert.kind.map(|kind| kind.owner.to_owned()).filter(|owner| !owner.is_empty()),
         public_key: facts.public_key.sha256(),
     }
+}
+
+/// What a file holds by plan. An entry that somebody added is theirs: it is an orphan, and no business of the record.
+fn planned_names(action: &SealAction) -> Vec<String> {
+    let names = action.entries.iter().map(|(entry, _)| entry.name.clone());
+    names.filter(|name| !action.unplanned.contains(name)).collect()
 }
