@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use quorate_pki::error::{IssueError, StateFault};
+use quorate_pki::error::{IssueError, KeyError, StateFault};
 use quorate_pki::judge::Misjudged;
 
 /// A command that could not do its work. Exit code 2.
@@ -146,6 +146,9 @@ impl Error {
             | Self::Sealed { hint, .. }
             | Self::Rules { hint, .. }
             | Self::Request { hint, .. } => Some(hint.clone()),
+            Self::Issue(IssueError::Key { cause, .. }) if *cause != KeyError::Generate => Some(
+                "somebody changed the sealed file that holds it: bring that back from git. Nothing was written".to_owned(),
+            ),
             Self::Issue(_) | Self::Misjudged(_) => {
                 Some("nothing was written; this is a fault of quorate's, please report it".to_owned())
             }

@@ -10,6 +10,10 @@ pub enum KeyError {
     Generate,
     /// No key of a supported type, or halves that do not belong together.
     Parse,
+    /// It is a key, and not the one of its certificate.
+    Foreign,
+    /// It is not where it was recorded to be.
+    Missing,
     /// No PEM, or PEM with another label than `PRIVATE KEY`.
     Pem,
 }
@@ -19,6 +23,8 @@ impl fmt::Display for KeyError {
         f.write_str(match self {
             Self::Generate => "the operating system gave no random numbers",
             Self::Parse => "it is no PKCS#8 key of a supported type (P-256, P-384, Ed25519)",
+            Self::Foreign => "it is not the key of the certificate",
+            Self::Missing => "it is not in its sealed file",
             Self::Pem => "it is no PEM block labelled `PRIVATE KEY`",
         })
     }
@@ -100,7 +106,7 @@ impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key { id, cause } => {
-                write!(f, "could not issue `{id}`: its key or its issuer's is unusable: {cause}")
+                write!(f, "could not issue `{id}`: the sealed private key it needs cannot be used: {cause}")
             }
             Self::Name { id, name } => {
                 write!(
