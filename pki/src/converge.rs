@@ -181,7 +181,7 @@ impl Context<'_> {
                 return self.key_is_gone(cert);
             }
             // A key that is there already counts only for a certificate that we know of.
-            return Ok(self.make(cert, sealed_key.filter(|_| known), replaced, known));
+            return Ok(make(cert, sealed_key.filter(|_| known), replaced, known));
         };
         if sealed_key.is_none() {
             return self.key_is_gone(cert);
@@ -211,23 +211,6 @@ impl Context<'_> {
             (true, false) => (Change::Keep, Vec::new()),
         };
         Ok(CertAction { id: cert.id.clone(), change, reasons, key: KeySource::Same })
-    }
-
-    /// A certificate whose file does not exist: with its key where that one does, else with a new one.
-    fn make(
-        &self,
-        cert: &CertPlan,
-        sealed_key: Option<Entry>,
-        replaced: Option<String>,
-        known: bool,
-    ) -> CertAction {
-        let (reason, key) = match (replaced, sealed_key) {
-            (Some(machine), _) => (Reason::HostKeyChanged { machine }, KeySource::New),
-            (None, Some(entry)) => (Reason::FileMissing, KeySource::Sealed(entry)),
-            (None, None) if known => (Reason::FileMissing, KeySource::New),
-            (None, None) => (Reason::New, KeySource::New),
-        };
-        CertAction { id: cert.id.clone(), change: Change::Issue, reasons: vec![reason], key }
     }
 
     /// A certificate without its key. A leaf gets a new one; an authority cannot, without everything below it.
@@ -277,6 +260,17 @@ impl Context<'_> {
         let moved = Reason::Moved { machine: name.clone(), from: list(then), to: list(now) };
         std::iter::once(moved).chain(reasons.into_iter().filter(|reason| !explained(reason))).collect()
     }
+}
+
+/// A certificate whose file does not exist: with its key where that one does, else with a new one.
+fn make(cert: &CertPlan, sealed_key: Option<Entry>, replaced: Option<String>, known: bool) -> CertAction {
+    let (reason, key) = match (replaced, sealed_key) {
+        (Some(machine), _) => (Reason::HostKeyChanged { machine }, KeySource::New),
+        (None, Some(entry)) => (Reason::FileMissing, KeySource::Sealed(entry)),
+        (None, None) if known => (Reason::FileMissing, KeySource::New),
+        (None, None) => (Reason::New, KeySource::New),
+    };
+    CertAction { id: cert.id.clone(), change: Change::Issue, reasons: vec![reason], key }
 }
 
 fn authority_differs(cert: &CertPlan, reasons: &[Reason]) -> StateFault {

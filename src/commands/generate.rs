@@ -65,6 +65,9 @@ fn dry_run(args: &Gen, cluster: &Cluster, now: OffsetDateTime) -> Result<Outcome
     }
     let job = Job::prepare(args, cluster, now)?;
     show::show(&job.decision, job.rules.as_ref(), args.json);
+    if job.is_nothing() {
+        say_nothing(args);
+    }
     let something = left.is_some() || !job.is_nothing();
     Ok(if something { Outcome::Findings } else { Outcome::Clean })
 }
@@ -89,8 +92,7 @@ fn locked(
     let mut job = Job::prepare(args, cluster, now)?;
     show::show(&job.decision, job.rules.as_ref(), args.json);
     if job.is_nothing() {
-        let inventory = args.inventory.file.display();
-        report::note(&format!("nothing to do: {} is what {inventory} asks for", args.certs.display()));
+        say_nothing(args);
         return Ok(Outcome::Clean);
     }
     let (changes, judged) = job.make(now)?;
@@ -104,6 +106,11 @@ fn locked(
     }
     job.say_done(&judged, started.elapsed().saturating_sub(taken.durable), taken.durable);
     Ok(Outcome::Clean)
+}
+
+fn say_nothing(args: &Gen) {
+    let inventory = args.inventory.file.display();
+    report::note(&format!("nothing to do: {} is what {inventory} asks for", args.certs.display()));
 }
 
 fn say_new_identity(identity: &NewIdentity) {
