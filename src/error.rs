@@ -5,9 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use quorate_pki::error::IssueError;
+use quorate_pki::error::{IssueError, KeyError, StateFault};
 use quorate_pki::judge::Misjudged;
-use quorate_pki::state::StateFault;
 
 /// A command that could not do its work. Exit code 2.
 #[derive(Debug)]
@@ -147,6 +146,9 @@ impl Error {
             | Self::Sealed { hint, .. }
             | Self::Rules { hint, .. }
             | Self::Request { hint, .. } => Some(hint.clone()),
+            Self::Issue(IssueError::Key { cause, .. }) if *cause != KeyError::Generate => Some(
+                "somebody changed the sealed file that holds it: bring that back from git. Nothing was written".to_owned(),
+            ),
             Self::Issue(_) | Self::Misjudged(_) => {
                 Some("nothing was written; this is a fault of quorate's, please report it".to_owned())
             }
@@ -190,7 +192,7 @@ impl fmt::Display for Error {
                 f,
                 "`{folder}` is not as it was left: {count}",
                 folder = folder.display(),
-                count = crate::report::count(faults.len(), "file"),
+                count = crate::words::count(faults.len(), "file"),
             ),
             Self::Locked { folder } => {
                 write!(f, "another `pki gen` is at work in `{folder}`", folder = folder.display())
@@ -212,8 +214,8 @@ impl fmt::Display for Error {
             Self::NoIdentity { files, recipients, looked } => write!(
                 f,
                 "could not open {files}: no identity here is among its readers {recipients} (looked in {looked})",
-                files = crate::report::list(files, 3),
-                recipients = crate::report::list(recipients, 3),
+                files = crate::words::list(files, 3),
+                recipients = crate::words::list(recipients, 3),
                 looked = looked.join(", "),
             ),
             Self::Sealed { file, cause, .. } => write!(f, "`{file}`: {cause}"),

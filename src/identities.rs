@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::error::Error;
+use crate::store::commit::sync_parent;
 
 /// The environment, so far as it says where identities are.
 #[derive(Debug, Clone, Default)]
@@ -116,7 +117,7 @@ impl Identities {
     fn text(&mut self, place: &str, text: &Secret, own: bool) {
         match Identity::parse_all(text) {
             Ok(identities) => {
-                self.looked.push(format!("{place} ({})", crate::report::count(identities.len(), "identity")));
+                self.looked.push(format!("{place} ({})", crate::words::count(identities.len(), "identity")));
                 if own {
                     self.own.extend(identities.iter().map(|identity| identity.recipient().clone()));
                 }
@@ -224,6 +225,8 @@ impl NewIdentity {
             file.write_all(b"\n")?;
             file.sync_all()
         };
-        write(&mut file).map_err(Error::io("write", &self.path))
+        write(&mut file).map_err(Error::io("write", &self.path))?;
+        // What is sealed to it must not outlive it: the folders that were made for it are durable as well.
+        self.path.ancestors().take(4).filter(|path| path.parent().is_some()).try_for_each(sync_parent)
     }
 }

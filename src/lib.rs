@@ -14,6 +14,7 @@ pub mod report;
 pub mod rules;
 pub mod store;
 pub mod vault;
+pub mod words;
 
 use std::process::ExitCode;
 

@@ -147,28 +147,6 @@ pub fn table(rows: &[Vec<String>]) {
     data(&text);
 }
 
-/// `1 file`, `3 files`, `2 identities`.
-pub fn count(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) => format!("{number} {noun}s"),
-    }
-}
-
-/// Names in backticks, joined; those beyond `most` counted.
-pub fn list(names: &[String], most: usize) -> String {
-    let shown: Vec<String> = names.iter().take(most).map(|name| format!("`{name}`")).collect();
-    let rest = names.len().saturating_sub(most);
-    if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
-}
-
-/// A duration as people say it: `31 ms`, `2.4 s`.
-pub fn duration(time: Duration) -> String {
-    let milliseconds = time.as_millis();
-    if milliseconds < 1000 { format!("{milliseconds} ms") } else { format!("{:.1} s", time.as_secs_f64()) }
-}
-
 /// A bar on stderr, for what takes longer than a second; before that, and off a terminal, nothing.
 pub struct Progress {
     bar: ProgressBar,

@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use quorate_pki::cluster::{Cluster, Machine};
-use quorate_pki::kinds::SHARED;
-use quorate_pki::plan::{Audience, Format, HOST, Plan};
+use quorate_pki::kinds::{HOST, SHARED};
+use quorate_pki::plan::{Audience, Format, Plan};
 use quorate_pki::readers::Readers;
 use quorate_secrets::rules::{Rule, edit_rules};
 

@@ -7,10 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use quorate_pki::error::StateFault;
+use quorate_pki::layout::{MANIFEST, host_file, planned_files};
 use quorate_pki::manifest::Manifest;
-use quorate_pki::outcome::planned_files;
-use quorate_pki::plan::{Format, HOST, Plan};
-use quorate_pki::state::{MANIFEST, SealedFacts, State, StateFault};
+use quorate_pki::plan::{Format, Plan};
+use quorate_pki::state::{SealedFacts, State};
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::sops::SealedFile;
 use rayon::prelude::*;
@@ -98,7 +99,7 @@ impl Store {
 fn recorded(manifest: &Manifest) -> BTreeSet<String> {
     let certs = manifest.certificates.iter().map(|record| record.file.clone());
     let sealed = manifest.sealed.iter().map(|record| record.file.clone());
-    let hosts = manifest.machines.keys().map(|machine| format!("{machine}/{HOST}.pub"));
+    let hosts = manifest.machines.keys().map(|machine| host_file(machine));
     let all = certs.chain(sealed).chain(hosts).chain(manifest.orphans.iter().cloned());
     // A manifest that was tampered with must not lead us out of the folder.
     all.filter(|path| {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_pki::converge::Entry;
+use quorate_pki::entries::Entry;
 use quorate_pki::judge::Judged;
 use quorate_pki::plan::{Content, EntryPlan, Format};
 use quorate_pki::sealing::{SealAction, SealChange, Source};

@@ -7,6 +7,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use project::{Project, Run, changed, machines};
+use quorate_secrets::identity::Identity;
+use quorate_secrets::sops::SealedFile;
 
 /// Runs `pki gen`, which must fail and leave every file as it was, and gives what it said.
 #[track_caller]
@@ -149,10 +151,30 @@ fn a_value_that_was_exchanged_is_found_when_the_file_is_opened() {
 }
 
 #[test]
+fn a_sealed_key_that_is_not_its_certificates_is_found_before_anything_is_written() {
+    let project = small();
+    let identity = project.read("home/.config/sops/age/keys.txt");
+    let identities = Identity::parse_all(&identity.into()).unwrap();
+    let file = SealedFile::parse(&project.read("certs/cp1/keys.yaml")).unwrap();
+    let readers: Vec<_> = file.recipients().map(|recipient| recipient.parse().unwrap()).collect();
+    let opened = file.open(&identities).unwrap();
+    let mut entries = opened.entries().unwrap();
+    let other = opened.get("scheduler").unwrap();
+    for (name, secret) in &mut entries {
+        if *name == "controller-manager" {
+            *secret = other;
+        }
+    }
+    project.write("certs/cp1/keys.yaml", opened.reseal(&entries, &readers, "2026-11-21T00:00:00Z").unwrap());
+    // All is due, so a key of every kind is needed for the judge.
+    snapshot!(refused(&project, &["gen", "--at", "2028-01-01T00:00:00Z"]));
+}
+
+#[test]
 fn what_nobody_here_can_open_is_not_overwritten() {
     let project = small();
     fs::remove_file(project.identity_file()).unwrap();
-    let (secret, _) = quorate_secrets::identity::Identity::generate();
+    let (secret, _) = Identity::generate();
     project.write("home/.config/sops/age/keys.txt", secret.expose_bytes());
     project.write("machines.nix", machines(5, ""));
     snapshot!(refused(&project, &["gen"]));

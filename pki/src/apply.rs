@@ -11,11 +11,13 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::authority::Authority;
 use crate::cluster::{Cluster, KeyType};
-use crate::converge::{CertAction, Change, Entry, KeySource};
+use crate::converge::{CertAction, Change, KeySource};
+use crate::entries::{Entry, key_entry};
 use crate::error::{IssueError, KeyError};
 use crate::facts::CertFacts;
 use crate::issue::{Signer, issue, issue_self_signed};
 use crate::key::PrivateKey;
+use crate::kinds::{KINDS, Kind};
 use crate::plan::{CertId, CertPlan, Content, Holder, Plan};
 use crate::sealing::{SealAction, SealChange, Source};
 use crate::state::State;
@@ -33,8 +35,23 @@ pub struct Issued {
     pub shared: BTreeMap<&'static str, SecretString>,
 }
 
-/// The sealed files that must be opened before the actions can be carried out: issuers that sign, and whatever is
-/// sealed again. Empty when everything is new or nothing is to do.
+/// Of every kind the first certificate, unless this run makes a key of that kind anyway: its key is opened too, so
+/// that the judge can have every kind shake hands. Nobody when nothing is made.
+fn witnesses<'a>(plan: &'a Plan, certs: &[CertAction]) -> BTreeSet<&'a CertId> {
+    if certs.iter().all(|action| action.change == Change::Keep) {
+        return BTreeSet::new();
+    }
+    let of = |kind: &Kind| {
+        let mut own =
+            plan.certs.iter().zip(certs).filter(|(cert, _)| cert.kind.is_some_and(|is| is.name == kind.name));
+        let first = own.clone().next()?;
+        own.all(|(_, action)| action.key != KeySource::New).then_some(&first.0.id)
+    };
+    KINDS.iter().filter_map(of).collect()
+}
+
+/// The sealed files that must be opened before the actions can be carried out: issuers that sign, whatever is sealed
+/// again, and a key of every kind for the judge. Empty when everything is new or nothing is to do.
 pub fn files_to_open(
     plan: &Plan,
     state: &State,
@@ -56,6 +73,8 @@ pub fn files_to_open(
             files.insert(entry.file.clone());
         }
     }
+    let witnesses = witnesses(plan, certs).into_iter();
+    files.extend(witnesses.filter_map(|id| key_entry(plan, state, id)).map(|entry| entry.file));
     for action in sealed {
         if matches!(action.change, SealChange::Update | SealChange::Rekey) {
             files.insert(action.path.clone());
@@ -68,15 +87,6 @@ pub fn files_to_open(
         }
     }
     files
-}
-
-/// Where the key of a certificate is sealed today.
-pub fn key_entry(plan: &Plan, state: &State, id: &CertId) -> Option<Entry> {
-    let mut homes = plan.sealed.iter().filter_map(|sealed| {
-        let entry = sealed.entries.iter().find(|entry| entry.content == Content::Key(id.clone()));
-        entry.map(|entry| Entry { file: sealed.path.clone(), name: entry.name.clone() })
-    });
-    crate::sealing::locate(plan, state, &homes.next()?)
 }
 
 /// Carries the actions out. `open` gives an entry of a sealed file that [`files_to_open`] named.
@@ -92,7 +102,8 @@ pub fn apply(
     open: &(dyn Fn(&Entry) -> Option<SecretString> + Sync),
     now: OffsetDateTime,
 ) -> Result<Issued, IssueError> {
-    let run = Run { plan, state, open, key_type: cluster.policy().key_type, now };
+    let witnesses = witnesses(plan, actions);
+    let run = Run { plan, state, open, key_type: cluster.policy().key_type, now, witnesses };
     let mut issued = Issued {
         certs: BTreeMap::new(),
         made: BTreeSet::new(),
@@ -142,14 +153,19 @@ struct Run<'a> {
     open: &'a (dyn Fn(&Entry) -> Option<SecretString> + Sync),
     key_type: KeyType,
     now: OffsetDateTime,
+    witnesses: BTreeSet<&'a CertId>,
 }
 
 impl Run<'_> {
     fn opened(&self, id: &CertId) -> Result<PrivateKey, IssueError> {
         let unusable = |cause| IssueError::Key { id: id.to_string(), cause };
-        let entry = key_entry(self.plan, self.state, id).ok_or_else(|| unusable(KeyError::Parse))?;
-        let text = (self.open)(&entry).ok_or_else(|| unusable(KeyError::Parse))?;
-        PrivateKey::from_pem(&text).map_err(unusable)
+        let entry = key_entry(self.plan, self.state, id).ok_or_else(|| unusable(KeyError::Missing))?;
+        let text = (self.open)(&entry).ok_or_else(|| unusable(KeyError::Missing))?;
+        let key = PrivateKey::from_pem(&text).map_err(unusable)?;
+        match self.state.cert(id) {
+            Some(facts) if facts.public_key != *key.public() => Err(unusable(KeyError::Foreign)),
+            _ => Ok(key),
+        }
     }
 
     fn new_key(&self, id: &CertId) -> Result<PrivateKey, IssueError> {
@@ -191,25 +207,24 @@ impl Run<'_> {
         action: &CertAction,
         signers: &BTreeMap<Authority, Signer>,
     ) -> Result<(CertFacts, Option<PrivateKey>), IssueError> {
+        let witness = || self.witnesses.contains(&cert.id).then(|| self.opened(&cert.id)).transpose();
         if action.change == Change::Keep {
-            return Ok((self.kept(&cert.id)?, None));
+            return Ok((self.kept(&cert.id)?, witness()?));
         }
         let issuer = cert.issuer.unwrap_or(Authority::Root);
         let signer = signer(cert, signers, issuer)?;
-        match &action.key {
-            KeySource::Same => {
-                let public = self.kept(&cert.id)?.public_key;
-                Ok((issue(cert, &public, signer, self.now)?, None))
-            }
+        let (public, key) = match &action.key {
+            KeySource::Same => (self.kept(&cert.id)?.public_key, witness()?),
             KeySource::Sealed(_) => {
                 let key = self.opened(&cert.id)?;
-                Ok((issue(cert, key.public(), signer, self.now)?, None))
+                (key.public().clone(), Some(key))
             }
             KeySource::New => {
                 let key = self.new_key(&cert.id)?;
-                Ok((issue(cert, key.public(), signer, self.now)?, Some(key)))
+                (key.public().clone(), Some(key))
             }
-        }
+        };
+        Ok((issue(cert, &public, signer, self.now)?, key))
     }
 }
 

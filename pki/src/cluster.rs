@@ -11,7 +11,6 @@ mod rules;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod typo;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};

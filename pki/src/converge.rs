@@ -8,13 +8,14 @@ use time::OffsetDateTime;
 
 use crate::cluster::Cluster;
 use crate::drift::{Reason, compare, days_left};
+use crate::entries::{Entry, locate};
+use crate::error::StateFault;
 use crate::facts::CertFacts;
 use crate::manifest::Manifest;
 use crate::plan::{CertId, CertPlan, Content, Holder, Plan};
 use crate::readers::Readers;
 use crate::san::San;
-use crate::sealing::locate;
-use crate::state::{State, StateFault};
+use crate::state::State;
 
 /// What happens to a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +51,6 @@ pub enum KeySource {
     Sealed(Entry),
     /// A new one.
     New,
-}
-
-/// One secret in one sealed file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// The sealed file.
-    pub file: String,
-    /// The name in it.
-    pub name: String,
 }
 
 /// What happens to one certificate, and why.
@@ -288,7 +280,7 @@ pub fn foundations(cluster: &Cluster, manifest: Option<&Manifest>) -> Vec<StateF
     let mut differ = |attribute: &str, found: &str, expected: String| {
         if found != expected {
             faults.push(StateFault {
-                file: crate::state::MANIFEST.to_owned(),
+                file: crate::layout::MANIFEST.to_owned(),
                 message: format!(
                     "these certificates were made for `cluster.{attribute} = \"{found}\"`, the inventory says \"{expected}\""
                 ),

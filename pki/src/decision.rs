@@ -6,14 +6,13 @@ use time::OffsetDateTime;
 
 use crate::cluster::Cluster;
 use crate::converge::{CertAction, Change, certificates, foundations};
-use crate::outcome::{Sealed, bundle_file, manifest_of};
-use crate::plan::{CertId, HOST, Holder, Plan};
+use crate::error::StateFault;
+use crate::layout::{MANIFEST, SERVICE_ACCOUNT_PUBLIC, bundle_file, host_file, planned_files};
+use crate::plan::{CertId, Holder, Plan};
 use crate::readers::Readers;
+use crate::records::{Sealed, manifest_of};
 use crate::sealing::{SealAction, SealChange, sealed_files};
-use crate::state::{MANIFEST, State, StateFault};
-
-/// The public half of the service-account pair; may hold several keys while one follows another.
-pub const SERVICE_ACCOUNT_PUBLIC: &str = "service-account.pub";
+use crate::state::State;
 
 /// What happens to a public file that no certificate's action explains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +152,7 @@ fn public_files(plan: &Plan, state: &State, readers: &Readers, certs: &[CertActi
         }
     }
     for (machine, host) in &readers.hosts {
-        expect(format!("{machine}/{HOST}.pub"), &format!("{}\n", host.ssh));
+        expect(host_file(machine), &format!("{}\n", host.ssh));
     }
     if !state.files.contains_key(SERVICE_ACCOUNT_PUBLIC) {
         let reason = if state.manifest.is_some() { "it is missing" } else { "new" };
@@ -174,7 +173,7 @@ fn public_files(plan: &Plan, state: &State, readers: &Readers, certs: &[CertActi
 /// Files that the manifest records, that exist, and that nothing plans.
 fn orphan_files(plan: &Plan, state: &State, sealed: &[SealAction]) -> Vec<String> {
     let Some(manifest) = &state.manifest else { return Vec::new() };
-    let planned: BTreeSet<String> = crate::outcome::planned_files(plan);
+    let planned: BTreeSet<String> = planned_files(plan);
     let going: BTreeSet<&str> = sealed
         .iter()
         .filter(|action| action.change == SealChange::Remove)
@@ -182,7 +181,7 @@ fn orphan_files(plan: &Plan, state: &State, sealed: &[SealAction]) -> Vec<String
         .collect();
     let certs = manifest.certificates.iter().map(|record| record.file.clone());
     let secrets = manifest.sealed.iter().map(|record| record.file.clone());
-    let hosts = manifest.machines.keys().map(|machine| format!("{machine}/{HOST}.pub"));
+    let hosts = manifest.machines.keys().map(|machine| host_file(machine));
     let recorded: BTreeSet<String> =
         certs.chain(secrets).chain(hosts).chain(manifest.orphans.iter().cloned()).collect();
     recorded

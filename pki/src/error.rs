@@ -10,6 +10,10 @@ pub enum KeyError {
     Generate,
     /// No key of a supported type, or halves that do not belong together.
     Parse,
+    /// It is a key, and not the one of its certificate.
+    Foreign,
+    /// It is not where it was recorded to be.
+    Missing,
     /// No PEM, or PEM with another label than `PRIVATE KEY`.
     Pem,
 }
@@ -19,6 +23,8 @@ impl fmt::Display for KeyError {
         f.write_str(match self {
             Self::Generate => "the operating system gave no random numbers",
             Self::Parse => "it is no PKCS#8 key of a supported type (P-256, P-384, Ed25519)",
+            Self::Foreign => "it is not the key of the certificate",
+            Self::Missing => "it is not in its sealed file",
             Self::Pem => "it is no PEM block labelled `PRIVATE KEY`",
         })
     }
@@ -100,7 +106,7 @@ impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key { id, cause } => {
-                write!(f, "could not issue `{id}`: its key or its issuer's is unusable: {cause}")
+                write!(f, "could not issue `{id}`: the sealed private key it needs cannot be used: {cause}")
             }
             Self::Name { id, name } => {
                 write!(
@@ -122,3 +128,36 @@ impl fmt::Display for IssueError {
 }
 
 impl std::error::Error for IssueError {}
+
+/// A file in `certs/` that cannot be read or believed. Nothing is planned over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateFault {
+    /// The file, relative to `certs/`.
+    pub file: String,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl StateFault {
+    /// A file that was ours and is damaged: git has it whole. What can be made again may be removed instead.
+    pub fn damaged(file: &str, message: impl Into<String>) -> Self {
+        let authority = file.starts_with("ca/");
+        let instead = match file.rsplit_once('.').map_or("", |(_, ending)| ending) {
+            "crt" => ", or remove it to have it made again",
+            "yaml" if file.ends_with("/keys.yaml") => ", or remove it to have new keys made",
+            "yaml" if file.starts_with("users/") => ", or remove it to have a new key made",
+            "age" if !authority => ", or remove it to have a new key made",
+            _ => "",
+        };
+        let hint = format!("bring it back with `git checkout -- certs/{file}`{instead}");
+        Self { file: file.to_owned(), message: message.into(), hint }
+    }
+}
+
+impl fmt::Display for StateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.file, self.message)
+    }
+}

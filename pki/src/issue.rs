@@ -35,7 +35,7 @@ impl Signer {
     /// none that can be signed under.
     pub fn new(id: &str, facts: &CertFacts, key: &PrivateKey) -> Result<Self, IssueError> {
         if facts.public_key != *key.public() {
-            return Err(IssueError::Key { id: id.to_owned(), cause: KeyError::Parse });
+            return Err(IssueError::Key { id: id.to_owned(), cause: KeyError::Foreign });
         }
         let pair = key.signing_pair().map_err(|cause| IssueError::Key { id: id.to_owned(), cause })?;
         let issuer = Issuer::from_ca_cert_der(&CertificateDer::from(facts.der.as_slice()), pair)

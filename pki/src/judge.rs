@@ -164,8 +164,7 @@ impl<'a> Bench<'a> {
         if usage.is_server() { names(cert, facts) } else { Ok(()) }
     }
 
-    /// One handshake for every pair of a server and a kind, with keys that are at hand: all of them at the first
-    /// `gen`, later those of the files that had to be opened.
+    /// One handshake for every pair of a server and a kind, with a key of each kind that is at hand.
     fn handshakes(&self, plan: &Plan) -> Result<usize, Misjudged> {
         let representatives = self.representatives(plan);
         let stand_in = self.stand_in()?;

@@ -360,6 +360,9 @@ pub const SHARED: &[SharedSecret] = &[
     },
 ];
 
+/// The name of the SSH host key in files and sealed entries.
+pub const HOST: &str = "host";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,7 +371,7 @@ mod tests {
     fn no_two_kinds_share_a_name() {
         let mut names: Vec<_> =
             KINDS.iter().map(|kind| kind.name).chain(SHARED.iter().map(|s| s.name)).collect();
-        names.push("host");
+        names.push(HOST);
         let all = names.len();
         names.sort_unstable();
         names.dedup();

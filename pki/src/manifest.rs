@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::error::StateFault;
+use crate::layout::MANIFEST;
 use crate::plan::{CertId, Format};
 use crate::san::San;
-use crate::state::{MANIFEST, StateFault};
 
 /// The version of the format that this release writes, and the newest that it reads.
 pub const VERSION: u32 = 1;

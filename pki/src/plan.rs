@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::cluster::{Cluster, Machine, Policy};
-use crate::kinds::{CommonName, KINDS, Kind, SHARED, Scope, SharedSecret, Usage};
+use crate::kinds::{CommonName, HOST, KINDS, Kind, SHARED, Scope, SharedSecret, Usage};
 use crate::san::San;
 
 /// The name of a certificate: its path below `certs/` without the ending, as `ca/etcd` or `cp1/etcd-peer`.
@@ -170,9 +170,6 @@ pub struct Plan {
     /// The form in which the machines' keys are sealed.
     pub format: Format,
 }
-
-/// The name of the SSH host key in files and sealed entries.
-pub const HOST: &str = "host";
 
 impl Plan {
     /// Plans a cluster.

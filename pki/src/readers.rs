@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::cluster::Cluster;
-use crate::plan::{Audience, Format, HOST};
-use crate::state::{State, StateFault};
+use crate::error::StateFault;
+use crate::kinds::HOST;
+use crate::layout::host_file;
+use crate::plan::{Audience, Format};
+use crate::state::State;
 
 /// A machine's SSH host key, by which it opens what is sealed to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +69,7 @@ pub fn host_keys(cluster: &Cluster, state: &State) -> Result<BTreeMap<String, Ho
     for machine in cluster.machines().iter().filter(|machine| machine.node()) {
         let name = machine.name();
         let sealed = format!("{name}/{HOST}.yaml");
-        let public = format!("{name}/{HOST}.pub");
+        let public = host_file(name);
         let key =
             match (machine.host_key(), made_before(state, name, &public), state.sealed.contains_key(&sealed))
             {

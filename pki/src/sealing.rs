@@ -3,34 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::converge::{CertAction, Entry, KeySource};
+use crate::converge::{CertAction, KeySource};
+use crate::entries::{Entry, locate};
+use crate::error::StateFault;
 use crate::plan::{CertId, Content, EntryPlan, Format, Holder, Plan, SealedPlan};
 use crate::readers::Readers;
-use crate::state::{State, StateFault};
-
-/// Where a secret is sealed today: at its planned place, in the other form of the machine's keys, or for a shared
-/// secret in any file that has a copy.
-pub fn locate(plan: &Plan, state: &State, home: &Entry) -> Option<Entry> {
-    let holds = |file: &str| state.sealed.get(file).is_some_and(|facts| facts.keys.contains(&home.name));
-    if holds(&home.file) {
-        return Some(home.clone());
-    }
-    let folder = home.file.split_once('/').map(|(folder, _)| folder);
-    let other_forms =
-        folder.map(|folder| [format!("{folder}/keys.yaml"), format!("{folder}/{}.age", home.name)]);
-    let shared = crate::kinds::SHARED.iter().any(|shared| shared.name == home.name);
-    let canonical = shared.then(|| format!("{}.yaml", home.name));
-    let copies = plan.sealed.iter().map(|sealed| sealed.path.clone()).filter(|_| shared);
-    let candidates = other_forms.into_iter().flatten().chain(canonical).chain(copies);
-    let mut candidates = candidates.filter(|file| !is_other_purpose(home, file));
-    candidates.find(|file| holds(file)).map(|file| Entry { file, name: home.name.clone() })
-}
-
-/// `ca/etcd.yaml` and `users/admin.yaml` have one place only.
-fn is_other_purpose(home: &Entry, file: &str) -> bool {
-    let folder = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_owned());
-    matches!(folder(&home.file).as_deref(), Some("ca" | "users")) && file != home.file
-}
+use crate::state::State;
 
 /// What happens to a sealed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

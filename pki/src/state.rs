@@ -1,16 +1,14 @@
 //! What exists in `certs/`: the files as bytes, read into facts, with everything that cannot be believed.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use rayon::prelude::*;
 
+use crate::error::StateFault;
 use crate::facts::CertFacts;
+use crate::layout::MANIFEST;
 use crate::manifest::Manifest;
 use crate::plan::{CertId, Format};
-
-/// The name of the manifest.
-pub const MANIFEST: &str = "manifest.json";
 
 /// The clear half of a sealed file: what can be known without an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,39 +32,6 @@ pub struct State {
     pub sealed: BTreeMap<String, SealedFacts>,
     /// Every other file, by path: bundles, public keys, and what is not ours.
     pub files: BTreeMap<String, Vec<u8>>,
-}
-
-/// A file in `certs/` that cannot be read or believed. Nothing is planned over it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateFault {
-    /// The file, relative to `certs/`.
-    pub file: String,
-    /// What is wrong with it.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-}
-
-impl StateFault {
-    /// A file that was ours and is damaged: git has it whole. What can be made again may be removed instead.
-    pub fn damaged(file: &str, message: impl Into<String>) -> Self {
-        let authority = file.starts_with("ca/");
-        let instead = match file.rsplit_once('.').map_or("", |(_, ending)| ending) {
-            "crt" => ", or remove it to have it made again",
-            "yaml" if file.ends_with("/keys.yaml") => ", or remove it to have new keys made",
-            "yaml" if file.starts_with("users/") => ", or remove it to have a new key made",
-            "age" if !authority => ", or remove it to have a new key made",
-            _ => "",
-        };
-        let hint = format!("bring it back with `git checkout -- certs/{file}`{instead}");
-        Self { file: file.to_owned(), message: message.into(), hint }
-    }
-}
-
-impl fmt::Display for StateFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.file, self.message)
-    }
 }
 
 impl State {

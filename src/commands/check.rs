@@ -4,8 +4,8 @@ use quorate_pki::cluster::Cluster;
 use quorate_pki::converge::Change;
 use quorate_pki::decision::{Decision, decide};
 use quorate_pki::drift::{Reason, days_left, expiry};
+use quorate_pki::error::StateFault;
 use quorate_pki::sealing::SealChange;
-use quorate_pki::state::StateFault;
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -16,6 +16,7 @@ use crate::inventory;
 use crate::report::{self, Outcome};
 use crate::rules::{RulesFile, plan_rules};
 use crate::store::{Store, commit};
+use crate::words;
 
 /// One thing that was found.
 struct Finding {
@@ -138,7 +139,7 @@ fn print(findings: &[Finding], args: &Check) {
     if findings.is_empty() {
         report::note(&format!("{certs} is clean"));
     } else {
-        report::note(&report::count(findings.len(), "finding"));
+        report::note(&words::count(findings.len(), "finding"));
         report::hint(&format!(
             "`pki gen {certs}` mends what can be mended, `pki gen {certs} --dry-run` shows how"
         ));

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use quorate_pki::apply::{apply, files_to_open};
 use quorate_pki::cluster::Cluster;
-use quorate_pki::converge::{Change, Entry};
-use quorate_pki::decision::{Decision, SERVICE_ACCOUNT_PUBLIC, decide};
+use quorate_pki::converge::Change;
+use quorate_pki::decision::{Decision, decide};
+use quorate_pki::entries::Entry;
 use quorate_pki::judge::{Judged, judge};
+use quorate_pki::layout::SERVICE_ACCOUNT_PUBLIC;
 use quorate_pki::outcome::{public_files, service_account_public};
 use quorate_pki::plan::{Format, Plan};
 use quorate_pki::readers::{Readers, key_only};
@@ -33,6 +35,7 @@ use crate::rules::{RulesFile, plan_rules};
 use crate::store::Store;
 use crate::store::commit::{ChangeSet, Interrupted, Lock, interrupted};
 use crate::vault::{Sealer, Vault};
+use crate::words;
 
 /// Runs the verb.
 ///
@@ -228,16 +231,16 @@ impl<'a> Job<'a> {
             made = all - self.decision.count(Change::Keep),
             leaves = judged.leaves,
             handshakes = judged.handshakes,
-            work = report::duration(work),
-            durable = report::duration(durable),
+            work = words::duration(work),
+            durable = words::duration(durable),
         ));
         for action in self.decision.sealed.iter().filter(|action| !action.left.is_empty()) {
             let names: Vec<String> = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
             report::warning(&format!(
                 "{} could read `{}`, and still knows {}",
-                report::list(&action.left, 3),
+                words::list(&action.left, 3),
                 action.path,
-                report::list(&names, 20),
+                words::list(&names, 20),
             ));
         }
     }

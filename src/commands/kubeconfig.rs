@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::Cluster;
-use quorate_pki::converge::Entry;
+use quorate_pki::entries::{Entry, key_entry};
 use quorate_pki::kinds::{KINDS, Scope};
 use quorate_pki::kubeconfig::Kubeconfig;
-use quorate_pki::outcome::bundle_file;
+use quorate_pki::layout::bundle_file;
 use quorate_pki::plan::CertId;
 
 use super::read_store;
@@ -39,8 +39,8 @@ pub fn run(args: &cli::Kubeconfig) -> Result<Outcome, Error> {
     let certificate: String = chain.iter().map(quorate_pki::facts::CertFacts::pem).collect();
     let bundle = bundle_file(cluster.policy().ca.serving(Authority::Root));
     let root = store.state.files.get(&bundle).ok_or_else(|| missing(bundle))?;
-    let entry = quorate_pki::apply::key_entry(&plan, &store.state, &id)
-        .ok_or_else(|| missing(format!("users/{}.yaml", args.user)))?;
+    let entry =
+        key_entry(&plan, &store.state, &id).ok_or_else(|| missing(format!("users/{}.yaml", args.user)))?;
     let key = open(&store, &entry)?;
     let text = Kubeconfig {
         cluster: cluster.name(),

@@ -3,7 +3,6 @@
 use super::error::{Eval, Fail};
 use super::eval::{Machine, expected, missing, not_given};
 use super::expr::{Lambda, Param, Pattern};
-use super::suggest;
 use super::value::{Attrs, EnvId, Open, ThunkId, Value};
 
 impl Machine {
@@ -91,7 +90,7 @@ fn unexpected(pattern: &Pattern, attrs: &Attrs) -> Fail {
     let extra = attrs.entries.iter().find(|entry| !takes(&entry.name)).map_or("", |entry| &entry.name);
     let fail =
         Fail::wrong(format!("a function is called with the argument `{extra}`, which it does not take"));
-    match suggest::nearest(extra, pattern.formals.iter().map(|formal| &*formal.name)) {
+    match quorate_pki::typo::nearest(extra, pattern.formals.iter().map(|formal| &*formal.name)) {
         Some(near) => fail.hint(format!("did you mean `{near}`?")),
         None => fail,
     }

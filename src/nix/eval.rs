@@ -6,7 +6,6 @@ use super::error::{Eval, Fail};
 use super::expr::{Bound, Expr, Key, Kind, Part, SetExpr};
 use super::import::Files;
 use super::sources::Span;
-use super::suggest;
 use super::value::{Attrs, Entry, EnvId, Heap, Open, Thunk, ThunkId, Value};
 
 /// Evaluations inside evaluations. The thread's stack is made for it (`super::STACK_BYTES`).
@@ -357,7 +356,7 @@ pub(super) fn missing(attrs: &Attrs, name: &str) -> Fail {
         None => {}
     }
     let fail = Fail::wrong(format!("attribute `{name}` missing"));
-    match suggest::nearest(name, attrs.entries.iter().map(|entry| &*entry.name)) {
+    match quorate_pki::typo::nearest(name, attrs.entries.iter().map(|entry| &*entry.name)) {
         Some(near) => fail.hint(format!("did you mean `{near}`?")),
         None => fail,
     }

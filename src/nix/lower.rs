@@ -167,7 +167,7 @@ impl Lowering<'_> {
             Scope::Names(names) => Some(names.iter().map(|name| &**name)),
             Scope::With => None,
         });
-        let hint = super::suggest::nearest(name, known.flatten()).map_or_else(
+        let hint = quorate_pki::typo::nearest(name, known.flatten()).map_or_else(
             || format!("define it in a `let`, or write \"{name}\" if a string is meant"),
             |near| format!("did you mean `{near}`?"),
         );

@@ -24,7 +24,6 @@ mod scan;
 mod sets;
 mod sources;
 mod strings;
-mod suggest;
 mod syntax;
 mod value;
 

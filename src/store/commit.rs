@@ -8,10 +8,10 @@
 //! Who comes after an interruption drops `.gen-new` and `.gen-done` and finishes `.gen-commit`. No identity is
 //! needed for that, and nothing in there is in clear that is not in clear in the tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -86,7 +86,10 @@ impl Lock {
     /// # Errors
     /// [`Error::Locked`] when another run has it, [`Error::Io`] when it cannot be made or opened.
     pub fn take(root: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(root).map_err(Error::io("create", root))?;
+        if !root.is_dir() {
+            fs::create_dir_all(root).map_err(Error::io("create", root))?;
+            sync_parent(root)?;
+        }
         // A folder can be locked as it is: no lock file to clean up, and the lock ends with the process.
         let held = File::open(root).map_err(Error::io("open", root))?;
         match held.try_lock() {
@@ -156,6 +159,7 @@ impl Lock {
         // A list of paths always serializes.
         let text = serde_json::to_vec(&journal).unwrap_or_default();
         files.push((staging.join(JOURNAL), &text));
+        self.refuse_links(&journal)?;
         let folders = parents(files.iter().map(|(path, _)| path.as_path()));
         for folder in &folders {
             fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -174,6 +178,43 @@ impl Lock {
         Ok(started.elapsed())
     }
 
+    /// A journal may come from somebody who writes to the repository: it must not lead out of the folder, and beside
+    /// it to nothing but a `.sops.yaml` above.
+    fn believe(&self, journal: &Journal) -> Result<(), String> {
+        let inside =
+            |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        if let Some(path) = journal.writes.iter().chain(&journal.removes).find(|path| !inside(path)) {
+            return Err(format!("it names `{path}`, which is not below the folder"));
+        }
+        let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
+        let above = |path: &Path| {
+            let folder =
+                path.parent().map(|folder| fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()));
+            path.file_name() == Some(".sops.yaml".as_ref())
+                && folder.is_some_and(|folder| root.starts_with(folder))
+        };
+        match &journal.beside {
+            Some(path) if !above(path) => {
+                Err(format!("it names `{}`, which is no `.sops.yaml` above the folder", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A link where one of our folders belongs would take the files elsewhere.
+    fn refuse_links(&self, journal: &Journal) -> Result<(), Error> {
+        let all = journal.writes.iter().chain(&journal.removes);
+        let folders: BTreeSet<&Path> = all.filter_map(|path| Path::new(path).parent()).collect();
+        for folder in folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
+            let folder = self.root.join(folder);
+            if fs::symlink_metadata(&folder).is_ok_and(|found| found.is_symlink()) {
+                let cause = io::Error::new(io::ErrorKind::NotADirectory, "a symbolic link stands there");
+                return Err(Error::io("write into", folder)(cause));
+            }
+        }
+        Ok(())
+    }
+
     /// Steps 3 and 4, from wherever they were left.
     fn finish(&self) -> Result<Duration, Error> {
         let committed = self.root.join(COMMITTED);
@@ -181,6 +222,8 @@ impl Lock {
         let text = fs::read(&path).map_err(Error::io("read", &path))?;
         let journal: Journal = serde_json::from_slice(&text)
             .map_err(|error| Error::io("read", &path)(io::Error::other(error)))?;
+        self.believe(&journal).map_err(|cause| Error::io("believe", &path)(io::Error::other(cause)))?;
+        self.refuse_links(&journal)?;
         let targets: Vec<PathBuf> = journal.writes.iter().map(|path| self.root.join(path)).collect();
         let folders = parents(targets.iter().map(PathBuf::as_path));
         for folder in &folders {
@@ -196,9 +239,14 @@ impl Lock {
             remove_file(&self.root.join(name))?;
         }
         let started = Instant::now();
-        folders.iter().chain([&self.root]).try_for_each(|folder| sync_folder(folder))?;
-        let durable = started.elapsed();
+        let removed = journal.removes.iter().map(|name| self.root.join(name));
+        let emptied = parents(removed.collect::<Vec<_>>().iter().map(PathBuf::as_path));
+        let all = folders.iter().chain(&emptied).chain([&self.root]);
+        all.filter(|folder| folder.exists()).try_for_each(|folder| sync_folder(folder))?;
         rename(&committed, &self.root.join(DONE))?;
+        // Only once the disk knows that it is over may the journal go.
+        sync_folder(&self.root)?;
+        let durable = started.elapsed();
         remove_folder(&self.root.join(DONE))?;
         Ok(durable)
     }
@@ -243,7 +291,7 @@ fn move_beside(from: &Path, to: &Path) -> Result<(), Error> {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound && to.exists() => {}
         outcome => outcome.map_err(Error::io("move into place", &to))?,
     }
-    to.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
+    sync_parent(&to)
 }
 
 /// Removes a file, and its folder when that is empty then.
@@ -268,6 +316,15 @@ fn remove_folder(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Makes the entry of a new file or folder durable.
+pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
+    let parent = path.parent().unwrap_or(path);
+    sync_folder(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+}
+
 fn sync_folder(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("write", path))
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,9 +45,17 @@ pub(crate) fn go(verify: &Programs, root: &Path, served: &Path, name: &str) -> R
 /// # Errors
 /// What Python's `ssl` said.
 pub(crate) fn python(root: &Path, served: &Pair, name: &str) -> Result<(), String> {
+    python_each(root, served, &[name]).remove(0)
+}
+
+/// The same for each of these names, in one process: it takes longer to start than to judge.
+pub(crate) fn python_each(root: &Path, served: &Pair, names: &[&str]) -> Vec<Result<(), String>> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/handshake.py");
     let mut command = Command::new("python3");
-    command.arg(script).arg(root).args([&served.certificate, &served.key]).arg(name);
+    command.arg(script).arg(root).args([&served.certificate, &served.key]).args(names);
     let said = String::from_utf8(run(&mut command).stdout).expect("UTF-8");
-    if said.trim() == "accepted" { Ok(()) } else { Err(said) }
+    let verdicts: Vec<_> =
+        said.lines().map(|line| if line == "accepted" { Ok(()) } else { Err(line.to_owned()) }).collect();
+    assert_eq!(verdicts.len(), names.len(), "{said}");
+    verdicts
 }

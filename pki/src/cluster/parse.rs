@@ -6,10 +6,10 @@ use super::machine::{self, MachineDraft};
 use super::read::{name_place, place, tame, wrong_type};
 use super::rules::rule;
 use super::settings::{self, SettingsDraft};
-use super::typo::nearest;
 use super::{Cluster, Networks};
 use crate::fault::Fault;
 use crate::inventory::{Attr, Data, Node};
+use crate::typo::nearest;
 
 /// The entry that says where the API answers.
 const ENDPOINT: &str = "kubeMaster";

@@ -10,9 +10,9 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use super::rules::{Rule, rule};
-use super::typo::nearest;
 use crate::fault::Fault;
 use crate::inventory::{Attr, Data, Node, Origin};
+use crate::typo::nearest;
 
 /// A value and the place it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -80,8 +80,9 @@ pub fn run(cluster: &Cluster, before: &State, opened: Option<&Issued>, now: Offs
     let plan = Plan::new(cluster, Format::Sops);
     let readers = readers(cluster);
     let decision = decide(cluster, &plan, before, &readers, false, now).unwrap();
-    let open = |entry: &quorate_pki::converge::Entry| {
-        let key = opened?.keys.iter().find(|(id, _)| id.as_str() == format!("ca/{}", entry.name))?.1;
+    let open = |entry: &quorate_pki::entries::Entry| {
+        let folder = entry.file.split('/').next()?;
+        let key = opened?.keys.iter().find(|(id, _)| id.as_str() == format!("{folder}/{}", entry.name))?.1;
         Some(key.expose_pem())
     };
     let issued = apply(cluster, &plan, before, &decision.certs, &decision.sealed, &open, now).unwrap();

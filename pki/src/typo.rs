@@ -2,15 +2,19 @@
 
 /// The closest of `known` to `word`, when it is close enough to be a slip of the finger: the same letters in another
 /// case, or one edit in a short name, two in one of more than five letters.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    // A name of this length is nobody's slip; and the distance costs the product of both lengths.
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // A name of this length is nobody's slip, and the distance costs the product of both lengths; a hint is not worth
+    // more than so many of those.
     const LONGEST: usize = 64;
+    const MOST: usize = 2_000;
     if word.len() > LONGEST {
         return None;
     }
     let lower = word.to_ascii_lowercase();
     known
         .into_iter()
+        .take(MOST)
+        .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (distance(&lower, &candidate.to_ascii_lowercase()), candidate))
         .filter(|(edits, candidate)| *edits <= if candidate.len().max(word.len()) > 5 { 2 } else { 1 })
         .min_by_key(|(edits, _)| *edits)

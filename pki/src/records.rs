@@ -1,0 +1,113 @@
+//! The manifest for a set of certificates and sealed files.
+
+use std::collections::BTreeMap;
+
+use crate::authority::Authority;
+use crate::cluster::Cluster;
+use crate::drift::subject;
+use crate::facts::CertFacts;
+use crate::manifest::{CertRecord, MachineRecord, Manifest, SealedRecord, VERSION};
+use crate::plan::{CertId, CertPlan, Holder, Plan};
+use crate::readers::Readers;
+use crate::sealing::{SealAction, SealChange};
+
+/// The records of the sealed files, as they will stand.
+pub struct Sealed(Vec<SealedRecord>);
+
+impl Sealed {
+    /// As the actions leave them.
+    pub fn after(actions: &[SealAction]) -> Self {
+        let stay = actions.iter().filter(|action| action.change != SealChange::Remove);
+        Self(
+            stay.map(|action| SealedRecord {
+                file: action.path.clone(),
+                keys: planned_names(action),
+                recipients: action.recipients.clone(),
+            })
+            .collect(),
+        )
+    }
+}
+
+/// The manifest for a set of certificates.
+pub fn manifest_of(
+    cluster: &Cluster,
+    plan: &Plan,
+    readers: &Readers,
+    certs: &BTreeMap<CertId, CertFacts>,
+    sealed: Sealed,
+    service_account: Option<String>,
+    orphans: &[String],
+) -> Manifest {
+    let machines = cluster.machines().iter().filter(|machine| {
+        machine.node()
+            || plan
+                .certs
+                .iter()
+                .any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == machine.name()))
+    });
+    Manifest {
+        version: VERSION,
+        cluster: cluster.name().to_owned(),
+        ca: cluster.policy().ca.to_string(),
+        format: plan.format,
+        admins: readers.admins.clone(),
+        root_admins: readers.root_admins.clone(),
+        machines: machines
+            .map(|machine| {
+                let host = readers.hosts.get(machine.name());
+                let record = MachineRecord {
+                    ips: machine.ips().to_vec(),
+                    host_key: host.map(|host| host.ssh.clone()),
+                    recipient: host.map(|host| host.age.clone()),
+                };
+                (machine.name().to_owned(), record)
+            })
+            .collect(),
+        certificates: plan
+            .certs
+            .iter()
+            .filter_map(|cert| certs.get(&cert.id).map(|facts| cert_record(cert, facts)))
+            .collect(),
+        service_account,
+        sealed: sealed.0,
+        orphans: orphans.iter().filter(|orphan| !orphan.contains(": ")).cloned().collect(),
+    }
+}
+
+fn cert_record(cert: &CertPlan, facts: &CertFacts) -> CertRecord {
+    let usages = match cert.usage {
+        None => vec!["authority"],
+        Some(usage) => [usage.is_server().then_some("server"), usage.is_client().then_some("client")]
+            .into_iter()
+            .flatten()
+            .collect(),
+    };
+    let own_name = match &cert.holder {
+        Holder::Authority(authority) => authority.name(),
+        Holder::Machine(_) | Holder::User => "",
+    };
+    CertRecord {
+        id: cert.id.clone(),
+        kind: cert.kind.map_or("authority", |kind| kind.name).to_owned(),
+        machine: match &cert.holder {
+            Holder::Machine(name) => Some(name.clone()),
+            Holder::Authority(_) | Holder::User => None,
+        },
+        issuer: cert.issuer.map_or(own_name, Authority::name).to_owned(),
+        subject: subject(&facts.common_name, &facts.organizations),
+        sans: facts.sans.clone(),
+        usages: usages.into_iter().map(ToOwned::to_owned).collect(),
+        not_after: facts.not_after,
+        serial: facts.serial.clone(),
+        file: cert.id.file(),
+        owner: cert.kind.map(|kind| kind.owner.to_owned()).filter(|owner| !owner.is_empty()),
+        public_key: facts.public_key.sha256(),
+    }
+}
+
+/// What a file holds by plan. An entry that somebody added is theirs: it is an orphan, and no business of the record.
+fn planned_names(action: &SealAction) -> Vec<String> {
+    let names = action.entries.iter().map(|(entry, _)| entry.name.clone());
+    names.filter(|name| !action.unplanned.contains(name)).collect()
+}

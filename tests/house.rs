@@ -1,0 +1,81 @@
+//! What the architecture promises about the source itself.
+#![allow(clippy::unwrap_used, reason = "a fault ends the test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every Rust file below a folder of the repository.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder}");
+    found
+}
+
+fn all() -> Vec<(PathBuf, String)> {
+    ["src", "pki/src", "secrets/src"].into_iter().flat_map(sources).collect()
+}
+
+/// The files that name a crate, as paths below the repository.
+fn users(of: &str, among: &[(PathBuf, String)]) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names =
+        |text: &str| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(of));
+    let mut users: Vec<String> = among
+        .iter()
+        .filter(|(_, text)| names(text))
+        .map(|(path, _)| path.strip_prefix(root).unwrap().display().to_string())
+        .collect();
+    users.sort();
+    users
+}
+
+#[test]
+fn each_library_is_met_in_its_one_place() {
+    let all = all();
+    for (of, places) in [
+        ("rcgen::", &["pki/src/issue.rs", "pki/src/key.rs"][..]),
+        ("x509_parser::", &["pki/src/facts.rs"]),
+        ("webpki::", &["pki/src/judge.rs"]),
+        ("clap::", &["src/cli.rs", "src/lib.rs"]),
+        ("indicatif::", &["src/report.rs"]),
+        ("eprintln!", &["src/report.rs"]),
+        ("serde_yaml::", &["secrets/src/rules/read.rs"]),
+        ("aes_gcm::", &["secrets/src/sops/cipher.rs"]),
+    ] {
+        assert_eq!(users(of, &all), places, "{of}");
+    }
+}
+
+#[test]
+fn neither_core_crate_knows_the_other() {
+    assert_eq!(users("quorate_secrets", &sources("pki/src")), Vec::<String>::new());
+    assert_eq!(users("quorate_pki", &sources("secrets/src")), Vec::<String>::new());
+}
+
+#[test]
+fn no_source_file_outgrows_its_name() {
+    for (path, text) in all() {
+        assert!(text.lines().count() <= 460, "{} has {} lines", path.display(), text.lines().count());
+    }
+}
+
+#[test]
+fn no_private_key_lies_outside_of_the_tests() {
+    for (path, text) in all() {
+        let leaks =
+            quorate_secrets::scan::scan(text.as_bytes()).into_iter().filter(|found| found.kind.is_leak());
+        assert_eq!(leaks.count(), 0, "{}", path.display());
+    }
+}
