@@ -5,6 +5,8 @@ pub mod generate;
 pub mod kubeconfig;
 pub mod show;
 
+use quorate_pki::decision::foreign;
+use quorate_pki::manifest::Manifest;
 use quorate_pki::plan::{Format, Plan};
 use quorate_pki::readers::{Host, HostKey, Readers, host_keys};
 use quorate_secrets::recipient::Recipient;
@@ -12,13 +14,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::report;
 use crate::store::Store;
+use crate::store::commit::{Interrupted, interrupted};
 use quorate_pki::cluster::Cluster;
 
 /// A public host key as both kinds of files name it.
 fn host(machine: &str, public: &str) -> Result<Host, Error> {
     let recipient = Recipient::from_ssh_host_key(public).map_err(|error| Error::Recipient {
-        place: format!("{machine}.hostKey"),
+        place: format!("`{machine}.hostKey`"),
         cause: error.to_string(),
         hint: error.hint().to_owned(),
     })?;
@@ -66,5 +70,43 @@ fn read_store(root: &Path, cluster: &Cluster, format: Option<Format>) -> Result<
     let format = format.or(manifest.as_ref().map(|manifest| manifest.format)).unwrap_or(Format::Sops);
     let plan = Plan::new(cluster, format);
     let store = Store::read(root, &plan, manifest.as_ref())?;
+    if let Some(fault) = foreign(&store.state) {
+        return Err(Error::State { folder: root.to_owned(), faults: vec![fault] });
+    }
     Ok((plan, store))
+}
+
+/// Says that a run was interrupted here: all that a verb which only reads may do about it.
+fn say_interrupted(folder: &Path, left: Interrupted) {
+    let folder = folder.display();
+    report::warning(&match left {
+        Interrupted::Committed => {
+            format!(
+                "a run was interrupted in {folder} while it moved files into place: `pki gen {folder}` finishes it"
+            )
+        }
+        Interrupted::Staged => {
+            format!(
+                "a run was interrupted in {folder} before it changed anything: `pki gen {folder}` drops what it left"
+            )
+        }
+    });
+}
+
+/// [`say_interrupted`], where a run was.
+fn warn_of_interruption(folder: &Path) {
+    if let Some(left) = interrupted(folder) {
+        say_interrupted(folder, left);
+    }
+}
+
+/// The admins and the root's own: machines.nix says who, else the manifest, whatever identities lie around. The root's
+/// own are named in machines.nix or not at all. The admins may be nobody yet.
+fn named_admins(cluster: &Cluster, manifest: Option<&Manifest>) -> Result<(Vec<String>, Vec<String>), Error> {
+    let named = normal(cluster.admins(), "cluster.admins")?;
+    let of_root = normal(cluster.root_admins(), "cluster.rootAdmins")?;
+    if !named.is_empty() {
+        return Ok((named, of_root));
+    }
+    Ok((manifest.map(|manifest| manifest.admins.clone()).unwrap_or_default(), of_root))
 }

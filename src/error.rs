@@ -130,7 +130,11 @@ impl Error {
             Self::Io { cause, .. } => io_hint(cause.kind()),
             Self::Inventory { .. } | Self::State { .. } => None,
             Self::Locked { .. } => Some("wait for the other run to end, or look for it with `ps`".to_owned()),
-            Self::Unfinished { .. } => Some("free what is in the way and run `pki gen` again: nothing is lost".to_owned()),
+            Self::Unfinished { .. } => Some(
+                "free what is in the way and run `pki gen` again; or give that run up: bring the folder back from git and \
+                 remove its `.gen-commit`"
+                    .to_owned(),
+            ),
             Self::NoAdmin { .. } => Some(
                 "name your recipient in machines.nix, `cluster.admins = [ \"age1...\" ]`, or let a new identity be \
                  made with `--new-identity`"
@@ -178,7 +182,9 @@ fn io_hint(kind: io::ErrorKind) -> Option<String> {
 /// What the system said, without the error number that Rust adds.
 fn plain(cause: &io::Error) -> String {
     let text = cause.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 impl fmt::Display for Error {
@@ -207,7 +213,7 @@ impl fmt::Display for Error {
                 "nobody to seal to: `cluster.admins` is empty and no age identity was found (looked in {list})",
                 list = looked.join(", ")
             ),
-            Self::Recipient { place, cause, .. } => write!(f, "`{place}` is no recipient: {cause}"),
+            Self::Recipient { place, cause, .. } => write!(f, "{place} is no recipient: {cause}"),
             Self::Identity { place, cause, .. } => {
                 write!(f, "could not use the identity in {place}: {cause}")
             }

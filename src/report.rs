@@ -2,7 +2,6 @@
 //!
 //! stdout is data: tables, PEM, JSON. stderr is talk: `error:`, `warning:`, `hint:`, progress; lower case, no full
 //! stop, things in backticks. Colour only on a terminal, and never when NO_COLOR is set.
-#![expect(clippy::print_stderr, reason = "the one file that prints")]
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -34,20 +33,29 @@ impl From<Outcome> for ExitCode {
 pub fn fail(error: &Error) -> ExitCode {
     if let Error::Inventory { .. } = error {
         // Rendered with its own `error:` lines.
-        eprintln!("{error}");
+        say(&error.to_string());
     } else {
-        eprintln!("{} {error}", label("error", Colour::Red));
+        say(&format!("{} {error}", label("error", Colour::Red)));
     }
-    if let Error::State { faults, .. } = error {
+    if let Error::State { folder, faults } = error {
+        // The core calls the folder `certs/`, as everybody does; here it has its own name.
+        let named = |text: &str| {
+            text.replace("certs/", &format!("{}/", folder.display().to_string().trim_end_matches('/')))
+        };
         for fault in faults {
-            eprintln!("  {fault}");
-            eprintln!("    {} {}", label("hint", Colour::Cyan), fault.hint);
+            say(&format!("  {}", named(&fault.to_string())));
+            say(&format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }
     if let Some(text) = error.hint() {
         hint(&text);
     }
     ExitCode::from(2)
+}
+
+/// A line to stderr. A reader that went away is none of our business.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 #[derive(Clone, Copy)]
@@ -76,22 +84,22 @@ fn label(word: &str, colour: Colour) -> String {
 
 /// Something that will hurt later. Never changes an exit code.
 pub fn warning(text: &str) {
-    eprintln!("{} {text}", label("warning", Colour::Yellow));
+    say(&format!("{} {text}", label("warning", Colour::Yellow)));
 }
 
 /// What to do about what was just said.
 pub fn hint(text: &str) {
-    eprintln!("{} {text}", label("hint", Colour::Cyan));
+    say(&format!("{} {text}", label("hint", Colour::Cyan)));
 }
 
 /// A line of talk.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    say(text);
 }
 
 /// Text that was rendered with its own labels: the faults of an inventory.
 pub fn rendered(text: &str) {
-    eprint!("{text}");
+    say(text.trim_end_matches('\n'));
 }
 
 /// Data, to stdout. A reader that went away is none of our business.
@@ -123,7 +131,7 @@ pub fn ask(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    eprint!("{question} [y/N] ");
+    let _ = write!(io::stderr(), "{question} [y/N] ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

@@ -1,5 +1,8 @@
 //! Our rules for `.sops.yaml`: whatever plain sops does with one of our files, it does for the readers we mean.
 
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use quorate_pki::cluster::{Cluster, Machine};
@@ -9,6 +12,7 @@ use quorate_pki::readers::Readers;
 use quorate_secrets::rules::{Rule, edit_rules};
 
 use crate::error::Error;
+use crate::store::commit::sync_parent;
 use crate::vault::recipients;
 
 /// What a secret's file may end in below `secrets/`; a README there is nobody's secret.
@@ -30,6 +34,26 @@ impl RulesFile {
     pub fn changes(&self) -> bool {
         self.old.as_deref() != Some(&self.new)
     }
+
+    /// Replaces the file by one rename. Run after the certificates are in place: who is stopped in between finds the
+    /// rules out of step at the next run, which writes them.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self) -> Result<(), Error> {
+        let folder =
+            self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let written = (|| {
+            let mut file = tempfile::Builder::new().prefix(".sops.yaml.").tempfile_in(folder)?;
+            file.write_all(self.new.as_bytes())?;
+            let mode = std::fs::metadata(&self.path).map_or(0o644, |old| old.permissions().mode());
+            file.as_file().set_permissions(Permissions::from_mode(mode))?;
+            file.as_file().sync_all()?;
+            file.persist(&self.path).map_err(|error| error.error)
+        })();
+        written.map_err(Error::io("write", &self.path))?;
+        sync_parent(&self.path)
+    }
 }
 
 /// Reads `.sops.yaml` beside `inventory` and puts our rules into it. `None` when `certs` does not lie below that
@@ -47,6 +71,13 @@ pub fn plan_rules(
     let folder = inventory.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(below) = relative(folder, certs)? else { return Ok(None) };
     let path = if folder == Path::new(".") { PathBuf::from(".sops.yaml") } else { folder.join(".sops.yaml") };
+    if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+        return Err(Error::Rules {
+            path,
+            cause: "it is a symbolic link, and what it leads to is not ours to write".to_owned(),
+            hint: "put the file itself there".to_owned(),
+        });
+    }
     let old = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,

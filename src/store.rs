@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use quorate_pki::error::StateFault;
+use quorate_pki::key::sha256;
 use quorate_pki::layout::{MANIFEST, host_file, planned_files};
 use quorate_pki::manifest::Manifest;
 use quorate_pki::plan::{Format, Plan};
@@ -76,12 +77,15 @@ impl Store {
         let mut originals = BTreeMap::new();
         let parsed: Vec<_> = sealed
             .into_par_iter()
-            .map(|(path, bytes)| parse_sealed(&path, bytes).map(|sealed| (path, sealed)))
+            .map(|(path, bytes)| {
+                let hash = sha256(&bytes);
+                parse_sealed(&path, bytes).map(|sealed| (path, sealed, hash))
+            })
             .collect();
         for result in parsed {
             match result {
-                Ok((path, sealed)) => {
-                    facts.insert(path.clone(), sealed_facts(&path, &sealed));
+                Ok((path, sealed, hash)) => {
+                    facts.insert(path.clone(), sealed_facts(&path, &sealed, hash));
                     originals.insert(path, sealed);
                 }
                 Err(fault) => faults.push(fault),
@@ -182,16 +186,17 @@ fn parse_sealed(path: &str, bytes: Vec<u8>) -> Result<Sealed, StateFault> {
         .map_err(|error| StateFault::damaged(path, error.to_string()))
 }
 
-fn sealed_facts(path: &str, sealed: &Sealed) -> SealedFacts {
+fn sealed_facts(path: &str, sealed: &Sealed, sha256: String) -> SealedFacts {
     match sealed {
         Sealed::Sops(file) => SealedFacts {
             format: Format::Sops,
             keys: file.keys().map(ToOwned::to_owned).collect(),
             recipients: Some(file.recipients().map(normal).collect()),
+            sha256,
         },
         Sealed::Age(_) => {
             let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".age")).unwrap_or_default();
-            SealedFacts { format: Format::Age, keys: vec![stem.to_owned()], recipients: None }
+            SealedFacts { format: Format::Age, keys: vec![stem.to_owned()], recipients: None, sha256 }
         }
     }
 }

@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_pki::entries::Entry;
 use quorate_pki::judge::Judged;
+use quorate_pki::key::PrivateKey;
 use quorate_pki::plan::{Content, EntryPlan, Format};
+use quorate_pki::readers::Readers;
 use quorate_pki::sealing::{SealAction, SealChange, Source};
 use quorate_secrets::age_file::{self, Encoding};
+use quorate_secrets::identity::Identity;
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
 use quorate_secrets::sops::{self, Opened, SealedFile, SopsError};
@@ -87,11 +90,7 @@ enum Refused {
     Damaged { cause: String, hint: String },
 }
 
-fn open_one(
-    path: &str,
-    sealed: &Sealed,
-    identities: &[quorate_secrets::identity::Identity],
-) -> Result<OpenFile, Refused> {
+fn open_one(path: &str, sealed: &Sealed, identities: &[Identity]) -> Result<OpenFile, Refused> {
     match sealed {
         Sealed::Sops(file) => match file.open(identities) {
             Ok(opened) => Ok(OpenFile::Sops(Box::new(opened))),
@@ -116,6 +115,10 @@ pub struct Sealer<'a> {
     pub vault: &'a Vault,
     /// What was issued.
     pub judged: &'a Judged,
+    /// Who reads what, and by which host keys.
+    pub readers: &'a Readers,
+    /// SHA-256 of the service-account public key that the manifest records.
+    pub service_account: Option<&'a str>,
     /// The SSH host keys that were made, by machine.
     pub host_keys: &'a BTreeMap<String, Secret>,
     /// The time, in RFC 3339 and whole seconds of UTC.
@@ -174,11 +177,47 @@ impl Sealer<'_> {
             Source::New => made(),
             Source::Sealed(from) => self.vault.secret(from).map(Secret::duplicate),
         };
-        found.ok_or_else(|| Error::Sealed {
+        let missing = || Error::Sealed {
             file: action.path.clone(),
             cause: format!("its entry `{}` is nowhere to be had", entry.name),
             hint: "bring the file back from git".to_owned(),
-        })
+        };
+        let found = found.ok_or_else(missing)?;
+        if let Source::Sealed(from) = source
+            && !self.is_own(&entry.content, &found)
+        {
+            return Err(Error::Sealed {
+                file: from.file.clone(),
+                cause: format!("what it holds as `{}` is not the key that belongs there", from.name),
+                hint: format!(
+                    "somebody changed or exchanged it: bring it back with `git checkout -- certs/{}`",
+                    from.file
+                ),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Whether a secret that was sealed before is the private half of what is public. Of what has no public half there
+    /// is nothing to compare.
+    fn is_own(&self, content: &Content, secret: &Secret) -> bool {
+        let key = || PrivateKey::from_pem(&SecretString::from(secret.expose_text().ok()?)).ok();
+        match content {
+            Content::Key(id) => match self.judged.issued.certs.get(id) {
+                Some(facts) => key().is_some_and(|key| *key.public() == facts.public_key),
+                None => true,
+            },
+            Content::Shared("service-account") => match self.service_account {
+                Some(recorded) => key().is_some_and(|key| key.public().sha256() == recorded),
+                None => true,
+            },
+            Content::Shared(_) => true,
+            Content::HostKey(machine) => {
+                let own = Identity::from_ssh_host_key(secret).ok();
+                let known = self.readers.hosts.get(machine);
+                own.zip(known).is_some_and(|(own, host)| own.recipient().key() == host.age)
+            }
+        }
     }
 }
 
@@ -195,7 +234,7 @@ pub fn recipients(texts: &[String], place: &str) -> Result<Vec<Recipient>, Error
         .iter()
         .map(|text| {
             text.parse::<Recipient>().map_err(|error| Error::Recipient {
-                place: format!("{text}` of `{place}"),
+                place: format!("`{text}` of `{place}`"),
                 cause: error.to_string(),
                 hint: error.hint().to_owned(),
             })

@@ -12,12 +12,13 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::authority::Authority;
 use crate::cluster::{Cluster, KeyType};
 use crate::converge::{CertAction, Change, KeySource};
-use crate::entries::{Entry, key_entry};
+use crate::entries::{Entry, key_entry, service_account_entry};
 use crate::error::{IssueError, KeyError};
 use crate::facts::CertFacts;
 use crate::issue::{Signer, issue, issue_self_signed};
 use crate::key::PrivateKey;
 use crate::kinds::{KINDS, Kind};
+use crate::layout::SERVICE_ACCOUNT_PUBLIC;
 use crate::plan::{CertId, CertPlan, Content, Holder, Plan};
 use crate::sealing::{SealAction, SealChange, Source};
 use crate::state::State;
@@ -72,6 +73,9 @@ pub fn files_to_open(
         if let KeySource::Sealed(entry) = &action.key {
             files.insert(entry.file.clone());
         }
+    }
+    if !state.files.contains_key(SERVICE_ACCOUNT_PUBLIC) {
+        files.extend(service_account_entry(plan, state).map(|entry| entry.file));
     }
     let witnesses = witnesses(plan, certs).into_iter();
     files.extend(witnesses.filter_map(|id| key_entry(plan, state, id)).map(|entry| entry.file));
@@ -162,8 +166,11 @@ impl Run<'_> {
         let entry = key_entry(self.plan, self.state, id).ok_or_else(|| unusable(KeyError::Missing))?;
         let text = (self.open)(&entry).ok_or_else(|| unusable(KeyError::Missing))?;
         let key = PrivateKey::from_pem(&text).map_err(unusable)?;
-        match self.state.cert(id) {
-            Some(facts) if facts.public_key != *key.public() => Err(unusable(KeyError::Foreign)),
+        let recorded = self.state.manifest.as_ref().and_then(|manifest| manifest.certificate(id));
+        let known = self.state.cert(id).map(|facts| facts.public_key.sha256());
+        let known = known.or_else(|| recorded.map(|record| record.public_key.clone()));
+        match known {
+            Some(known) if known != key.public().sha256() => Err(unusable(KeyError::Foreign)),
             _ => Ok(key),
         }
     }
@@ -274,7 +281,9 @@ fn encryption_config() -> Result<SecretString, KeyError> {
     let mut key = Zeroizing::new([0_u8; 32]);
     SystemRandom::new().fill(key.as_mut()).map_err(|_| KeyError::Generate)?;
     let mut secret = base64::engine::general_purpose::STANDARD.encode(key.as_ref());
-    let text = format!(
+    // One buffer that holds it all: a string that grows would leave copies behind.
+    let mut text = String::with_capacity(512);
+    text.push_str(
         "apiVersion: apiserver.config.k8s.io/v1\n\
          kind: EncryptionConfiguration\n\
          resources:\n\
@@ -284,9 +293,10 @@ fn encryption_config() -> Result<SecretString, KeyError> {
          \x20     - secretbox:\n\
          \x20         keys:\n\
          \x20           - name: key1\n\
-         \x20             secret: {secret}\n\
-         \x20     - identity: {{}}\n"
+         \x20             secret: ",
     );
+    text.push_str(&secret);
+    text.push_str("\n      - identity: {}\n");
     secret.zeroize();
     Ok(SecretString::from(text))
 }

@@ -78,7 +78,7 @@ pub fn certificates(
     now: OffsetDateTime,
 ) -> Result<Vec<CertAction>, Vec<StateFault>> {
     let faults: Vec<StateFault> =
-        plan.certs.par_iter().filter_map(|cert| integrity(cert, state).err()).collect();
+        plan.certs.par_iter().filter_map(|cert| integrity(cert, state, now).err()).collect();
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -116,7 +116,7 @@ fn key_homes(plan: &Plan) -> BTreeMap<&CertId, Entry> {
 
 /// Whether the file that exists is one that we wrote: its public key is the manifest's, its issuer signed it, and
 /// the chain behind the leaf is its issuer's.
-fn integrity(cert: &CertPlan, state: &State) -> Result<(), StateFault> {
+fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), StateFault> {
     let Some(chain) = state.certs.get(&cert.id) else { return Ok(()) };
     let file = cert.id.file();
     let Some(facts) = chain.first() else { return Ok(()) };
@@ -133,6 +133,13 @@ fn integrity(cert: &CertPlan, state: &State) -> Result<(), StateFault> {
             let message = "its public key is not the one that manifest.json records";
             return Err(StateFault::damaged(&file, message));
         }
+    }
+    if facts.not_before > now {
+        return Err(StateFault {
+            file,
+            message: format!("its life begins on {}, it is {} now", facts.not_before, now.date()),
+            hint: "see whether the clock is right".to_owned(),
+        });
     }
     let issuer = match cert.issuer {
         None => Some(facts),
@@ -168,7 +175,13 @@ impl Context<'_> {
         let sealed_key = self.homes.get(&cert.id).and_then(|home| self.sealed_key(home));
         let replaced = self.replaced_host(cert);
         let Some(facts) = self.state.cert(&cert.id) else {
-            return Ok(self.make(cert, sealed_key, replaced));
+            let known =
+                self.state.manifest.as_ref().is_some_and(|manifest| manifest.certificate(&cert.id).is_some());
+            if known && cert.is_authority() && sealed_key.is_none() {
+                return self.key_is_gone(cert);
+            }
+            // A key that is there already counts only for a certificate that we know of.
+            return Ok(make(cert, sealed_key.filter(|_| known), replaced, known));
         };
         if sealed_key.is_none() {
             return self.key_is_gone(cert);
@@ -198,19 +211,6 @@ impl Context<'_> {
             (true, false) => (Change::Keep, Vec::new()),
         };
         Ok(CertAction { id: cert.id.clone(), change, reasons, key: KeySource::Same })
-    }
-
-    /// A certificate whose file does not exist: with its key where that one does, else with a new one.
-    fn make(&self, cert: &CertPlan, sealed_key: Option<Entry>, replaced: Option<String>) -> CertAction {
-        let known =
-            self.state.manifest.as_ref().is_some_and(|manifest| manifest.certificate(&cert.id).is_some());
-        let (reason, key) = match (replaced, sealed_key) {
-            (Some(machine), _) => (Reason::HostKeyChanged { machine }, KeySource::New),
-            (None, Some(entry)) => (Reason::FileMissing, KeySource::Sealed(entry)),
-            (None, None) if known => (Reason::FileMissing, KeySource::New),
-            (None, None) => (Reason::New, KeySource::New),
-        };
-        CertAction { id: cert.id.clone(), change: Change::Issue, reasons: vec![reason], key }
     }
 
     /// A certificate without its key. A leaf gets a new one; an authority cannot, without everything below it.
@@ -260,6 +260,17 @@ impl Context<'_> {
         let moved = Reason::Moved { machine: name.clone(), from: list(then), to: list(now) };
         std::iter::once(moved).chain(reasons.into_iter().filter(|reason| !explained(reason))).collect()
     }
+}
+
+/// A certificate whose file does not exist: with its key where that one does, else with a new one.
+fn make(cert: &CertPlan, sealed_key: Option<Entry>, replaced: Option<String>, known: bool) -> CertAction {
+    let (reason, key) = match (replaced, sealed_key) {
+        (Some(machine), _) => (Reason::HostKeyChanged { machine }, KeySource::New),
+        (None, Some(entry)) => (Reason::FileMissing, KeySource::Sealed(entry)),
+        (None, None) if known => (Reason::FileMissing, KeySource::New),
+        (None, None) => (Reason::New, KeySource::New),
+    };
+    CertAction { id: cert.id.clone(), change: Change::Issue, reasons: vec![reason], key }
 }
 
 fn authority_differs(cert: &CertPlan, reasons: &[Reason]) -> StateFault {

@@ -1,6 +1,6 @@
 //! Everything a run would do, as one value: shown by `--dry-run`, and applied as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
@@ -66,8 +66,7 @@ pub fn decide(
     prune: bool,
     now: OffsetDateTime,
 ) -> Result<Decision, Vec<StateFault>> {
-    let mut faults: Vec<StateFault> = foreign(state).into_iter().collect();
-    faults.extend(foundations(cluster, state.manifest.as_ref()));
+    let mut faults = foundations(cluster, state.manifest.as_ref());
     faults.extend(service_account(state));
     if !faults.is_empty() {
         return Err(faults);
@@ -103,8 +102,8 @@ pub fn decide(
     Ok(decision)
 }
 
-/// A folder with files and no manifest is somebody else's.
-fn foreign(state: &State) -> Option<StateFault> {
+/// A folder with files and no manifest is somebody else's: asked before anything else is made of it.
+pub fn foreign(state: &State) -> Option<StateFault> {
     if state.manifest.is_some() {
         return None;
     }
@@ -217,7 +216,7 @@ fn stale_manifest(
 ) -> bool {
     let certs =
         state.certs.iter().filter_map(|(id, chain)| Some((id.clone(), chain.first()?.clone()))).collect();
-    let sealed = Sealed::after(&decision.sealed);
+    let sealed = Sealed::after(&decision.sealed, state, &BTreeMap::new());
     let service_account = state.manifest.as_ref().and_then(|manifest| manifest.service_account.clone());
     let expected = manifest_of(cluster, plan, readers, &certs, sealed, service_account, &decision.orphans);
     state.manifest.as_ref() != Some(&expected)

@@ -65,11 +65,6 @@ pub enum Reason {
         /// The issuer.
         issuer: String,
     },
-    /// The file does not carry the issuer that signs now behind the leaf.
-    Chain {
-        /// The issuer.
-        issuer: String,
-    },
     /// Its end is near.
     Expires {
         /// Whole days that are left; negative when it is over.
@@ -91,7 +86,6 @@ impl fmt::Display for Reason {
             Self::Usage { found, expected } => write!(f, "usage is {found}, should be {expected}"),
             Self::Constraints { found, expected } => write!(f, "it is {found}, should be {expected}"),
             Self::IssuerRenewed { issuer } => write!(f, "issuer {issuer} is made anew"),
-            Self::Chain { issuer } => write!(f, "its file does not carry the issuer {issuer} of today"),
             Self::Expires { days } => f.write_str(&expiry(*days)),
         }
     }

@@ -22,6 +22,12 @@ pub fn key_entry(plan: &Plan, state: &State, id: &CertId) -> Option<Entry> {
     locate(plan, state, &homes.next()?)
 }
 
+/// Where the service-account key is sealed today: its own file, or a master's.
+pub fn service_account_entry(plan: &Plan, state: &State) -> Option<Entry> {
+    let name = "service-account".to_owned();
+    locate(plan, state, &Entry { file: format!("{name}.yaml"), name })
+}
+
 /// Where a secret is sealed today: at its planned place, in the other form of the machine's keys, or for a shared
 /// secret in any file that has a copy.
 pub fn locate(plan: &Plan, state: &State, home: &Entry) -> Option<Entry> {

@@ -145,7 +145,7 @@ impl StateFault {
     pub fn damaged(file: &str, message: impl Into<String>) -> Self {
         let authority = file.starts_with("ca/");
         let instead = match file.rsplit_once('.').map_or("", |(_, ending)| ending) {
-            "crt" => ", or remove it to have it made again",
+            "crt" if !authority => ", or remove it to have it made again",
             "yaml" if file.ends_with("/keys.yaml") => ", or remove it to have new keys made",
             "yaml" if file.starts_with("users/") => ", or remove it to have a new key made",
             "age" if !authority => ", or remove it to have a new key made",

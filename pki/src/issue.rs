@@ -53,7 +53,7 @@ pub fn issue_self_signed(
     key: &PrivateKey,
     now: OffsetDateTime,
 ) -> Result<CertFacts, IssueError> {
-    let not_after = now + Duration::days(plan.days.into());
+    let not_after = after(plan, now)?;
     let params = parameters(plan, now, not_after)?;
     let pair = key.signing_pair().map_err(|cause| IssueError::Key { id: plan.id.to_string(), cause })?;
     let certificate = params.self_signed(&pair).map_err(|error| sign_error(plan, &error))?;
@@ -72,7 +72,7 @@ pub fn issue(
     now: OffsetDateTime,
 ) -> Result<CertFacts, IssueError> {
     let issuer_end = signer.facts.not_after;
-    let not_after = (now + Duration::days(plan.days.into())).min(issuer_end);
+    let not_after = after(plan, now)?.min(issuer_end);
     if not_after <= now {
         return Err(IssueError::Lifetime {
             id: plan.id.to_string(),
@@ -93,6 +93,16 @@ pub fn issue(
     Ok(facts)
 }
 
+/// The end of its days, when there is such a day.
+fn after(plan: &CertPlan, now: OffsetDateTime) -> Result<OffsetDateTime, IssueError> {
+    let beyond = || IssueError::Lifetime {
+        id: plan.id.to_string(),
+        issuer: "the calendar".to_owned(),
+        not_after: "with the year 9999".to_owned(),
+    };
+    now.checked_add(Duration::days(plan.days.into())).ok_or_else(beyond)
+}
+
 fn facts_of(plan: &CertPlan, der: &CertificateDer<'_>) -> Result<CertFacts, IssueError> {
     CertFacts::from_der(der)
         .map_err(|error| IssueError::Sign { id: plan.id.to_string(), cause: error.to_string() })
@@ -109,7 +119,7 @@ fn parameters(
 ) -> Result<CertificateParams, IssueError> {
     let mut params = CertificateParams::default();
     // X.509 counts in seconds.
-    params.not_before = whole_second(now - BACKDATE);
+    params.not_before = whole_second(now.checked_sub(BACKDATE).unwrap_or(now));
     params.not_after = whole_second(not_after);
     params.serial_number = Some(random_serial(plan)?);
     params.distinguished_name = distinguished_name(plan);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData, SignatureAlgorithm,
 };
@@ -98,10 +100,20 @@ impl PrivateKey {
         Self::from_pkcs8(&Zeroizing::new(parsed.into_contents()))
     }
 
-    /// The key as PEM, label `PRIVATE KEY`, for sealing.
+    /// The key as PEM, label `PRIVATE KEY`, for sealing: RFC 7468 section 10, written into one buffer that is wiped.
     pub fn expose_pem(&self) -> SecretString {
-        let der = Zeroizing::new(self.pkcs8.expose_secret().to_vec());
-        SecretString::from(encode_pem("PRIVATE KEY", &der))
+        let der = self.pkcs8.expose_secret();
+        let mut body = Zeroizing::new(vec![0_u8; der.len().div_ceil(3) * 4]);
+        // The buffer has the length of the result.
+        let length = STANDARD.encode_slice(der, &mut body).unwrap_or(0);
+        let mut text = String::with_capacity(body.len() + body.len() / 64 + 64);
+        text.push_str("-----BEGIN PRIVATE KEY-----\n");
+        for line in body.get(..length).unwrap_or_default().chunks(64) {
+            text.extend(line.iter().map(|byte| char::from(*byte)));
+            text.push('\n');
+        }
+        text.push_str("-----END PRIVATE KEY-----\n");
+        SecretString::from(text)
     }
 
     /// The key as PKCS#8 DER, for a TLS stack in this process.

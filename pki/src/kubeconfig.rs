@@ -30,7 +30,7 @@ impl Kubeconfig<'_> {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let mut key = STANDARD.encode(self.key.expose_secret());
         let context = format!("{}@{}", self.user, self.cluster);
-        let text = format!(
+        let head = format!(
             "apiVersion: v1\n\
              kind: Config\n\
              clusters:\n\
@@ -38,17 +38,17 @@ impl Kubeconfig<'_> {
              \x20   cluster:\n\
              \x20     server: {server}\n\
              \x20     certificate-authority-data: {root}\n\
-             users:\n\
-             \x20 - name: {user}\n\
-             \x20   user:\n\
-             \x20     client-certificate-data: {certificate}\n\
-             \x20     client-key-data: {key}\n\
              contexts:\n\
              \x20 - name: {context}\n\
              \x20   context:\n\
              \x20     cluster: {cluster}\n\
              \x20     user: {user}\n\
-             current-context: {context}\n",
+             current-context: {context}\n\
+             users:\n\
+             \x20 - name: {user}\n\
+             \x20   user:\n\
+             \x20     client-certificate-data: {certificate}\n\
+             \x20     client-key-data: ",
             cluster = quoted(self.cluster),
             server = quoted(self.server),
             user = quoted(self.user),
@@ -56,6 +56,11 @@ impl Kubeconfig<'_> {
             root = STANDARD.encode(self.root),
             certificate = STANDARD.encode(self.certificate),
         );
+        // One buffer that holds it all: a string that grows would leave copies of the key behind.
+        let mut text = String::with_capacity(head.len() + key.len() + 1);
+        text.push_str(&head);
+        text.push_str(&key);
+        text.push('\n');
         key.zeroize();
         SecretString::from(text)
     }

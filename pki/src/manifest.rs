@@ -104,6 +104,8 @@ pub struct SealedRecord {
     pub keys: Vec<String>,
     /// Who may open it.
     pub recipients: Vec<String>,
+    /// SHA-256 of the file: what was changed, cut off or exchanged since is seen without an identity.
+    pub sha256: String,
 }
 
 impl Manifest {

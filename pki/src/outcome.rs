@@ -23,7 +23,8 @@ fn certificate_file(cert: &CertPlan, certs: &BTreeMap<CertId, CertFacts>) -> Opt
 
 /// Every public file that the run changes, by path below `certs/`, the manifest among them.
 ///
-/// `service_account` is the public key when it was made or opened in this run.
+/// `service_account` is the public key when it was made or opened in this run, `sealed` what this run seals.
+#[expect(clippy::too_many_arguments, reason = "all that a run has, read once")]
 pub fn public_files(
     cluster: &Cluster,
     plan: &Plan,
@@ -32,6 +33,7 @@ pub fn public_files(
     decision: &Decision,
     judged: &Judged,
     service_account: Option<&PublicKey>,
+    sealed: &BTreeMap<String, Vec<u8>>,
 ) -> BTreeMap<String, Vec<u8>> {
     let certs = &judged.issued.certs;
     let mut files = BTreeMap::new();
@@ -49,8 +51,8 @@ pub fn public_files(
     files.extend(service_account.map(|key| (SERVICE_ACCOUNT_PUBLIC.to_owned(), key.pem().into_bytes())));
     let recorded = state.manifest.as_ref().and_then(|manifest| manifest.service_account.clone());
     let service_account = service_account.map(PublicKey::sha256).or(recorded);
-    let sealed = Sealed::after(&decision.sealed);
-    let manifest = manifest_of(cluster, plan, readers, certs, sealed, service_account, &decision.orphans);
+    let records = Sealed::after(&decision.sealed, state, sealed);
+    let manifest = manifest_of(cluster, plan, readers, certs, records, service_account, &decision.orphans);
     files.insert(MANIFEST.to_owned(), manifest.text().into_bytes());
     files.retain(|path, bytes| state.files.get(path) != Some(bytes));
     files

@@ -70,33 +70,59 @@ pub fn host_keys(cluster: &Cluster, state: &State) -> Result<BTreeMap<String, Ho
         let name = machine.name();
         let sealed = format!("{name}/{HOST}.yaml");
         let public = host_file(name);
-        let key =
-            match (machine.host_key(), made_before(state, name, &public), state.sealed.contains_key(&sealed))
-            {
-                (Some(given), _, _) => HostKey::Known(key_only(given)),
-                (None, Some(known), true) => HostKey::Known(known),
-                (None, None, false) => HostKey::ToMake,
-                (None, Some(_), false) => {
-                    let hint = format!(
-                        "bring certs/{sealed} back from git, or name the machine's key in machines.nix: \
+        let key = match (
+            machine.host_key(),
+            made_before(state, name, &public),
+            state.sealed.contains_key(&sealed),
+        ) {
+            (Some(given), _, _) => HostKey::Known(key_only(given)),
+            (None, Some(_), true) if !recorded(state, &sealed) => {
+                let message =
+                    format!("it holds a host key that `{name}` had before machines.nix named another");
+                let hint = format!(
+                    "put `{name}.hostKey` back, or remove certs/{sealed} and certs/{public} to have a key made"
+                );
+                faults.push(StateFault { file: sealed, message, hint });
+                continue;
+            }
+            (None, Some(known), true) if !agrees(state, name, &known) => {
+                let message = "it is not the host key that manifest.json records";
+                faults.push(StateFault::damaged(&public, message));
+                continue;
+            }
+            (None, Some(known), true) => HostKey::Known(known),
+            (None, None, false) => HostKey::ToMake,
+            (None, Some(_), false) => {
+                let hint = format!(
+                    "bring certs/{sealed} back from git, or name the machine's key in machines.nix: \
                      `{name}.hostKey = \"ssh-ed25519 ...\"`"
-                    );
-                    let message =
-                        format!("the SSH host key of `{name}` is gone while certs/{public} still names it");
-                    faults.push(StateFault { file: sealed, message, hint });
-                    continue;
-                }
-                (None, None, true) => {
-                    let message = format!(
-                        "it stands beside certs/{sealed} and is gone, and the manifest does not know it"
-                    );
-                    faults.push(StateFault::damaged(&public, message));
-                    continue;
-                }
-            };
+                );
+                let message =
+                    format!("the SSH host key of `{name}` is gone while certs/{public} still names it");
+                faults.push(StateFault { file: sealed, message, hint });
+                continue;
+            }
+            (None, None, true) => {
+                let message =
+                    format!("it stands beside certs/{sealed} and is gone, and the manifest does not know it");
+                faults.push(StateFault::damaged(&public, message));
+                continue;
+            }
+        };
         keys.insert(name.to_owned(), key);
     }
     if faults.is_empty() { Ok(keys) } else { Err(faults) }
+}
+
+/// Whether the manifest knows the file as one that is planned.
+fn recorded(state: &State, sealed: &str) -> bool {
+    state.manifest.as_ref().is_none_or(|manifest| manifest.sealed(sealed).is_some())
+}
+
+/// Whether a public host key is the one that keys were sealed to.
+fn agrees(state: &State, machine: &str, public: &str) -> bool {
+    let record = state.manifest.as_ref().and_then(|manifest| manifest.machines.get(machine));
+    record.and_then(|record| record.host_key.as_deref()).is_none_or(|recorded| recorded == public)
 }
 
 /// The public host key as its file has it, or as the manifest remembers it when the file is gone and was ours.

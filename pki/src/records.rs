@@ -6,23 +6,30 @@ use crate::authority::Authority;
 use crate::cluster::Cluster;
 use crate::drift::subject;
 use crate::facts::CertFacts;
+use crate::key::sha256;
 use crate::manifest::{CertRecord, MachineRecord, Manifest, SealedRecord, VERSION};
 use crate::plan::{CertId, CertPlan, Holder, Plan};
 use crate::readers::Readers;
 use crate::sealing::{SealAction, SealChange};
+use crate::state::State;
 
 /// The records of the sealed files, as they will stand.
 pub struct Sealed(Vec<SealedRecord>);
 
 impl Sealed {
-    /// As the actions leave them.
-    pub fn after(actions: &[SealAction]) -> Self {
+    /// As the actions leave them. `written` has the bytes of those that are sealed in this run.
+    pub fn after(actions: &[SealAction], state: &State, written: &BTreeMap<String, Vec<u8>>) -> Self {
         let stay = actions.iter().filter(|action| action.change != SealChange::Remove);
+        let hash = |path: &str| match written.get(path) {
+            Some(bytes) => sha256(bytes),
+            None => state.sealed.get(path).map(|facts| facts.sha256.clone()).unwrap_or_default(),
+        };
         Self(
             stay.map(|action| SealedRecord {
                 file: action.path.clone(),
                 keys: planned_names(action),
                 recipients: action.recipients.clone(),
+                sha256: hash(&action.path),
             })
             .collect(),
         )

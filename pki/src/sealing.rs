@@ -104,7 +104,10 @@ pub fn sealed_files(
             };
             entries.push((entry.clone(), source));
         }
-        actions.push(seal_action(sealed, state, readers, entries));
+        match seal_action(sealed, state, readers, entries) {
+            Ok(action) => actions.push(action),
+            Err(fault) => faults.push(fault),
+        }
     }
     actions.extend(other_form(plan, state));
     if faults.is_empty() { Ok(actions) } else { Err(faults) }
@@ -120,7 +123,7 @@ fn seal_action(
     state: &State,
     readers: &Readers,
     mut entries: Vec<(EntryPlan, Source)>,
-) -> SealAction {
+) -> Result<SealAction, StateFault> {
     let recipients = readers.of(&sealed.audience, sealed.format);
     let mut action = SealAction {
         path: sealed.path.clone(),
@@ -140,7 +143,11 @@ fn seal_action(
         let unplanned =
             facts.keys.iter().filter(|key| !sealed.entries.iter().any(|entry| entry.name == **key));
         action.unplanned = unplanned.cloned().collect();
+        refuse_strangers(&action, &joined)?;
         action.reasons = seal_reasons(&entries, facts, &left, &joined);
+        if recorded.is_some_and(|record| record.sha256 != facts.sha256) {
+            action.reasons.push("it was changed since it was recorded".to_owned());
+        }
         action.change = match (left.is_empty(), action.reasons.is_empty()) {
             (false, _) => SealChange::Rekey,
             (true, false) => SealChange::Update,
@@ -150,7 +157,15 @@ fn seal_action(
         entries.extend(action.unplanned.iter().map(|name| kept_entry(&sealed.path, name)));
     }
     action.entries = entries;
-    action
+    Ok(action)
+}
+
+/// What nobody planned for a file may be anybody's, an authority's key even: it is never sealed to more readers than
+/// it has.
+fn refuse_strangers(action: &SealAction, joined: &[String]) -> Result<(), StateFault> {
+    let Some(stranger) = action.unplanned.first().filter(|_| !joined.is_empty()) else { return Ok(()) };
+    let message = format!("it holds `{stranger}`, which does not belong there, and others are to read it");
+    Err(StateFault::damaged(&action.path, message))
 }
 
 /// An entry that nobody plans stays where it is until it is pruned.

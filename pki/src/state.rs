@@ -19,6 +19,8 @@ pub struct SealedFacts {
     pub keys: Vec<String>,
     /// Who may open it, where the form says so; a plain age file does not.
     pub recipients: Option<Vec<String>>,
+    /// SHA-256 of the file.
+    pub sha256: String,
 }
 
 /// Everything that exists.

@@ -9,13 +9,14 @@ use quorate_pki::sealing::SealChange;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{known_readers, normal, read_store};
+use super::{known_readers, named_admins, read_store};
 use crate::cli::Check;
 use crate::error::Error;
 use crate::inventory;
 use crate::report::{self, Outcome};
 use crate::rules::{RulesFile, plan_rules};
-use crate::store::{Store, commit};
+use crate::store::Store;
+use crate::store::commit::{Interrupted, interrupted};
 use crate::words;
 
 /// One thing that was found.
@@ -32,24 +33,18 @@ struct Finding {
 /// Whatever keeps it from judging; findings are no error.
 pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
     let cluster = inventory::load(&args.inventory)?;
-    let (plan, store) = read_store(&args.certs, &cluster, None)?;
-    let manifest = store.state.manifest.as_ref();
-    let recorded = |named: Vec<String>, recorded: Option<&Vec<String>>| {
-        if named.is_empty() { recorded.cloned().unwrap_or_default() } else { named }
-    };
-    let admins =
-        recorded(normal(cluster.admins(), "cluster.admins")?, manifest.map(|manifest| &manifest.admins));
-    let root_admins = recorded(
-        normal(cluster.root_admins(), "cluster.rootAdmins")?,
-        manifest.map(|manifest| &manifest.root_admins),
-    );
     let mut findings = Vec::new();
-    if commit::interrupted(&args.certs).is_some() {
-        findings.push(Finding::drift(
-            &args.certs.display().to_string(),
-            "a run was interrupted and is not finished",
-        ));
+    if let Some(left) = interrupted(&args.certs) {
+        let what = args.certs.display().to_string();
+        findings.push(Finding::drift(&what, "a run was interrupted and is not finished"));
+        if left == Interrupted::Committed {
+            // Half of the files are old and half are new: nothing true can be said of them.
+            print(&findings, args);
+            return Ok(Outcome::Findings);
+        }
     }
+    let (plan, store) = read_store(&args.certs, &cluster, None)?;
+    let (admins, root_admins) = named_admins(&cluster, store.state.manifest.as_ref())?;
     match known_readers(&args.certs, &cluster, &store, admins, root_admins) {
         Err(Error::State { faults, .. }) => findings.extend(faults.iter().map(Finding::fault)),
         Err(error) => return Err(error),

@@ -4,16 +4,14 @@ mod admins;
 mod show;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use quorate_pki::apply::{apply, files_to_open};
 use quorate_pki::cluster::Cluster;
 use quorate_pki::converge::Change;
 use quorate_pki::decision::{Decision, decide};
-use quorate_pki::entries::Entry;
+use quorate_pki::entries::service_account_entry;
 use quorate_pki::judge::{Judged, judge};
-use quorate_pki::layout::SERVICE_ACCOUNT_PUBLIC;
 use quorate_pki::outcome::{public_files, service_account_public};
 use quorate_pki::plan::{Format, Plan};
 use quorate_pki::readers::{Readers, key_only};
@@ -21,7 +19,6 @@ use quorate_pki::sealing::SealChange;
 use quorate_secrets::host_key::HostKey;
 use quorate_secrets::secret::Secret;
 use rayon::prelude::*;
-use secrecy::SecretString;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
@@ -45,54 +42,75 @@ pub fn run(args: &Gen, now: OffsetDateTime) -> Result<Outcome, Error> {
     let started = Instant::now();
     let cluster = inventory::load(&args.inventory)?;
     if args.dry_run {
-        let left = interrupted(&args.certs);
-        if let Some(left) = left {
-            say_interrupted(&args.certs, left, false);
+        return dry_run(args, &cluster, now);
+    }
+    let is_new = !args.certs.exists();
+    let lock = Lock::take(&args.certs)?;
+    let outcome = locked(args, &cluster, &lock, now, started);
+    if is_new && outcome.is_err() {
+        // What was made to be locked, and holds nothing.
+        let _ = std::fs::remove_dir(&args.certs);
+    }
+    outcome
+}
+
+/// Everything but the last thought. Of a folder that a committed run has half moved into place, nothing can be said.
+fn dry_run(args: &Gen, cluster: &Cluster, now: OffsetDateTime) -> Result<Outcome, Error> {
+    let left = interrupted(&args.certs);
+    if let Some(left) = left {
+        super::say_interrupted(&args.certs, left);
+        if left == Interrupted::Committed {
+            return Ok(Outcome::Findings);
         }
-        let job = Job::prepare(args, &cluster, now)?;
-        show::show(&job.decision, job.rules.as_ref(), args.json);
-        let something = left.is_some() || !job.is_nothing();
-        return Ok(if something { Outcome::Findings } else { Outcome::Clean });
     }
-    // A folder that does not exist is made only when there is something to put into it.
-    let lock = args.certs.exists().then(|| Lock::take(&args.certs)).transpose()?;
-    if let Some(lock) = &lock
-        && let Some(left) = lock.recover()?
-    {
-        say_interrupted(&args.certs, left, true);
-    }
-    let mut job = Job::prepare(args, &cluster, now)?;
+    let job = Job::prepare(args, cluster, now)?;
     show::show(&job.decision, job.rules.as_ref(), args.json);
     if job.is_nothing() {
-        let inventory = args.inventory.file.display();
-        report::note(&format!("nothing to do: {} is what {inventory} asks for", args.certs.display()));
+        say_nothing(args);
+    }
+    let something = left.is_some() || !job.is_nothing();
+    Ok(if something { Outcome::Findings } else { Outcome::Clean })
+}
+
+fn locked(
+    args: &Gen,
+    cluster: &Cluster,
+    lock: &Lock,
+    now: OffsetDateTime,
+    started: Instant,
+) -> Result<Outcome, Error> {
+    match lock.recover()? {
+        Some(Interrupted::Committed) => {
+            report::note(&format!("finished an interrupted run in {}", args.certs.display()));
+        }
+        Some(Interrupted::Staged) => report::note(&format!(
+            "dropped what an interrupted run left in {}: nothing of it was in place",
+            args.certs.display()
+        )),
+        None => {}
+    }
+    let mut job = Job::prepare(args, cluster, now)?;
+    show::show(&job.decision, job.rules.as_ref(), args.json);
+    if job.is_nothing() {
+        say_nothing(args);
         return Ok(Outcome::Clean);
     }
     let (changes, judged) = job.make(now)?;
-    let lock = lock.map_or_else(|| Lock::take(&args.certs), Ok)?;
     if let Some(identity) = &job.new_identity {
         identity.write(now)?;
         say_new_identity(identity);
     }
     let taken = lock.commit(&changes)?;
+    if let Some(rules) = job.rules.as_ref().filter(|rules| rules.changes()) {
+        rules.write()?;
+    }
     job.say_done(&judged, started.elapsed().saturating_sub(taken.durable), taken.durable);
     Ok(Outcome::Clean)
 }
 
-fn say_interrupted(folder: &Path, left: Interrupted, mended: bool) {
-    let folder = folder.display();
-    report::note(&match (left, mended) {
-        (Interrupted::Committed, true) => format!("finished an interrupted run in {folder}"),
-        (Interrupted::Staged, true) => {
-            format!("dropped what an interrupted run left in {folder}: nothing of it was in place")
-        }
-        (Interrupted::Committed, false) => {
-            format!("a run was interrupted in {folder}; `pki gen` will finish it first")
-        }
-        (Interrupted::Staged, false) => {
-            format!("a run was interrupted in {folder}; `pki gen` will drop what it left")
-        }
-    });
+fn say_nothing(args: &Gen) {
+    let inventory = args.inventory.file.display();
+    report::note(&format!("nothing to do: {} is what {inventory} asks for", args.certs.display()));
 }
 
 fn say_new_identity(identity: &NewIdentity) {
@@ -133,11 +151,23 @@ impl<'a> Job<'a> {
         let decision = decide(cluster, &plan, &store.state, &readers, args.prune, now)
             .map_err(|faults| Error::State { folder: args.certs.clone(), faults })?;
         let rules = plan_rules(&args.inventory.file, &args.certs, cluster, &plan, &readers)?;
+        if rules.is_none() {
+            report::warning(&format!(
+                "{} does not lie below the folder of {}: no .sops.yaml there can name its files, so plain sops would seal \
+                 them to others",
+                args.certs.display(),
+                args.inventory.file.display()
+            ));
+        }
         if readers.admins.len() == 1 && admins.new_identity.is_none() {
             report::warning(
                 "a single admin can open these files: whoever loses that identity loses every key",
             );
-            report::hint("keep a copy of it elsewhere, or name a second recipient in `cluster.admins`");
+            let file = places.new_file().unwrap_or_default();
+            report::hint(&format!(
+                "keep a copy elsewhere: `cp {} /media/backup/`; or name a second recipient in `cluster.admins`",
+                file.display()
+            ));
         }
         let (identities, new_identity) = (admins.identities, admins.new_identity);
         Ok(Self {
@@ -161,12 +191,7 @@ impl<'a> Job<'a> {
     /// Everything in memory: opened, issued, judged, sealed.
     fn make(&mut self, now: OffsetDateTime) -> Result<(ChangeSet, Judged), Error> {
         let state = &self.store.state;
-        let mut files = files_to_open(&self.plan, state, &self.decision.certs, &self.decision.sealed);
-        let public_is_gone = !state.files.contains_key(SERVICE_ACCOUNT_PUBLIC);
-        let pair = Entry { file: "service-account.yaml".to_owned(), name: "service-account".to_owned() };
-        if public_is_gone && self.store.sealed.contains_key(&pair.file) {
-            files.insert(pair.file.clone());
-        }
+        let files = files_to_open(&self.plan, state, &self.decision.certs, &self.decision.sealed);
         let vault = if files.is_empty() {
             Vault::default()
         } else {
@@ -177,8 +202,7 @@ impl<'a> Job<'a> {
         let issued = apply(self.cluster, &self.plan, state, certs, sealed, &|entry| vault.get(entry), now)?;
         let judged = judge(self.cluster, &self.plan, issued, now)?;
         let made = judged.issued.shared.get("service-account");
-        let opened: Option<SecretString> =
-            if public_is_gone && made.is_none() { vault.get(&pair) } else { None };
+        let opened = service_account_entry(&self.plan, state).and_then(|entry| vault.get(&entry));
         let public = made.or(opened.as_ref()).and_then(service_account_public);
         let mut changes = self.seal(&vault, &judged, now)?;
         let clear = public_files(
@@ -189,21 +213,26 @@ impl<'a> Job<'a> {
             &self.decision,
             &judged,
             public.as_ref(),
+            &changes.writes,
         );
         changes.writes.extend(clear);
         changes
             .removes
             .extend(self.decision.files.iter().filter(|file| file.removed).map(|file| file.path.clone()));
-        if let Some(rules) = self.rules.as_ref().filter(|rules| rules.changes()) {
-            let path = std::path::absolute(&rules.path).map_err(Error::io("find", &rules.path))?;
-            changes.beside = Some((path, rules.new.clone().into_bytes()));
-        }
         Ok((changes, judged))
     }
 
     fn seal(&self, vault: &Vault, judged: &Judged, now: OffsetDateTime) -> Result<ChangeSet, Error> {
         let lastmodified = whole_seconds(now);
-        let sealer = Sealer { vault, judged, host_keys: &self.host_keys, lastmodified: &lastmodified };
+        let manifest = self.store.state.manifest.as_ref();
+        let sealer = Sealer {
+            vault,
+            judged,
+            readers: &self.readers,
+            service_account: manifest.and_then(|manifest| manifest.service_account.as_deref()),
+            host_keys: &self.host_keys,
+            lastmodified: &lastmodified,
+        };
         let progress = Progress::new("sealing", self.decision.sealed.len());
         let written: Vec<Option<(String, Vec<u8>)>> = self
             .decision
@@ -219,7 +248,6 @@ impl<'a> Job<'a> {
         Ok(ChangeSet {
             writes: written.into_iter().flatten().collect(),
             removes: removed.map(|action| action.path.clone()).collect(),
-            beside: None,
         })
     }
 

@@ -25,6 +25,7 @@ use crate::vault::Vault;
 /// A user without a certificate, a key that nobody here can open.
 pub fn run(args: &cli::Kubeconfig) -> Result<Outcome, Error> {
     let cluster = inventory::load(&args.inventory)?;
+    super::warn_of_interruption(&args.certs);
     let (plan, store) = read_store(&args.certs, &cluster, None)?;
     let users = || KINDS.iter().filter(|kind| kind.scope == Scope::User).map(|kind| kind.name.to_owned());
     if !users().any(|user| user == args.user) {

@@ -18,6 +18,7 @@ use crate::store;
 /// # Errors
 /// A name or file that is not there, or is no certificate.
 pub fn run(args: &Show, now: OffsetDateTime) -> Result<Outcome, Error> {
+    super::warn_of_interruption(&args.certs);
     let manifest = store::read_manifest(&args.certs)?;
     let known: Vec<&CertRecord> = manifest.iter().flat_map(|manifest| &manifest.certificates).collect();
     let record = known.iter().find(|record| record.id.as_str() == args.what).copied();

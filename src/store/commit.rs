@@ -24,7 +24,6 @@ const COMMITTED: &str = ".gen-commit";
 const DONE: &str = ".gen-done";
 const JOURNAL: &str = "journal.json";
 const TREE: &str = "tree";
-const BESIDE: &str = "beside";
 
 /// What is to change.
 #[derive(Debug, Default)]
@@ -33,8 +32,6 @@ pub struct ChangeSet {
     pub writes: BTreeMap<String, Vec<u8>>,
     /// Files below `certs/` that go.
     pub removes: Vec<String>,
-    /// A file outside `certs/` that changes with them: `.sops.yaml`.
-    pub beside: Option<(PathBuf, Vec<u8>)>,
 }
 
 /// What a finished commit took.
@@ -48,7 +45,6 @@ pub struct Taken {
 struct Journal {
     writes: Vec<String>,
     removes: Vec<String>,
-    beside: Option<PathBuf>,
 }
 
 /// The folder, held against every other run until this is dropped.
@@ -148,14 +144,8 @@ impl Lock {
         let tree = staging.join(TREE);
         let mut files: Vec<(PathBuf, &[u8])> =
             changes.writes.iter().map(|(path, bytes)| (tree.join(path), bytes.as_slice())).collect();
-        if let Some((_, bytes)) = &changes.beside {
-            files.push((staging.join(BESIDE), bytes));
-        }
-        let journal = Journal {
-            writes: changes.writes.keys().cloned().collect(),
-            removes: changes.removes.clone(),
-            beside: changes.beside.as_ref().map(|(path, _)| path.clone()),
-        };
+        let journal =
+            Journal { writes: changes.writes.keys().cloned().collect(), removes: changes.removes.clone() };
         // A list of paths always serializes.
         let text = serde_json::to_vec(&journal).unwrap_or_default();
         files.push((staging.join(JOURNAL), &text));
@@ -178,27 +168,23 @@ impl Lock {
         Ok(started.elapsed())
     }
 
-    /// A journal may come from somebody who writes to the repository: it must not lead out of the folder, and beside
-    /// it to nothing but a `.sops.yaml` above.
+    /// A journal may come from somebody who writes to the repository: it must not lead out of the folder, and what it
+    /// moves must be files of its own.
     fn believe(&self, journal: &Journal) -> Result<(), String> {
         let inside =
             |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         if let Some(path) = journal.writes.iter().chain(&journal.removes).find(|path| !inside(path)) {
             return Err(format!("it names `{path}`, which is not below the folder"));
         }
-        let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
-        let above = |path: &Path| {
-            let folder =
-                path.parent().map(|folder| fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()));
-            path.file_name() == Some(".sops.yaml".as_ref())
-                && folder.is_some_and(|folder| root.starts_with(folder))
-        };
-        match &journal.beside {
-            Some(path) if !above(path) => {
-                Err(format!("it names `{}`, which is no `.sops.yaml` above the folder", path.display()))
+        let tree = self.root.join(COMMITTED).join(TREE);
+        for path in &journal.writes {
+            let source = tree.join(path);
+            let below = source.ancestors().take_while(|part| *part != self.root);
+            if let Some(link) = below.into_iter().find(|part| is_link(part)) {
+                return Err(format!("`{}` is a symbolic link", link.display()));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// A link where one of our folders belongs would take the files elsewhere.
@@ -207,7 +193,7 @@ impl Lock {
         let folders: BTreeSet<&Path> = all.filter_map(|path| Path::new(path).parent()).collect();
         for folder in folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
             let folder = self.root.join(folder);
-            if fs::symlink_metadata(&folder).is_ok_and(|found| found.is_symlink()) {
+            if is_link(&folder) {
                 let cause = io::Error::new(io::ErrorKind::NotADirectory, "a symbolic link stands there");
                 return Err(Error::io("write into", folder)(cause));
             }
@@ -231,9 +217,6 @@ impl Lock {
         }
         for (name, target) in journal.writes.iter().zip(&targets) {
             move_if_there(&committed.join(TREE).join(name), target)?;
-        }
-        if let Some(target) = &journal.beside {
-            move_beside(&committed.join(BESIDE), target)?;
         }
         for name in &journal.removes {
             remove_file(&self.root.join(name))?;
@@ -270,28 +253,20 @@ fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(Error::io("move into place", to))
 }
 
-/// A file that is not there any more was moved before the interruption.
+/// A file that is not there any more was moved before the interruption, unless somebody took it away since.
 fn move_if_there(from: &Path, to: &Path) -> Result<(), Error> {
     match fs::rename(from, to) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound && to.exists() => Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            let gone = io::Error::new(io::ErrorKind::NotFound, "it was moved there, and somebody removed it");
+            Err(Error::io("move into place", to)(gone))
+        }
         outcome => outcome.map_err(Error::io("move into place", to)),
     }
 }
 
-/// `.sops.yaml` may stand on another file system than `certs/`, and may be a link: the file behind it is replaced.
-fn move_beside(from: &Path, to: &Path) -> Result<(), Error> {
-    let to = fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
-    match fs::rename(from, &to) {
-        Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => {
-            let near = to.with_extension("gen-new");
-            fs::copy(from, &near).map_err(Error::io("write", &near))?;
-            File::open(&near).and_then(|file| file.sync_all()).map_err(Error::io("write", &near))?;
-            rename(&near, &to)?;
-        }
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound && to.exists() => {}
-        outcome => outcome.map_err(Error::io("move into place", &to))?,
-    }
-    sync_parent(&to)
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }
 
 /// Removes a file, and its folder when that is empty then.

@@ -93,10 +93,24 @@ pub fn run(cluster: &Cluster, before: &State, opened: Option<&Issued>, now: Offs
     files.extend(before.certs.iter().map(|(id, chain)| {
         (id.file(), chain.iter().map(quorate_pki::facts::CertFacts::pem).collect::<String>().into_bytes())
     }));
-    files.extend(public_files(cluster, &plan, before, &readers, &decision, &judged, public.as_ref()));
+    files.extend(public_files(
+        cluster,
+        &plan,
+        before,
+        &readers,
+        &decision,
+        &judged,
+        public.as_ref(),
+        &BTreeMap::new(),
+    ));
     let sealed = decision.sealed.iter().map(|action| {
         let keys = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
-        let facts = SealedFacts { format: Format::Sops, keys, recipients: Some(action.recipients.clone()) };
+        let facts = SealedFacts {
+            format: Format::Sops,
+            keys,
+            recipients: Some(action.recipients.clone()),
+            sha256: String::new(),
+        };
         (action.path.clone(), facts)
     });
     let state = State::read(files, sealed.collect()).unwrap();

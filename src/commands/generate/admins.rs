@@ -6,7 +6,7 @@ use quorate_pki::cluster::Cluster;
 use quorate_pki::manifest::Manifest;
 
 use crate::cli::Gen;
-use crate::commands::normal;
+use crate::commands::{named_admins, normal};
 use crate::error::Error;
 use crate::identities::{Identities, NewIdentity, Places};
 use crate::report;
@@ -31,21 +31,9 @@ pub(super) fn admins(
     manifest: Option<&Manifest>,
     places: &Places,
 ) -> Result<Admins, Error> {
-    let named = normal(cluster.admins(), "cluster.admins")?;
-    let mut of_root = normal(cluster.root_admins(), "cluster.rootAdmins")?;
-    if !named.is_empty() {
-        return Ok(Admins { everyday: named, of_root, identities: None, new_identity: None });
-    }
-    if let Some(manifest) = manifest.filter(|manifest| !manifest.admins.is_empty()) {
-        if of_root.is_empty() {
-            of_root.clone_from(&manifest.root_admins);
-        }
-        return Ok(Admins {
-            everyday: manifest.admins.clone(),
-            of_root,
-            identities: None,
-            new_identity: None,
-        });
+    let (everyday, of_root) = named_admins(cluster, manifest)?;
+    if !everyday.is_empty() {
+        return Ok(Admins { everyday, of_root, identities: None, new_identity: None });
     }
     let mut identities = places.load();
     if !identities.own.is_empty() {

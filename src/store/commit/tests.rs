@@ -34,7 +34,7 @@ fn start() -> (TempDir, Lock, ChangeSet) {
         fs::write(folder.path().join(path), text).unwrap();
     }
     let writes = tree(NEW).into_iter().filter(|(path, _)| WRITTEN.contains(&path.as_str())).collect();
-    let changes = ChangeSet { writes, removes: vec!["b/gone".to_owned()], beside: None };
+    let changes = ChangeSet { writes, removes: vec!["b/gone".to_owned()] };
     let lock = Lock::take(folder.path()).unwrap();
     (folder, lock, changes)
 }
@@ -98,26 +98,20 @@ fn a_journal_that_leads_elsewhere_is_not_believed() {
     let victim = elsewhere.path().join("victim");
     fs::write(&victim, "mine").unwrap();
     let out = victim.display().to_string();
-    let journal = |writes: &[&str], removes: &[&str], beside: Option<&Path>| Journal {
+    let journal = |writes: &[&str], removes: &[&str]| Journal {
         writes: writes.iter().map(|path| (*path).to_owned()).collect(),
         removes: removes.iter().map(|path| (*path).to_owned()).collect(),
-        beside: beside.map(Path::to_owned),
     };
-    for journal in [
-        journal(&[], &[&out], None),
-        journal(&[], &["../x"], None),
-        journal(&[&out], &[], None),
-        journal(&[], &[], Some(&victim)),
-        journal(&[], &[], Some(&elsewhere.path().join(".sops.yaml"))),
-    ] {
+    for journal in
+        [journal(&[], &[&out]), journal(&[], &["../x"]), journal(&[&out], &[]), journal(&["victim"], &[])]
+    {
         let (folder, lock, _) = start();
         let committed = folder.path().join(COMMITTED);
         fs::create_dir(&committed).unwrap();
         fs::write(committed.join(JOURNAL), serde_json::to_vec(&journal).unwrap()).unwrap();
-        fs::write(committed.join(BESIDE), "theirs").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), committed.join(TREE)).unwrap();
         assert!(lock.recover().is_err(), "{journal:?}");
         assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
-        assert!(!elsewhere.path().join(".sops.yaml").exists());
     }
 }
 
