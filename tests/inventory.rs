@@ -181,7 +181,6 @@ fn clusters_of_every_mode_and_family_are_clean() {
 }
 
 #[test]
-#[ignore = "the built-in evaluator refuses an argument it does not have before anybody asks for it"]
 fn a_module_of_nico_is_a_cluster_once_the_virtual_ip_is_given() {
     let path = folder("good").join("nico-module.nix");
     let refused = Judged::of(&path, None);

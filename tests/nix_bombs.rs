@@ -2,6 +2,8 @@
 //!
 //! Every bomb goes off in a process of its own (this test binary again), so that an overflowing stack is seen and
 //! the peak of memory is that bomb's alone.
+//!
+//! `cargo test --release --test nix_bombs -- --nocapture --test-threads 1` shows what each one took.
 
 #![allow(
     clippy::unwrap_used,

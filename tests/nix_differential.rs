@@ -8,12 +8,13 @@
     reason = "a test's helpers"
 )]
 
+mod cluster;
 #[path = "nix/peer.rs"]
 mod peer;
 
 use std::path::Path;
 
-use peer::Peer;
+use peer::Nix;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use quorate::nix::{ErrorKind, Evaluator, evaluate};
@@ -39,11 +40,11 @@ fn ours(file: &Path) -> Result<Json, (ErrorKind, String)> {
 }
 
 /// Compares on one expression; `Err` is a difference.
-fn compare(peer: &Peer, name: &str, text: &str) -> Result<Outcome, String> {
+fn compare(nix: &Nix, name: &str, text: &str) -> Result<Outcome, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("{name}.nix"));
     std::fs::write(&file, text).unwrap();
-    match (ours(&file), peer.eval("--file", &file)) {
+    match (ours(&file), nix.eval("--file", &file)) {
         (Ok(ours), Ok(theirs)) if ours == theirs => Ok(Outcome::Equal),
         (Err((ErrorKind::Unknown, _)), _) => Ok(Outcome::NotKnown),
         (Err(_), Err(_)) => Ok(Outcome::BothRefuse),
@@ -52,9 +53,9 @@ fn compare(peer: &Peer, name: &str, text: &str) -> Result<Outcome, String> {
 }
 
 /// Runs every case, on two threads because `nix` takes its time, and shows all differences at once.
-fn compare_all(peer: &Peer, cases: &[String]) -> [usize; 3] {
+fn compare_all(nix: &Nix, cases: &[String]) -> [usize; 3] {
     let run = |half: &[String]| -> Vec<Result<Outcome, String>> {
-        half.iter().enumerate().map(|(index, case)| compare(peer, &format!("case{index}"), case)).collect()
+        half.iter().enumerate().map(|(index, case)| compare(nix, &format!("case{index}"), case)).collect()
     };
     let (left, right) = cases.split_at(cases.len() / 2);
     let mut results = std::thread::scope(|scope| {
@@ -71,10 +72,10 @@ fn compare_all(peer: &Peer, cases: &[String]) -> [usize; 3] {
 
 #[test]
 fn hand_written_expressions_give_what_nix_gives() {
-    let Some(peer) = Peer::find() else { return };
+    let Some(nix) = Nix::find() else { return };
     let mut cases: Vec<String> = include_str!("nix/expressions.txt").lines().map(str::to_owned).collect();
     cases.extend(include_str!("nix/multiline.txt").trim_end().split("\n%%\n").map(str::to_owned));
-    let [equal, refused, unknown] = compare_all(&peer, &cases);
+    let [equal, refused, unknown] = compare_all(&nix, &cases);
     println!("{} expressions: {equal} equal, {refused} errors in both, {unknown} not known", cases.len());
     assert!(cases.len() >= 300 && equal >= 250 && refused >= 100, "{equal} {refused} {unknown}");
     assert!(unknown <= 40, "{unknown} expressions are not known, more than the list of refusals holds");
@@ -82,24 +83,24 @@ fn hand_written_expressions_give_what_nix_gives() {
 
 #[test]
 fn generated_expressions_give_what_nix_gives() {
-    let Some(peer) = Peer::find() else { return };
+    let Some(nix) = Nix::find() else { return };
     let mut runner =
         TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::default()));
     let cases: Vec<String> =
         (0..300).map(|_| expression().new_tree(&mut runner).unwrap().current()).collect();
-    let [equal, refused, unknown] = compare_all(&peer, &cases);
+    let [equal, refused, unknown] = compare_all(&nix, &cases);
     println!("300 generated expressions: {equal} equal, {refused} errors in both, {unknown} not known");
     assert!(equal >= 100, "too few of the generated expressions mean something: {equal}");
 }
 
 #[test]
 fn inventories_give_what_nix_gives() {
-    let Some(peer) = Peer::find() else { return };
+    let Some(nix) = Nix::find() else { return };
     for name in ["plain", "computed", "function"] {
         let file = format!("{}/tests/nix/inventories/{name}.nix", env!("CARGO_MANIFEST_DIR"));
         // An argument that is never used may be anything; `with pkgs.lib` is lazy.
         let applied = format!("let m = import {file}; in if builtins.isFunction m then m {{ }} else m");
-        let theirs = peer.eval("--expr", applied).unwrap();
+        let theirs = nix.eval("--expr", applied).unwrap();
         assert_eq!(ours(Path::new(&file)), Ok(theirs), "{name}");
     }
 }

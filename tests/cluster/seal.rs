@@ -35,12 +35,27 @@ pub(crate) fn age(file: &Path, identity: &Path) -> Option<Vec<u8>> {
     opened(&mut command, |output| String::from_utf8_lossy(&output.stderr).contains("no identity matched"))
 }
 
-/// One value of a SOPS file as sops-nix lays it down for a service: its installer opens the file with the SSH host
-/// key and mounts a ramfs, here in a mount namespace of its own. `None` when the host key is no recipient's. Panics
-/// when the installer fails otherwise. `nix` is [`Peer::SopsNix`](super::peer::Peer::SopsNix).
+/// One value of a SOPS file as sops-nix gives it to a service: opened with the SSH host key. `None` when the host key
+/// is no recipient's. Panics on any other failure. `nix` is [`Peer::SopsNix`](super::peer::Peer::SopsNix): the
+/// installer of sops-nix where it is on PATH, and otherwise the same two libraries in a program of ours.
 pub(crate) fn sops_nix(nix: &Programs, file: &Path, key: &str, host_key: &Path) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (mounted, link) = (folder.path().join("secrets.d"), folder.path().join("secrets"));
+    let installer = nix.path("sops-install-secrets");
+    let mut command = if installer.is_file() {
+        install_secret(&installer, folder.path(), file, key, host_key)
+    } else {
+        let mut command = Command::new(nix.path("sops-nix-open"));
+        command.arg(file).arg(key).arg(host_key);
+        command
+    };
+    // sops adds every identity it can find: with no HOME and no variables there is the host key's alone.
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    opened(&mut command, |output| String::from_utf8_lossy(&output.stderr).contains("Error getting data key"))
+}
+
+/// The installer on a manifest with one secret. It mounts a ramfs, here in a mount namespace of its own.
+fn install_secret(installer: &Path, folder: &Path, file: &Path, key: &str, host_key: &Path) -> Command {
+    let (mounted, link) = (folder.join("secrets.d"), folder.join("secrets"));
     let manifest = serde_json::json!({
         "secrets": [{
             "name": key, "key": key, "path": link.join(key), "sopsFile": file, "format": "yaml", "mode": "0400",
@@ -50,13 +65,13 @@ pub(crate) fn sops_nix(nix: &Programs, file: &Path, key: &str, host_key: &Path) 
         "keepGenerations": 1,
         "ageSshKeyPaths": [host_key],
     });
-    let path = folder.path().join("manifest.json");
+    let path = folder.join("manifest.json");
     fs::write(&path, manifest.to_string()).expect("a file");
     let mut command = Command::new("unshare");
     // What is mounted in there is to be seen from in there alone, so the value is read there too.
     command.args(["--mount", "sh", "-c", "\"$1\" -ignore-passwd \"$2\" >&2 && cat \"$3\"", "sh"]);
-    command.arg(nix.path("sops-install-secrets")).arg(&path).arg(link.join(key));
-    opened(&mut command, |output| String::from_utf8_lossy(&output.stderr).contains("Error getting data key"))
+    command.arg(installer).arg(&path).arg(link.join(key));
+    command
 }
 
 /// Makes an SSH host key in `folder` as `ssh-keygen` does; its public half lies beside it with `.pub`.
