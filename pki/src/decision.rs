@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::cluster::Cluster;
 use crate::converge::{CertAction, Change, certificates, foundations};
+use crate::entries::{Entry, Orphan};
 use crate::error::StateFault;
 use crate::layout::{MANIFEST, SERVICE_ACCOUNT_PUBLIC, bundle_file, host_file, planned_files};
 use crate::plan::{CertId, Holder, Plan};
@@ -35,7 +36,7 @@ pub struct Decision {
     /// To other files.
     pub files: Vec<FileAction>,
     /// What we made once and nothing plans any more: left alone unless it is pruned.
-    pub orphans: Vec<String>,
+    pub orphans: Vec<Orphan>,
     /// Whether the orphans go.
     pub prune: bool,
 }
@@ -73,24 +74,26 @@ pub fn decide(
     }
     let certs = certificates(cluster, plan, state, readers, now)?;
     let mut sealed = sealed_files(plan, state, readers, &certs)?;
-    let mut orphans = orphan_files(plan, state, &sealed);
+    let files_left = orphan_files(plan, state, &sealed);
     if prune {
         sealed.iter_mut().for_each(prune_entries);
     }
-    let unplanned = sealed
-        .iter()
-        .flat_map(|action| action.unplanned.iter().map(|name| format!("{}: {name}", action.path)));
-    orphans.extend(unplanned);
     let mut files = public_files(plan, state, readers, &certs);
-    if prune {
-        let gone = orphans.iter().filter(|orphan| !orphan.contains(": "));
-        files.extend(gone.map(|path| FileAction {
-            path: path.clone(),
+    let orphans = if prune {
+        files.extend(files_left.into_iter().map(|path| FileAction {
+            path,
             removed: true,
             reason: "nothing plans it any more".to_owned(),
         }));
-        orphans.clear();
-    }
+        Vec::new()
+    } else {
+        let entries = sealed.iter().flat_map(|action| {
+            let entry =
+                |name: &String| Orphan::Entry(Entry { file: action.path.clone(), name: name.clone() });
+            action.unplanned.iter().map(entry)
+        });
+        files_left.into_iter().map(Orphan::File).chain(entries).collect()
+    };
     let mut decision = Decision { certs, sealed, files, orphans, prune };
     if decision.is_nothing() && stale_manifest(cluster, plan, state, readers, &decision) {
         decision.files.push(FileAction {

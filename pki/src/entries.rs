@@ -1,5 +1,7 @@
 //! Secrets by their place: which sealed file holds which one.
 
+use std::fmt;
+
 use crate::kinds::SHARED;
 use crate::plan::{CertId, Content, Plan};
 use crate::state::State;
@@ -11,6 +13,24 @@ pub struct Entry {
     pub file: String,
     /// The name in it.
     pub name: String,
+}
+
+/// What we made once and nothing plans any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Orphan {
+    /// A whole file, by its path below `certs/`.
+    File(String),
+    /// One entry of a sealed file that is planned.
+    Entry(Entry),
+}
+
+impl fmt::Display for Orphan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Entry(Entry { file, name }) => write!(f, "{file}: {name}"),
+        }
+    }
 }
 
 /// Where the key of a certificate is sealed today.

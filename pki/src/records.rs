@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::authority::Authority;
 use crate::cluster::Cluster;
 use crate::drift::subject;
+use crate::entries::Orphan;
 use crate::facts::CertFacts;
 use crate::key::sha256;
 use crate::manifest::{CertRecord, MachineRecord, Manifest, SealedRecord, VERSION};
@@ -44,7 +45,7 @@ pub fn manifest_of(
     certs: &BTreeMap<CertId, CertFacts>,
     sealed: Sealed,
     service_account: Option<String>,
-    orphans: &[String],
+    orphans: &[Orphan],
 ) -> Manifest {
     let machines = cluster.machines().iter().filter(|machine| {
         machine.node()
@@ -78,7 +79,14 @@ pub fn manifest_of(
             .collect(),
         service_account,
         sealed: sealed.0,
-        orphans: orphans.iter().filter(|orphan| !orphan.contains(": ")).cloned().collect(),
+        orphans: orphans
+            .iter()
+            .filter_map(|orphan| match orphan {
+                Orphan::File(path) => Some(path.clone()),
+                // It stands in a file that is recorded anyway.
+                Orphan::Entry(_) => None,
+            })
+            .collect(),
     }
 }
 

@@ -104,7 +104,7 @@ fn drift(decision: &Decision) -> Vec<Finding> {
     let orphans = decision
         .orphans
         .iter()
-        .map(|orphan| Finding::drift(orphan, "nothing plans it any more: `pki gen --prune`"));
+        .map(|orphan| Finding::drift(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
     certs.chain(sealed).chain(files).chain(orphans).collect()
 }
 

@@ -98,6 +98,6 @@ fn to_json(decision: &Decision, rules: Option<&RulesFile>) -> serde_json::Value 
         "sealed": sealed.collect::<Vec<_>>(),
         "files": files.chain(beside).collect::<Vec<_>>(),
         "kept": decision.count(Change::Keep),
-        "orphans": decision.orphans,
+        "orphans": decision.orphans.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
