@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::error::{Eval, Fail};
-use super::expr::{Bound, Expr, Key, Kind, Part, SetExpr};
+use super::expr::{Bound, Expr, Key, Kind, Part, SetExpr, Withs};
 use super::import::Files;
 use super::sources::Span;
 use super::value::{Attrs, Entry, EnvId, Heap, Open, Thunk, ThunkId, Value};
@@ -88,7 +88,7 @@ impl Machine {
                 let id = self.local(env, *up, *slot)?;
                 self.force(id)
             }
-            Kind::FromWith { name, scopes } => self.provided_by_with(name, scopes, env),
+            Kind::FromWith { name, depth, withs } => self.provided_by_with(name, *depth, withs, env),
             Kind::Interpolated(parts) => self.interpolate(parts, env),
             Kind::List(items) => self.list(items, env),
             Kind::Set(set) => self.set(set, env),
@@ -144,10 +144,11 @@ impl Machine {
     }
 
     /// A variable that only a `with` can have.
-    fn provided_by_with(&mut self, name: &str, scopes: &[usize], env: EnvId) -> Eval<Value> {
+    fn provided_by_with(&mut self, name: &str, depth: usize, withs: &Withs, env: EnvId) -> Eval<Value> {
         let mut open = false;
-        for up in scopes {
-            let namespace = self.local(env, *up, 0)?;
+        for with in std::iter::successors(Some(withs), |with| with.outer.as_deref()) {
+            self.heap.work(1)?;
+            let namespace = self.local(env, depth - 1 - with.at, 0)?;
             let attrs = self.force_set(namespace, "the set of a `with`")?;
             if let Some(entry) = attrs.get(name) {
                 return self.force(entry.value);

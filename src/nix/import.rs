@@ -136,7 +136,8 @@ pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<N
     })?;
     let parsed = rnix::Root::parse(text);
     let mut faults = syntax::faults(parsed.errors(), text, file);
-    let mut lowering = Lowering { file, folder, scopes: vec![Scope::Names(names)], faults: Vec::new() };
+    let mut lowering =
+        Lowering { file, folder, scopes: vec![Scope::Names(names)], withs: None, faults: Vec::new() };
     let expr = lowering.root(&parsed.tree());
     // Behind a parse error the tree has holes, and what is said of them would repeat it.
     if faults.is_empty() {
