@@ -14,6 +14,7 @@ use super::error::ErrorKind;
 use super::expr::{Expr, Formal, Key, Kind, Lambda, Name, Operator, Param, Pattern, Withs};
 use super::paths;
 use super::sources::Span;
+use super::value::{MAX_NAME, too_long};
 
 /// A file being lowered.
 pub(super) struct Lowering<'a> {
@@ -264,7 +265,11 @@ impl Lowering<'_> {
     pub(super) fn key(&mut self, attr: &ast::Attr) -> Key {
         let span = self.span(attr.syntax());
         let expr = match attr {
-            ast::Attr::Ident(ident) => return Key::Static(ident.to_string().as_str().into(), span),
+            ast::Attr::Ident(ident) => {
+                let name = ident.to_string();
+                self.check_name(&name, span);
+                return Key::Static(name.as_str().into(), span);
+            }
             ast::Attr::Str(string) => {
                 let kind = self.string(string);
                 Rc::new(Expr { kind, span })
@@ -272,8 +277,17 @@ impl Lowering<'_> {
             ast::Attr::Dynamic(dynamic) => self.expr_or_hole(dynamic.expr(), dynamic.syntax()),
         };
         match &expr.kind {
-            Kind::Str(name) => Key::Static(name.clone(), span),
+            Kind::Str(name) => {
+                self.check_name(name, span);
+                Key::Static(name.clone(), span)
+            }
             _ => Key::Dynamic(expr),
+        }
+    }
+
+    fn check_name(&mut self, name: &str, span: Span) {
+        if name.len() > MAX_NAME {
+            self.fault(too_long(name), span);
         }
     }
 
