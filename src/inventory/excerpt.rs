@@ -466,4 +466,18 @@ mod tests {
         let shown = render(&[fault(at)], |_| Some(Source { name: "x\ny\u{7}", text }), 100);
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{shown:?}");
     }
+
+    #[test]
+    fn only_the_first_faults_are_shown_and_errors_before_warnings() {
+        let at = |start: usize| Some(Origin { file: 0, start, end: start + 1 });
+        let warning =
+            |n: usize| Fault { level: Level::Warning, message: format!("warned {n}"), ..fault(at(n)) };
+        let faults: Vec<_> = (0..60).map(warning).chain((0..60).map(|n| fault(at(n + 100_000)))).collect();
+        let text = "x".repeat(1 << 20);
+        let shown = render(&faults, |_| Some(Source { name: "m.nix", text: &text }), 100);
+        assert_eq!(shown.matches("error: ").count(), MOST);
+        assert_eq!(shown.matches("warning: ").count(), 0);
+        assert!(shown.ends_with("\n... and 70 more\n"), "{shown}");
+        assert!(shown.lines().all(|line| columns(line) <= 100), "{shown}");
+    }
 }
