@@ -253,3 +253,28 @@ fn imports_stay_in_the_folder_and_end() {
         assert!(result.starts_with(kind) && result.contains(says), "{text}: {result}");
     }
 }
+
+#[test]
+fn names_scopes_and_faults_cost_their_number_and_not_its_square() {
+    let numbered = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let undefined = format!("rec {{{}}}", numbered(40_000, &|n| format!("aaaa{n}=bbbb{n};")));
+    check("undefined variables", &undefined, ErrorKind::Syntax, "undefined variable");
+    let withs = format!("let a={{}}; in {}[{}]", "with a; ".repeat(250), "x ".repeat(450_000));
+    check("withs around variables", &withs, ErrorKind::Evaluation, "undefined variable `x`");
+    let formals = format!("({{{}...}}: 1 + \"\") {{}}", numbered(80_000, &|n| format!("a{n}?1,")));
+    check("defaults of a pattern", &formals, ErrorKind::Evaluation, "cannot add");
+}
+
+#[test]
+fn comparing_long_strings_counts_as_work() {
+    let long = "l = builtins.concatStringsSep \"\" (builtins.genList (n: \"0123456789\") 100000);";
+    let over = |work: &str| format!("let {long} in builtins.genList (n: {work}) 500000");
+    check("less", &over("l + \"a\" < l + \"b\""), ErrorKind::Limit, "the limit");
+    let less = format!("let {long} a = l + \"a\"; b = l + \"b\"; in builtins.genList (n: a < b) 500000");
+    check("less of two", &less, ErrorKind::Limit, "the limit");
+    let replace = format!("let {long} in builtins.replaceStrings [ (l + \"a\") ] [ \"\" ] (l + l)");
+    check("long patterns", &replace, ErrorKind::Limit, "the limit");
+    let group = format!("let {long} in builtins.groupBy (n: l) [ 1 2 3 ]");
+    check("groups of long names", &group, ErrorKind::Limit, "a name of 1000000 bytes");
+    check("long name", &format!("let {long} in {{ ${{l}} = 1; }}"), ErrorKind::Limit, "a name of");
+}

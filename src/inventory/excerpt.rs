@@ -15,7 +15,10 @@
 //!
 //! Every line is at most as wide as asked for. A line that holds a secret is not shown.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use quorate_pki::fault::{Fault, Level};
 use quorate_pki::inventory::Origin;
@@ -41,14 +44,47 @@ const RELATED: usize = 4;
 /// Faults shown of one rule at one place: a function that makes every machine makes every fault as often.
 const ALIKE: usize = 3;
 
+/// Places of which faults are shown: nobody mends more in one go, and each costs time.
+const MOST: usize = 50;
+
+/// Characters of a message or a hint: a name in it may be as long as the file.
+const LONGEST: usize = 4_000;
+
 /// Renders faults in the order given, a blank line between two, a line break at the end.
 ///
 /// `sources` gives the file of an [`Origin`]; a place in a file it does not know is left out. `width` is in columns.
 pub fn render<'a>(faults: &[Fault], sources: impl Fn(usize) -> Option<Source<'a>>, width: usize) -> String {
-    let page = Page { sources, width: width.max(NARROWEST), secrets: secrets(faults) };
+    let page = Page {
+        sources,
+        width: width.max(NARROWEST),
+        secrets: secrets(faults),
+        starts: RefCell::default(),
+        hidden: RefCell::default(),
+    };
     let same = |a: &Fault, b: &Fault| a.at.is_some() && (a.rule, a.at) == (b.rule, b.at);
-    let blocks: Vec<_> = faults.chunk_by(same).map(|alike| page.alike(alike)).collect();
+    let (shown, left): (Vec<_>, Vec<_>) =
+        first_errors(faults.chunk_by(same).collect()).into_iter().partition(|(_, shown)| *shown);
+    let mut blocks: Vec<_> = shown.into_iter().map(|(alike, _)| page.alike(alike)).collect();
+    match left.iter().map(|(alike, _)| alike.len()).sum() {
+        0 => {}
+        more => blocks.push(format!("... and {more} more\n")),
+    }
     blocks.join("\n")
+}
+
+/// Which groups of faults are shown: all, or else [`MOST`] of them, those with an error before those without.
+fn first_errors(groups: Vec<&[Fault]>) -> Vec<(&[Fault], bool)> {
+    let grave = |group: &&[Fault]| group.iter().any(Fault::is_error);
+    let mut errors = groups.iter().filter(|group| grave(group)).count().min(MOST);
+    let mut warnings = MOST - errors;
+    let shown = |group: &&[Fault]| {
+        let left = if grave(group) { &mut errors } else { &mut warnings };
+        let shown = *left > 0;
+        *left = left.saturating_sub(1);
+        shown
+    };
+    let shown: Vec<bool> = groups.iter().map(shown).collect();
+    groups.into_iter().zip(shown).collect()
 }
 
 /// Where secrets stand, as the faults themselves say.
@@ -60,6 +96,10 @@ struct Page<F> {
     sources: F,
     width: usize,
     secrets: Vec<Origin>,
+    /// By file: where its lines start. Counted once, not once for each fault.
+    starts: RefCell<HashMap<usize, Rc<[usize]>>>,
+    /// By file and number: whether a line holds a secret.
+    hidden: RefCell<HashMap<(usize, usize), bool>>,
 }
 
 /// The line a place starts in.
@@ -118,13 +158,20 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
     fn locate(&self, at: Origin) -> Option<(Source<'a>, Line<'a>)> {
         let source = (self.sources)(at.file)?;
         let offset = source.text.floor_char_boundary(at.start.min(source.text.len()));
-        let (before, after) = source.text.split_at(offset);
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let end = after.find('\n').map_or(source.text.len(), |newline| offset + newline);
+        let starts = self.line_starts(at.file, source.text);
+        let number = starts.partition_point(|start| *start <= offset);
+        let start = starts.get(number.saturating_sub(1)).copied().unwrap_or_default();
+        let end = starts.get(number).map_or(source.text.len(), |next| next - 1);
         let text = source.text.get(start..end).unwrap_or_default().trim_end_matches('\r');
-        let number = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let column = source.text.get(start..offset).unwrap_or_default().chars().count() + 1;
         Some((source, Line { number, column, start, text }))
+    }
+
+    /// Where the lines of a file start; the first does at 0.
+    fn line_starts(&self, file: usize, text: &str) -> Rc<[usize]> {
+        let newlines = || text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let count = || std::iter::once(0).chain(newlines()).collect();
+        self.starts.borrow_mut().entry(file).or_insert_with(count).clone()
     }
 
     /// The line, and under it a mark with its word.
@@ -137,9 +184,15 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
         let local =
             |byte: usize| line.text.floor_char_boundary(byte.saturating_sub(line.start).min(line.text.len()));
         let (start, end) = (local(at.start), local(at.end.max(at.start)));
-        let [before, marked, after] =
-            [&line.text[..start], &line.text[start..end], &line.text[end..]].map(printable);
         let room = self.width.saturating_sub(gutter + 3);
+        // A line may be as long as the file: what cannot be shown anyway is neither measured nor cleaned.
+        let reach = 2 * self.width;
+        let [before, marked, after] = [
+            ending(&line.text[..start], reach),
+            beginning(&line.text[start..end], reach),
+            beginning(&line.text[end..], reach),
+        ]
+        .map(printable);
         let (shown, indent, length) = window(&before, &marked, &after, room);
         let _ = writeln!(out, "{:>gutter$} | {shown}", line.number);
         let mark = if word.is_empty() { "^" } else { "-" }.repeat(length);
@@ -160,16 +213,21 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
         let touched = |secret: &Origin| {
             secret.file == file && secret.start <= end && line.start <= secret.end.max(secret.start)
         };
-        self.secrets.iter().any(touched)
-            || line.text.contains("PRIVATE KEY")
-            || line.text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
+        let holds = || {
+            self.secrets.iter().any(touched)
+                || line.text.contains("PRIVATE KEY")
+                || line.text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
+        };
+        *self.hidden.borrow_mut().entry((file, line.number)).or_insert_with(holds)
     }
 
     /// `label` and `text`, broken between words, later lines indented as far as the label is long.
     fn wrap(&self, label: &str, text: &str) -> String {
         let (indent, mut out) = (label.len(), label.to_owned());
         let mut used = indent;
-        for word in printable(text).split(' ') {
+        let short = beginning(text, LONGEST);
+        let more = if short.len() < text.len() { "…" } else { "" };
+        for word in (printable(short) + more).split(' ') {
             let mut word = word;
             let needed = columns(word) + usize::from(used > indent);
             if used > indent && used + needed > self.width {
@@ -231,6 +289,17 @@ fn fitting(text: &str, room: usize) -> &str {
         (used > room && index > 0).then_some(index)
     });
     &text[..end.unwrap_or(text.len())]
+}
+
+/// At most the first `count` characters.
+fn beginning(text: &str, count: usize) -> &str {
+    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
+}
+
+/// At most the last `count` characters.
+fn ending(text: &str, count: usize) -> &str {
+    let last = count.checked_sub(1).and_then(|last| text.char_indices().nth_back(last));
+    last.map_or(text, |(start, _)| &text[start..])
 }
 
 /// The text as a terminal may have it: tabs as spaces, what steers the terminal or the direction of writing as `�`.
@@ -396,5 +465,19 @@ mod tests {
         let at = Some(Origin { file: 0, start: 0, end: 1 });
         let shown = render(&[fault(at)], |_| Some(Source { name: "x\ny\u{7}", text }), 100);
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{shown:?}");
+    }
+
+    #[test]
+    fn only_the_first_faults_are_shown_and_errors_before_warnings() {
+        let at = |start: usize| Some(Origin { file: 0, start, end: start + 1 });
+        let warning =
+            |n: usize| Fault { level: Level::Warning, message: format!("warned {n}"), ..fault(at(n)) };
+        let faults: Vec<_> = (0..60).map(warning).chain((0..60).map(|n| fault(at(n + 100_000)))).collect();
+        let text = "x".repeat(1 << 20);
+        let shown = render(&faults, |_| Some(Source { name: "m.nix", text: &text }), 100);
+        assert_eq!(shown.matches("error: ").count(), MOST);
+        assert_eq!(shown.matches("warning: ").count(), 0);
+        assert!(shown.ends_with("\n... and 70 more\n"), "{shown}");
+        assert!(shown.lines().all(|line| columns(line) <= 100), "{shown}");
     }
 }

@@ -16,11 +16,13 @@ pub struct JsonError {
     pub message: String,
     /// Where it is wrong.
     pub at: Option<Origin>,
+    /// What to do.
+    pub hint: &'static str,
 }
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not valid JSON: {}", self.message)
+        f.write_str(&self.message)
     }
 }
 
@@ -34,7 +36,11 @@ impl std::error::Error for JsonError {}
 pub fn parse(text: &str, file: usize) -> Result<Node, JsonError> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| {
         let start = offset(text, error.line(), error.column());
-        JsonError { message: error.to_string(), at: Some(Origin { file, start, end: start }) }
+        JsonError {
+            message: format!("not valid JSON: {error}"),
+            at: Some(Origin { file, start, end: start }),
+            hint: "mend it; `jq . FILE` says the same in its words",
+        }
     })?;
     let mut events = Parser::new_from_str(text).filter(|event| {
         !matches!(event, Ok((Event::StreamStart | Event::DocumentStart(..) | Event::Comment(..), _)))
@@ -61,8 +67,12 @@ impl<'i, I: Iterator<Item = Parsed<'i>>> Reader<'_, I> {
     fn next(&mut self) -> Result<(Event<'i>, Span), JsonError> {
         match self.events.next() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(JsonError { message: error.to_string(), at: None }),
-            None => Err(JsonError { message: "the text ends too early".into(), at: None }),
+            Some(Err(error)) => {
+                let start = error.marker().byte_offset();
+                let at = start.map(|start| Origin { file: self.file, start, end: start });
+                Err(unreadable(&error.info(), at))
+            }
+            None => Err(unreadable("it ends too early", None)),
         }
     }
 
@@ -77,7 +87,7 @@ impl<'i, I: Iterator<Item = Parsed<'i>>> Reader<'_, I> {
             Event::Scalar(text, ..) => (Data::Str(text.to_string()), None),
             Event::SequenceStart(..) => self.list()?,
             Event::MappingStart(..) => self.object()?,
-            _ => return Err(JsonError { message: "expected a value".into(), at: origin }),
+            _ => return Err(unreadable("a value is expected here", origin)),
         };
         // A collection reaches to the event that closes it.
         let end = end.or(origin.map(|origin| origin.end));
@@ -107,15 +117,25 @@ impl<'i, I: Iterator<Item = Parsed<'i>>> Reader<'_, I> {
                     return Ok((Data::Attrs(attrs.into_values().collect()), end));
                 }
                 Event::Scalar(name, ..) => name.to_string(),
-                _ => return Err(JsonError { message: "expected a name".into(), at: origin }),
+                _ => return Err(unreadable("a name is expected here", origin)),
             };
             let (event, span) = self.next()?;
             let value = self.value(&event, &span)?;
             let attr = Attr { name: name.clone(), origin, value };
             if attrs.insert(name.clone(), attr).is_some() {
-                return Err(JsonError { message: format!("`{name}` is there twice"), at: origin });
+                let hint = "remove one of them: JSON leaves open which would count";
+                return Err(JsonError { message: format!("`{name}` is there twice"), at: origin, hint });
             }
         }
+    }
+}
+
+/// JSON that granit-parser does not take all the same: names of more than 1,024 characters, U+007F in a string.
+fn unreadable(what: &str, at: Option<Origin>) -> JsonError {
+    JsonError {
+        message: format!("the file is JSON, but no inventory: {what}"),
+        at,
+        hint: "names have at most 1,024 characters, and U+007F is written \\u007f",
     }
 }
 
@@ -164,6 +184,15 @@ mod tests {
         }
         let error = parse("{\n  \"a\": 1,\n  oops\n}", 0).unwrap_err();
         assert_eq!(error.at.unwrap().start, 14);
+    }
+
+    #[test]
+    fn json_that_is_no_inventory_is_called_json_and_has_a_place() {
+        for text in [format!("{{\n\"{}\": 1}}", "a".repeat(2_000)), "{\n\"a\": \"x\u{7f}y\"}".to_owned()] {
+            let error = parse(&text, 0).unwrap_err();
+            assert!(error.message.starts_with("the file is JSON, but"), "{}", error.message);
+            assert!(error.at.is_some_and(|at| at.start >= 2), "{error:?}");
+        }
     }
 
     #[test]

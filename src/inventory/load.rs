@@ -1,5 +1,7 @@
 //! From a file to a [`Cluster`]: evaluated, translated, parsed, every fault of it shown with its lines.
 
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use quorate_pki::cluster::Cluster;
@@ -14,6 +16,9 @@ use crate::report;
 
 /// Columns that faults may take on a terminal that does not say how wide it is, and anywhere else.
 const WIDTH: usize = 100;
+
+/// Largest inventory in JSON. A thousand machines take some 200 KiB; the tree of one takes ten times its text.
+const MAX_JSON: u64 = 8 << 20;
 
 /// One file that was read, and how messages call it.
 struct Read {
@@ -52,11 +57,10 @@ pub fn load(args: &InventoryArgs) -> Result<Cluster, Error> {
     }
 }
 
+/// The errors alone: what only warns is of no use to whoever has to mend the file first.
 fn refused(faults: &[Fault], files: &[Read]) -> Error {
-    Error::Inventory {
-        rendered: render(faults, files),
-        count: faults.iter().filter(|fault| fault.is_error()).count(),
-    }
+    let errors: Vec<_> = faults.iter().filter(|fault| fault.is_error()).cloned().collect();
+    Error::Inventory { rendered: render(&errors, files), count: errors.len() }
 }
 
 fn render(faults: &[Fault], files: &[Read]) -> String {
@@ -66,16 +70,15 @@ fn render(faults: &[Fault], files: &[Read]) -> String {
 }
 
 fn evaluate(path: &Path, evaluator: EvaluatorArg) -> Result<(Node, Vec<Read>), Error> {
+    let file = open(path)?;
     if path.extension().is_some_and(|ending| ending == "json") {
-        return read_json(path);
+        return read_json(path, file);
     }
     let evaluator = match evaluator {
         EvaluatorArg::Auto => Evaluator::Auto,
         EvaluatorArg::Builtin => Evaluator::Builtin,
         EvaluatorArg::Nix => Evaluator::Nix,
     };
-    // The system's own word for a file that is not there or not readable.
-    std::fs::File::open(path).map_err(Error::io("read the inventory", path))?;
     let read = |sources: &nix::Sources| -> Vec<Read> {
         let one = |source: &nix::Source| Read {
             name: source.path.display().to_string(),
@@ -89,8 +92,35 @@ fn evaluate(path: &Path, evaluator: EvaluatorArg) -> Result<(Node, Vec<Read>), E
     }
 }
 
-fn read_json(path: &Path) -> Result<(Node, Vec<Read>), Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read the inventory", path))?;
+/// A regular file: a pipe might never be written to, and a device never end.
+fn open(path: &Path) -> Result<File, Error> {
+    let metadata = fs::metadata(path).map_err(Error::io("read the inventory", path))?;
+    let name = path.display();
+    if metadata.is_dir() {
+        let message = format!("the inventory `{name}` is a folder, expected a file");
+        return Err(Error::Request { message, hint: "give the file in it, such as machines.nix".to_owned() });
+    }
+    if !metadata.is_file() {
+        let message = format!("the inventory `{name}` is a pipe or a device, expected a regular file");
+        return Err(Error::Request { message, hint: "write it to a file first and give that".to_owned() });
+    }
+    // The system's own word for a file that is not readable.
+    File::open(path).map_err(Error::io("read the inventory", path))
+}
+
+fn read_json(path: &Path, file: File) -> Result<(Node, Vec<Read>), Error> {
+    let mut bytes = Vec::new();
+    file.take(MAX_JSON + 1).read_to_end(&mut bytes).map_err(Error::io("read the inventory", path))?;
+    if bytes.len() as u64 > MAX_JSON {
+        let message =
+            format!("the inventory `{}` is larger than {} MiB, the limit", path.display(), MAX_JSON >> 20);
+        let hint = "is this another file than you meant?".to_owned();
+        return Err(Error::Request { message, hint });
+    }
+    let not_text = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    let text = String::from_utf8(bytes).map_err(not_text).map_err(Error::io("read the inventory", path))?;
+    // Some editors begin UTF-8 with a byte order mark; readers of JSON may pass over it (RFC 8259, section 8.1).
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let node = json::parse(&text, 0);
     let files = vec![Read { name: path.display().to_string(), text }];
     match node {
@@ -101,7 +131,7 @@ fn read_json(path: &Path) -> Result<(Node, Vec<Read>), Error> {
                 rule: "json",
                 at: error.at,
                 message: error.to_string(),
-                hint: Some("mend it; `jq . FILE` says the same in its words".to_owned()),
+                hint: Some(error.hint.to_owned()),
                 related: Vec::new(),
             };
             Err(refused(&[fault], &files))

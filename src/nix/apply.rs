@@ -1,5 +1,7 @@
 //! Functions applied to arguments.
 
+use std::collections::BTreeSet;
+
 use super::error::{Eval, Fail};
 use super::eval::{Machine, expected, missing, not_given};
 use super::expr::{Lambda, Param, Pattern};
@@ -86,8 +88,9 @@ impl Machine {
 }
 
 fn unexpected(pattern: &Pattern, attrs: &Attrs) -> Fail {
-    let takes = |name: &str| pattern.formals.iter().any(|formal| *formal.name == *name);
-    let extra = attrs.entries.iter().find(|entry| !takes(&entry.name)).map_or("", |entry| &entry.name);
+    let takes: BTreeSet<&str> = pattern.formals.iter().map(|formal| &*formal.name).collect();
+    let extra =
+        attrs.entries.iter().map(|entry| &*entry.name).find(|name| !takes.contains(name)).unwrap_or_default();
     let fail =
         Fail::wrong(format!("a function is called with the argument `{extra}`, which it does not take"));
     match quorate_pki::typo::nearest(extra, pattern.formals.iter().map(|formal| &*formal.name)) {

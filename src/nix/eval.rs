@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::error::{Eval, Fail};
-use super::expr::{Bound, Expr, Key, Kind, Part, SetExpr};
+use super::expr::{Bound, Expr, Key, Kind, Part, SetExpr, Withs};
 use super::import::Files;
 use super::sources::Span;
 use super::value::{Attrs, Entry, EnvId, Heap, Open, Thunk, ThunkId, Value};
@@ -88,7 +88,7 @@ impl Machine {
                 let id = self.local(env, *up, *slot)?;
                 self.force(id)
             }
-            Kind::FromWith { name, scopes } => self.provided_by_with(name, scopes, env),
+            Kind::FromWith { name, depth, withs } => self.provided_by_with(name, *depth, withs, env),
             Kind::Interpolated(parts) => self.interpolate(parts, env),
             Kind::List(items) => self.list(items, env),
             Kind::Set(set) => self.set(set, env),
@@ -144,10 +144,11 @@ impl Machine {
     }
 
     /// A variable that only a `with` can have.
-    fn provided_by_with(&mut self, name: &str, scopes: &[usize], env: EnvId) -> Eval<Value> {
+    fn provided_by_with(&mut self, name: &str, depth: usize, withs: &Withs, env: EnvId) -> Eval<Value> {
         let mut open = false;
-        for up in scopes {
-            let namespace = self.local(env, *up, 0)?;
+        for with in std::iter::successors(Some(withs), |with| with.outer.as_deref()) {
+            self.heap.work(1)?;
+            let namespace = self.local(env, depth - 1 - with.at, 0)?;
             let attrs = self.force_set(namespace, "the set of a `with`")?;
             if let Some(entry) = attrs.get(name) {
                 return self.force(entry.value);
@@ -254,6 +255,7 @@ impl Machine {
                 Value::Str(name) => name,
                 other => return Err(expected("a string as an attribute name", &other).at(key.span)),
             };
+            self.heap.name(&name).map_err(|fail| fail.at(key.span))?;
             match entries.binary_search_by(|entry| (*entry.name).cmp(&name)) {
                 Ok(_) => {
                     let message = format!("attribute `{name}` is defined twice");
@@ -274,7 +276,10 @@ impl Machine {
         match key {
             Key::Static(name, _) => Ok(name.clone()),
             Key::Dynamic(expr) => match self.eval(expr, env)? {
-                Value::Str(name) => Ok(name),
+                Value::Str(name) => {
+                    self.heap.name(&name).map_err(|fail| fail.at(expr.span))?;
+                    Ok(name)
+                }
                 other => Err(expected("a string as an attribute name", &other).at(expr.span)),
             },
         }
@@ -287,16 +292,20 @@ impl Machine {
             let found = match &value {
                 Value::Attrs(attrs) => match attrs.get(&name) {
                     Some(entry) => Ok(entry.value),
-                    None => Err(missing(attrs, &name)),
+                    // With a default at hand nobody asks what was meant.
+                    None if default.is_some() => Err(unknown(attrs, &name)),
+                    None => Err(Some(missing(attrs, &name))),
                 },
-                other => Err(expected(&format!("a set with the attribute `{name}`"), other)),
+                _ if default.is_some() => Err(None),
+                other => Err(Some(expected(&format!("a set with the attribute `{name}`"), other))),
             };
             let found = match (found, default) {
                 (Ok(found), _) => found,
-                (Err(fail), Some(default)) if fail.kind != super::ErrorKind::Unknown => {
-                    return self.eval(default, env);
+                (Err(None), Some(default)) => return self.eval(default, env),
+                (Err(fail), _) => {
+                    let fail = fail.unwrap_or_else(|| Fail::wrong(format!("attribute `{name}` missing")));
+                    return Err(fail.at(key.span()));
                 }
-                (Err(fail), _) => return Err(fail.at(key.span())),
             };
             value = self.force(found)?;
         }
@@ -309,9 +318,9 @@ impl Machine {
             let name = self.key(key, env)?;
             let Value::Attrs(attrs) = &value else { return Ok(Value::Bool(false)) };
             let Some(entry) = attrs.get(&name) else {
-                return match missing(attrs, &name) {
-                    fail if fail.kind == super::ErrorKind::Unknown => Err(fail.at(key.span())),
-                    _ => Ok(Value::Bool(false)),
+                return match unknown(attrs, &name) {
+                    Some(fail) => Err(fail.at(key.span())),
+                    None => Ok(Value::Bool(false)),
                 };
             };
             if index + 1 < keys.len() {
@@ -347,13 +356,22 @@ pub(super) fn expected(what: &str, found: &Value) -> Fail {
     Fail::wrong(format!("expected {what}, found {}", found.kind()))
 }
 
-/// An attribute that is not there.
-pub(super) fn missing(attrs: &Attrs, name: &str) -> Fail {
+/// An attribute that we do not have and Nix might.
+pub(super) fn unknown(attrs: &Attrs, name: &str) -> Option<Fail> {
     match attrs.open {
-        Some(Open::Builtins) => return Fail::unknown(&format!("`builtins.{name}`")),
-        Some(Open::Lib) => return Fail::unknown(&format!("`lib.{name}`")),
-        Some(Open::Argument) => return not_given(name),
-        None => {}
+        Some(Open::Builtins) => Some(Fail::unknown(&format!("`builtins.{name}`"))),
+        Some(Open::Lib) => Some(Fail::unknown(&format!("`lib.{name}`"))),
+        Some(Open::Argument) | None => None,
+    }
+}
+
+/// An attribute that is not there. Looks for what was meant, which takes time: only for an error that is shown.
+pub(super) fn missing(attrs: &Attrs, name: &str) -> Fail {
+    if let Some(fail) = unknown(attrs, name) {
+        return fail;
+    }
+    if attrs.open == Some(Open::Argument) {
+        return not_given(name);
     }
     let fail = Fail::wrong(format!("attribute `{name}` missing"));
     match quorate_pki::typo::nearest(name, attrs.entries.iter().map(|entry| &*entry.name)) {

@@ -28,10 +28,11 @@ pub(super) enum Kind {
         up: usize,
         slot: usize,
     },
-    /// A variable that only a `with` can provide; `scopes` says how far out each `with` stands, nearest first.
+    /// A variable that only a `with` can provide, `depth` scopes inside the outermost.
     FromWith {
         name: Name,
-        scopes: Rc<[usize]>,
+        depth: usize,
+        withs: Rc<Withs>,
     },
     List(Vec<Rc<Expr>>),
     Set(SetExpr),
@@ -48,6 +49,15 @@ pub(super) enum Kind {
     Binary(Operator, Rc<Expr>, Rc<Expr>),
     /// What the built-in evaluator does not know, named; an error only when its value is asked for.
     Unknown(String),
+}
+
+/// The `with`s around an expression, nearest first. Shared by all that stands inside, or else a file of nested `with`s
+/// would take their number for each of its variables.
+#[derive(Debug)]
+pub(super) struct Withs {
+    /// How many scopes are around this one.
+    pub(super) at: usize,
+    pub(super) outer: Option<Rc<Withs>>,
 }
 
 /// A binary operator.

@@ -63,11 +63,14 @@ impl Machine {
             return Err(Fail::wrong(format!("`import` of `{path}`: a string must be an absolute path"))
                 .hint("write the path without quotes: ./file.nix"));
         }
-        let mut path = follow_links(PathBuf::from(paths::absolute(path)));
+        let mut path = self.inside_folder(PathBuf::from(paths::absolute(path)))?;
         if path.is_dir() {
-            path = follow_links(path.join("default.nix"));
+            path = self.inside_folder(path.join("default.nix"))?;
         }
-        let real = self.inside_folder(&path)?;
+        let real = path.canonicalize().map_err(|error| cannot_read(&self.shown(&path), &error))?;
+        if !real.starts_with(&self.files.real_folder) {
+            return Err(self.outside(&path));
+        }
         let thunk = match self.files.loaded.get(&real) {
             Some(thunk) if matches!(self.heap.get(*thunk), Thunk::Running) => {
                 let name = self.shown(&path);
@@ -86,23 +89,24 @@ impl Machine {
         self.force(thunk)
     }
 
-    /// The real path, when it lies in the inventory's folder or below.
-    fn inside_folder(&self, path: &Path) -> Eval<PathBuf> {
-        let shown = path.display();
-        // First by its spelling, so that nothing is learnt about files elsewhere.
-        let outside = || {
-            let folder = self.files.folder.display();
-            Fail::new(
-                ErrorKind::Read,
-                format!("`import` of `{shown}`, which is outside the inventory's folder `{folder}`"),
-            )
-            .hint("an inventory may read files beside it and below; copy or move the file there")
-        };
-        if !path.starts_with(&self.files.folder) && !path.starts_with(&self.files.real_folder) {
-            return Err(outside());
+    /// What a path in the inventory's folder or below points to, which must lie there too. Each step is judged by its
+    /// spelling first: the disk is never asked about a path that is spelt outside.
+    fn inside_folder(&self, mut path: PathBuf) -> Eval<PathBuf> {
+        for _ in 0..MAX_LINKS {
+            if !path.starts_with(&self.files.folder) && !path.starts_with(&self.files.real_folder) {
+                return Err(self.outside(&path));
+            }
+            let Some(target) = link_target(&path) else { break };
+            path = target;
         }
-        let real = path.canonicalize().map_err(|error| cannot_read(&self.shown(path), &error))?;
-        if real.starts_with(&self.files.real_folder) { Ok(real) } else { Err(outside()) }
+        Ok(path)
+    }
+
+    fn outside(&self, path: &Path) -> Fail {
+        let (path, folder) = (path.display(), self.files.folder.display());
+        let message = format!("`import` of `{path}`, which is outside the inventory's folder `{folder}`");
+        Fail::new(ErrorKind::Read, message)
+            .hint("an inventory may read files beside it and below; copy or move the file there")
     }
 
     /// A path as the user would write it: relative to where the inventory was given.
@@ -129,6 +133,11 @@ impl Machine {
 
 /// The expression that `text` is.
 pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<Name>) -> Eval<Rc<Expr>> {
+    if text.starts_with('\u{feff}') {
+        return Err(Fail::new(ErrorKind::Syntax, "the file begins with a byte order mark, which is not Nix")
+            .hint("save it as UTF-8 without one")
+            .at(Span::new(file, 0, 0)));
+    }
     scan::check(text).map_err(|excess| {
         Fail::new(ErrorKind::Limit, excess.message)
             .hint(excess.hint)
@@ -136,7 +145,8 @@ pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<N
     })?;
     let parsed = rnix::Root::parse(text);
     let mut faults = syntax::faults(parsed.errors(), text, file);
-    let mut lowering = Lowering { file, folder, scopes: vec![Scope::Names(names)], faults: Vec::new() };
+    let mut lowering =
+        Lowering { file, folder, scopes: vec![Scope::Names(names)], withs: None, faults: Vec::new() };
     let expr = lowering.root(&parsed.tree());
     // Behind a parse error the tree has holes, and what is said of them would repeat it.
     if faults.is_empty() {
@@ -182,13 +192,21 @@ fn cannot_read(shown: &Path, error: &std::io::Error) -> Fail {
     Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display()))
 }
 
+/// Symlinks in a row that are followed: as many as Linux follows.
+const MAX_LINKS: usize = 40;
+
 /// As Nix does before it takes a file's folder: when the last step is a symlink, what that points to.
 fn follow_links(mut path: PathBuf) -> PathBuf {
-    // As many as Linux follows.
-    for _ in 0..40 {
-        let Ok(target) = fs::read_link(&path) else { break };
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        path = PathBuf::from(paths::absolute(&folder.join(target).to_string_lossy()));
+    for _ in 0..MAX_LINKS {
+        let Some(target) = link_target(&path) else { break };
+        path = target;
     }
     path
+}
+
+/// What a symlink points to, absolute.
+fn link_target(path: &Path) -> Option<PathBuf> {
+    let target = fs::read_link(path).ok()?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    Some(PathBuf::from(paths::absolute(&folder.join(target).to_string_lossy())))
 }

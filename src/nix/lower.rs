@@ -1,6 +1,7 @@
 //! From rnix's tree to [`Expr`]: names resolved, literals read, and what Nix itself refuses at parse time refused
 //! here with every place it occurs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -10,9 +11,10 @@ use rnix::ast::{self, HasEntry as _};
 use rowan::ast::AstNode;
 
 use super::error::ErrorKind;
-use super::expr::{Expr, Formal, Key, Kind, Lambda, Name, Operator, Param, Pattern};
+use super::expr::{Expr, Formal, Key, Kind, Lambda, Name, Operator, Param, Pattern, Withs};
 use super::paths;
 use super::sources::Span;
+use super::value::{MAX_NAME, too_long};
 
 /// A file being lowered.
 pub(super) struct Lowering<'a> {
@@ -22,9 +24,17 @@ pub(super) struct Lowering<'a> {
     pub(super) folder: &'a Path,
     /// The scopes around the expression, outermost first.
     pub(super) scopes: Vec<Scope>,
-    /// What is wrong so far.
+    /// The `with`s around the expression.
+    pub(super) withs: Option<Rc<Withs>>,
+    /// What is wrong so far, up to [`MOST_FAULTS`].
     pub(super) faults: Vec<Fault>,
 }
+
+/// Faults of a file that are kept. No more than a screen or two are ever shown.
+pub(super) const MOST_FAULTS: usize = 300;
+
+/// Faults of a file that come with a suggestion: each is measured against every name there is.
+const SUGGESTIONS: usize = 20;
 
 /// One scope around an expression.
 #[derive(Debug, Clone)]
@@ -48,6 +58,8 @@ impl Lowering<'_> {
 
     /// Notes a fault and goes on.
     pub(super) fn fault(&mut self, message: impl Into<String>, span: Span) -> &mut Fault {
+        // The newest takes the last place: callers go on to say more about it.
+        self.faults.truncate(MOST_FAULTS - 1);
         let index = self.faults.len();
         self.faults.push(ErrorKind::Syntax.fault(message.into(), None, span.origin()));
         &mut self.faults[index]
@@ -95,7 +107,10 @@ impl Lowering<'_> {
             ast::Expr::LetIn(let_in) => self.let_in(let_in),
             ast::Expr::With(with) => {
                 let namespace = self.expr_or_hole(with.namespace(), node);
+                let inner = Withs { at: self.scopes.len(), outer: self.withs.clone() };
+                let outer = self.withs.replace(Rc::new(inner));
                 let body = self.inside(Scope::With, |lowering| lowering.expr_or_hole(with.body(), node));
+                self.withs = outer;
                 Kind::With(namespace, body)
             }
             ast::Expr::Assert(assert) => Kind::Assert(
@@ -139,25 +154,21 @@ impl Lowering<'_> {
 
     /// The use of a variable: the nearest scope that has the name, or else whichever `with` turns out to.
     pub(super) fn variable(&mut self, name: &str, span: Span) -> Rc<Expr> {
-        let mut withs = Vec::new();
         for (up, scope) in self.scopes.iter().rev().enumerate() {
-            match scope {
-                Scope::With => withs.push(up),
-                Scope::Names(names) => {
-                    if let Ok(slot) = names.binary_search_by(|known| (**known).cmp(name)) {
-                        return Rc::new(Expr { kind: Kind::Local { up, slot }, span });
-                    }
-                }
+            if let Scope::Names(names) = scope
+                && let Ok(slot) = names.binary_search_by(|known| (**known).cmp(name))
+            {
+                return Rc::new(Expr { kind: Kind::Local { up, slot }, span });
             }
         }
         let kind = if name == "or" {
             Kind::Unknown("`or` as a name".to_owned())
         } else if name.starts_with("__") || super::builtins::UNKNOWN_GLOBALS.contains(&name) {
             Kind::Unknown(format!("`{name}`"))
-        } else if withs.is_empty() {
-            return self.undefined(name, span);
+        } else if let Some(withs) = &self.withs {
+            Kind::FromWith { name: name.into(), depth: self.scopes.len(), withs: withs.clone() }
         } else {
-            Kind::FromWith { name: name.into(), scopes: withs.into() }
+            return self.undefined(name, span);
         };
         Rc::new(Expr { kind, span })
     }
@@ -167,7 +178,10 @@ impl Lowering<'_> {
             Scope::Names(names) => Some(names.iter().map(|name| &**name)),
             Scope::With => None,
         });
-        let hint = quorate_pki::typo::nearest(name, known.flatten()).map_or_else(
+        let near = (self.faults.len() < SUGGESTIONS)
+            .then(|| quorate_pki::typo::nearest(name, known.flatten()))
+            .flatten();
+        let hint = near.map_or_else(
             || format!("define it in a `let`, or write \"{name}\" if a string is meant"),
             |near| format!("did you mean `{near}`?"),
         );
@@ -251,7 +265,11 @@ impl Lowering<'_> {
     pub(super) fn key(&mut self, attr: &ast::Attr) -> Key {
         let span = self.span(attr.syntax());
         let expr = match attr {
-            ast::Attr::Ident(ident) => return Key::Static(ident.to_string().as_str().into(), span),
+            ast::Attr::Ident(ident) => {
+                let name = ident.to_string();
+                self.check_name(&name, span);
+                return Key::Static(name.as_str().into(), span);
+            }
             ast::Attr::Str(string) => {
                 let kind = self.string(string);
                 Rc::new(Expr { kind, span })
@@ -259,8 +277,17 @@ impl Lowering<'_> {
             ast::Attr::Dynamic(dynamic) => self.expr_or_hole(dynamic.expr(), dynamic.syntax()),
         };
         match &expr.kind {
-            Kind::Str(name) => Key::Static(name.clone(), span),
+            Kind::Str(name) => {
+                self.check_name(name, span);
+                Key::Static(name.clone(), span)
+            }
             _ => Key::Dynamic(expr),
+        }
+    }
+
+    fn check_name(&mut self, name: &str, span: Span) {
+        if name.len() > MAX_NAME {
+            self.fault(too_long(name), span);
         }
     }
 
@@ -332,29 +359,28 @@ impl Lowering<'_> {
         let whole = pattern.pat_bind().and_then(|bind| bind.ident());
         let entries: Vec<(ast::PatEntry, ast::Ident)> =
             pattern.pat_entries().filter_map(|entry| entry.ident().map(|ident| (entry, ident))).collect();
-        let mut slots: Vec<Name> = Vec::new();
+        let mut names: BTreeSet<Name> = BTreeSet::new();
         for ident in entries.iter().map(|(_, ident)| ident).chain(whole.as_ref()) {
             let name = ident.to_string();
-            match slots.binary_search_by(|known| (**known).cmp(name.as_str())) {
-                Ok(_) => {
-                    let span = self.span(ident.syntax());
-                    self.fault(format!("the parameter `{name}` is there twice"), span);
-                }
-                Err(at) => slots.insert(at, name.as_str().into()),
+            if !names.insert(name.as_str().into()) {
+                let span = self.span(ident.syntax());
+                self.fault(format!("the parameter `{name}` is there twice"), span);
             }
         }
+        let slots: Vec<Name> = names.into_iter().collect();
         let slot = |ident: &ast::Ident| {
             let name = ident.to_string();
             slots.binary_search_by(|known| (**known).cmp(name.as_str())).unwrap_or_default()
         };
-        let scope = Scope::Names(slots.clone());
+        // Every default sees every name: one scope around them all.
+        self.scopes.push(Scope::Names(slots.clone()));
         let mut formals = Vec::with_capacity(entries.len());
         for (entry, ident) in &entries {
             let node = entry.syntax();
             let default = entry.question_token().map(|_| {
                 // The entry's own name is its first expression, the default its second.
                 let default = node.children().filter_map(ast::Expr::cast).nth(1);
-                self.inside(scope.clone(), |lowering| lowering.expr_or_hole(default, node))
+                self.expr_or_hole(default, node)
             });
             let span = self.span(ident.syntax());
             formals.push(Formal {
@@ -364,6 +390,7 @@ impl Lowering<'_> {
                 span,
             });
         }
+        self.scopes.pop();
         Pattern { formals, open: pattern.ellipsis_token().is_some(), slots }
     }
 }

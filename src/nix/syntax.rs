@@ -4,12 +4,16 @@ use quorate_pki::fault::Fault;
 use rnix::{ParseError, SyntaxKind, TextRange};
 
 use super::error::ErrorKind;
+use super::lower::MOST_FAULTS;
 use super::sources::Span;
 
 /// One fault for each of rnix's errors.
 pub(super) fn faults(errors: &[ParseError], text: &str, file: Option<usize>) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
     for error in errors {
+        if faults.len() == MOST_FAULTS {
+            break;
+        }
         let (message, start, end) = describe(error, text);
         let at = Span::new(file, start, end).origin();
         // rnix repeats itself where it lost its way.

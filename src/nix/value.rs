@@ -91,6 +91,14 @@ const MAX_BYTES: usize = 64 << 20;
 /// Expressions evaluated and elements visited. Some hundred thousand are a large inventory.
 const MAX_STEPS: usize = 3_000_000;
 
+/// Bytes of the name of an attribute or a variable. A set compares its names whenever one is looked up.
+pub(super) const MAX_NAME: usize = 4 << 10;
+
+/// What is wrong with a name of more than [`MAX_NAME`].
+pub(super) fn too_long(name: &str) -> String {
+    format!("a name of {} bytes, the limit for an inventory is {MAX_NAME}", name.len())
+}
+
 /// Every thunk and environment of an evaluation, and what it may still take.
 #[derive(Debug)]
 pub(super) struct Heap {
@@ -123,6 +131,19 @@ impl Heap {
             Fail::limit(format!("the evaluation takes more than {mebibytes} MiB, the limit for an inventory"))
         })?;
         self.work(bytes / 64)
+    }
+
+    /// Counts the work of reading or comparing `bytes` of text.
+    pub(super) fn read(&mut self, bytes: usize) -> Eval<()> {
+        self.work(bytes / 64)
+    }
+
+    /// A computed name of an attribute: counted, since a set compares it with many others.
+    pub(super) fn name(&mut self, name: &str) -> Eval<()> {
+        if name.len() > MAX_NAME {
+            return Err(Fail::limit(too_long(name)));
+        }
+        self.read(name.len())
     }
 
     pub(super) fn thunk(&mut self, thunk: Thunk, span: Span) -> Eval<ThunkId> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::error::Eval;
-use super::super::eval::{Machine, expected, missing};
+use super::super::eval::{Machine, expected, missing, unknown};
 use super::super::expr::{Name, Param};
 use super::super::sources::Span;
 use super::super::value::{Attrs, Entry, Thunk, ThunkId, Value};
@@ -41,8 +41,10 @@ fn attr_values(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
 
 fn cat_attrs(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let name = machine.string_argument(arguments, 0)?;
+    machine.heap.name(&name)?;
     let mut out = Vec::new();
     for item in machine.list_argument(arguments, 1)?.iter() {
+        machine.heap.read(name.len())?;
         let attrs = machine.force_set(*item, "an element given to `catAttrs`")?;
         out.extend(attrs.get(&name).map(|entry| entry.value));
     }
@@ -67,6 +69,7 @@ fn function_args(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
 
 fn get_attr(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let name = machine.string_argument(arguments, 0)?;
+    machine.heap.name(&name)?;
     let attrs = machine.open_set_argument(arguments, 1)?;
     let value = attrs.get(&name).ok_or_else(|| missing(&attrs, &name))?.value;
     machine.force(value)
@@ -74,13 +77,14 @@ fn get_attr(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
 
 fn has_attr(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let name = machine.string_argument(arguments, 0)?;
+    machine.heap.name(&name)?;
     let attrs = machine.open_set_argument(arguments, 1)?;
     if attrs.get(&name).is_some() {
         return Ok(Value::Bool(true));
     }
-    match missing(&attrs, &name) {
-        fail if fail.kind == super::super::ErrorKind::Unknown => Err(fail),
-        _ => Ok(Value::Bool(false)),
+    match unknown(&attrs, &name) {
+        Some(fail) => Err(fail),
+        None => Ok(Value::Bool(false)),
     }
 }
 
@@ -92,6 +96,7 @@ fn intersect_attrs(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> 
 }
 
 fn keep(machine: &mut Machine, attrs: &Attrs, wanted: impl Fn(&str) -> bool) -> Eval<Value> {
+    machine.heap.work(attrs.entries.len())?;
     let entries = attrs.entries.iter().filter(|entry| wanted(&entry.name)).cloned().collect();
     machine.heap.attrs(entries, attrs.open)
 }
@@ -104,6 +109,7 @@ fn list_to_attrs(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
         let name = attrs.get("name").ok_or_else(|| missing(&attrs, "name"))?.clone();
         let text = machine.force(name.value)?;
         let text = super::string(&text)?;
+        machine.heap.name(&text)?;
         let value = attrs.get("value").ok_or_else(|| missing(&attrs, "value"))?.value;
         let span = machine.heap.span(name.value);
         entries.entry(text.clone()).or_insert(Entry { name: text, span, value });
@@ -128,7 +134,9 @@ fn remove_attrs(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let mut names = std::collections::BTreeSet::<Rc<str>>::new();
     for name in machine.list_argument(arguments, 1)?.iter() {
         let name = machine.force(*name)?;
-        names.insert(super::string(&name)?);
+        let name = super::string(&name)?;
+        machine.heap.name(&name)?;
+        names.insert(name);
     }
     keep(machine, &attrs, |name| !names.contains(name))
 }

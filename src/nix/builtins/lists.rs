@@ -140,6 +140,7 @@ fn group_by(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     for item in machine.list_argument(arguments, 1)?.iter() {
         let name = machine.call(&function, *item)?;
         let name = super::string(&name)?;
+        machine.heap.name(&name)?;
         groups.entry(name).or_default().push(*item);
     }
     let mut entries = Vec::with_capacity(groups.len());

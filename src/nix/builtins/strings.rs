@@ -29,6 +29,7 @@ fn split_string(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     if separator.is_empty() {
         return Err(Fail::unknown("`splitString` at an empty string"));
     }
+    machine.heap.read(text.len())?;
     let mut parts = Vec::new();
     for part in text.split(&*separator) {
         let part = machine.heap.string(part)?;
@@ -68,7 +69,11 @@ fn dir_of(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
 fn path_text(machine: &mut Machine, value: &Value) -> Eval<Rc<str>> {
     match value {
         Value::Path(path) => Ok(path.clone()),
-        other => machine.coerce(other),
+        other => {
+            let text = machine.coerce(other)?;
+            machine.heap.read(text.len())?;
+            Ok(text)
+        }
     }
 }
 
@@ -133,8 +138,9 @@ fn replace_strings(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> 
     let text = machine.string_argument(arguments, 2)?;
     let mut out = String::new();
     let mut rest: &str = &text;
+    let cost = 1 + from.len() / 4 + from.iter().map(|pattern| pattern.len()).sum::<usize>() / 64;
     loop {
-        machine.heap.work(1 + from.len() / 4)?;
+        machine.heap.work(cost)?;
         let fits = from.iter().position(|pattern| rest.starts_with(&**pattern));
         let mut skip = fits.map_or(0, |index| from[index].len());
         if let Some(index) = fits {
@@ -195,6 +201,7 @@ fn json_value(machine: &mut Machine, json: &serde_json::Value) -> Eval<Value> {
         Json::Object(members) => {
             let mut entries = Vec::with_capacity(members.len());
             for (name, member) in members {
+                machine.heap.name(name)?;
                 let value = json_value(machine, member)?;
                 entries.push(entry(name.as_str(), machine.heap.done(value)?));
             }
