@@ -56,7 +56,7 @@ fn inventories() -> impl Strategy<Value = Value> {
     let keys = prop_oneof![4 => Just("p256"), 1 => Just("p384"), 1 => Just("ed25519")];
     let vips = prop_oneof![Just("bgp"), Just("arp"), Just("external")];
     let networks = prop_oneof![Just(false), Just(true)];
-    (1_u8..=5, 0_u8..=4, modes, keys, vips, networks, "[a-z][a-z0-9]{0,8}", 1_u32..=400).prop_map(
+    (1_u8..=5, 0_u8..=4, modes, keys, vips, networks, "[a-z][a-z0-9]{0,8}", 3_u32..=400).prop_map(
         |(masters, workers, ca, key_type, vip, v6, name, cert_days)| {
             let address = |n: u8| if v6 { format!("fd00:1::{n:x}") } else { format!("10.0.0.{n}") };
             let mut inventory = json!({

@@ -57,7 +57,7 @@ pub(super) enum Kind {
 pub(super) struct Withs {
     /// How many scopes are around this one.
     pub(super) at: usize,
-    pub(super) outer: Option<Rc<Withs>>,
+    pub(super) outer: Option<Rc<Self>>,
 }
 
 /// A binary operator.

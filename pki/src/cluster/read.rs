@@ -295,10 +295,11 @@ impl<'n, 'f> Section<'n, 'f> {
 
     /// An error for each attribute that is not `known`.
     pub(super) fn refuse_unknown(&mut self, known: &[&str]) {
+        let absent = self.absent(known);
         for attr in self.strangers(known) {
             let message = format!("`{}` is not an attribute of `{}`", self.path_to(&attr.name), self.path);
             let fault = const { rule("unknown-attribute") }.fault(name_place(attr).or(self.at), message);
-            let meant = nearest(&attr.name, known.iter().copied().filter(|name| !self.has(name)));
+            let meant = nearest(&attr.name, absent.iter().copied());
             self.faults.push(match meant {
                 Some(name) => fault.hint(format!("did you mean `{name}`?")),
                 None => fault.hint(format!("it may have {}", listed(known))),
@@ -308,14 +309,19 @@ impl<'n, 'f> Section<'n, 'f> {
 
     /// A warning for each attribute that is not `known` and looks like one that is, and is not there.
     pub(super) fn suggest(&mut self, known: &[&str]) {
+        let absent = self.absent(known);
         for attr in self.strangers(known) {
-            let absent = known.iter().copied().filter(|name| !self.has(name));
-            if let Some(meant) = nearest(&attr.name, absent) {
+            if let Some(meant) = nearest(&attr.name, absent.iter().copied()) {
                 let message = format!("`{}` means nothing and is ignored", self.path_to(&attr.name));
                 let fault = const { rule("likely-typo") }.fault(name_place(attr).or(self.at), message);
                 self.faults.push(fault.hint(format!("did you mean `{meant}`?")));
             }
         }
+    }
+
+    /// The known names that are not there: what a stranger may have meant.
+    fn absent<'k>(&self, known: &[&'k str]) -> Vec<&'k str> {
+        known.iter().copied().filter(|name| !self.has(name)).collect()
     }
 
     fn strangers(&self, known: &[&str]) -> Vec<&'n Attr> {
