@@ -296,10 +296,10 @@ impl<'n, 'f> Section<'n, 'f> {
     /// An error for each attribute that is not `known`.
     pub(super) fn refuse_unknown(&mut self, known: &[&str]) {
         let absent = self.absent(known);
-        for attr in self.strangers(known) {
+        for (index, attr) in self.strangers(known).into_iter().enumerate() {
             let message = format!("`{}` is not an attribute of `{}`", self.path_to(&attr.name), self.path);
             let fault = const { rule("unknown-attribute") }.fault(name_place(attr).or(self.at), message);
-            let meant = nearest(&attr.name, absent.iter().copied());
+            let meant = (index < SUGGESTED).then(|| nearest(&attr.name, absent.iter().copied())).flatten();
             self.faults.push(match meant {
                 Some(name) => fault.hint(format!("did you mean `{name}`?")),
                 None => fault.hint(format!("it may have {}", listed(known))),
@@ -310,7 +310,7 @@ impl<'n, 'f> Section<'n, 'f> {
     /// A warning for each attribute that is not `known` and looks like one that is, and is not there.
     pub(super) fn suggest(&mut self, known: &[&str]) {
         let absent = self.absent(known);
-        for attr in self.strangers(known) {
+        for attr in self.strangers(known).into_iter().take(SUGGESTED) {
             if let Some(meant) = nearest(&attr.name, absent.iter().copied()) {
                 let message = format!("`{}` means nothing and is ignored", self.path_to(&attr.name));
                 let fault = const { rule("likely-typo") }.fault(name_place(attr).or(self.at), message);
@@ -331,6 +331,9 @@ impl<'n, 'f> Section<'n, 'f> {
         }
     }
 }
+
+/// How many strange names of one set are compared with the known ones: who has more does not mean those.
+const SUGGESTED: usize = 200;
 
 /// The fault of a value that is of another type. Shows no value: it could be a password in the wrong place.
 pub(super) fn wrong_type(path: &str, found: &Node, at: Option<Origin>, expected: &str) -> Fault {
