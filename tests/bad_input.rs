@@ -296,3 +296,24 @@ fn a_user_nobody_knows_gets_no_kubeconfig() {
     let project = small();
     snapshot!(said(&project.pki(["kubeconfig", "grandma"]).expect(2)));
 }
+
+#[test]
+fn what_is_no_regular_file_or_too_large_is_refused_before_it_is_read() {
+    let project = Project::new(&machines(3, ""));
+    for name in ["pipe.nix", "pipe.json"] {
+        assert!(std::process::Command::new("mkfifo").arg(project.path(name)).status().unwrap().success());
+    }
+    std::os::unix::fs::symlink("/dev/zero", project.path("zero.json")).unwrap();
+    fs::create_dir(project.path("folder.nix")).unwrap();
+    project.write("marked.nix", format!("\u{feff}{}", machines(3, "")));
+    for (name, words) in [
+        ("pipe.nix", "regular file"),
+        ("pipe.json", "regular file"),
+        ("zero.json", "regular file"),
+        ("folder.nix", "folder"),
+        ("marked.nix", "byte order mark"),
+    ] {
+        let run = project.pki(["gen", "--inventory", name]).expect(2);
+        assert!(run.stderr.contains(words), "{name}: {}", run.stderr);
+    }
+}
