@@ -31,11 +31,18 @@ impl From<Outcome> for ExitCode {
 
 /// Exit code 2: the command could not do its work.
 pub fn fail(error: &Error) -> ExitCode {
+    say(told(error).trim_end_matches('\n'));
+    ExitCode::from(2)
+}
+
+/// An error as a person reads it: what went wrong, and a line on what to do.
+pub fn told(error: &Error) -> String {
+    let mut lines = Vec::new();
     if let Error::Inventory { .. } = error {
         // Rendered with its own `error:` lines.
-        say(&error.to_string());
+        lines.push(error.to_string());
     } else {
-        say(&format!("{} {error}", label("error", Colour::Red)));
+        lines.push(format!("{} {error}", label("error", Colour::Red)));
     }
     if let Error::State { folder, faults } = error {
         // The core calls the folder `certs/`, as everybody does; here it has its own name.
@@ -43,14 +50,12 @@ pub fn fail(error: &Error) -> ExitCode {
             text.replace("certs/", &format!("{}/", folder.display().to_string().trim_end_matches('/')))
         };
         for fault in faults {
-            say(&format!("  {}", named(&fault.to_string())));
-            say(&format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
+            lines.push(format!("  {}", named(&fault.to_string())));
+            lines.push(format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }
-    if let Some(text) = error.hint() {
-        hint(&text);
-    }
-    ExitCode::from(2)
+    lines.extend(error.hint().map(|text| format!("{} {text}", label("hint", Colour::Cyan))));
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// A line to stderr. A reader that went away is none of our business.
