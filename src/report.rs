@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::Error;
+use crate::words;
+
+/// Files named of which the same is to be said.
+const MOST_FILES: usize = 5;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +53,11 @@ pub fn told(error: &Error) -> String {
         let named = |text: &str| {
             text.replace("certs/", &format!("{}/", folder.display().to_string().trim_end_matches('/')))
         };
-        for fault in faults {
-            lines.push(format!("  {}", named(&fault.to_string())));
+        // One thing may be wrong with every file, and is one line then.
+        for alike in faults.chunk_by(|a, b| (&a.message, &a.hint) == (&b.message, &b.hint)) {
+            let Some(fault) = alike.first() else { continue };
+            let files: Vec<String> = alike.iter().map(|fault| fault.file.clone()).collect();
+            lines.push(format!("  {}: {}", words::list(&files, MOST_FILES), named(&fault.message)));
             lines.push(format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }

@@ -25,6 +25,8 @@ mod sealed;
 mod shell;
 #[path = "messages/syntax.rs"]
 mod syntax;
+#[path = "messages/values.rs"]
+mod values;
 
 use std::sync::OnceLock;
 
@@ -53,6 +55,9 @@ const SECTIONS: &[(&str, fn() -> Vec<Case>)] = &[
     ("the disk, and runs that were interrupted", shell::disk),
     ("the command line", shell::command_line),
     ("what is done, and why", certs::reasons),
+    ("no run: the system", values::system),
+    ("no run: sealing", values::sealing),
+    ("no run: issuing and judging", values::issuing),
 ];
 
 /// All of it, told once.

@@ -23,6 +23,8 @@ use std::rc::Rc;
 use quorate_pki::fault::{Fault, Level};
 use quorate_pki::inventory::Origin;
 
+use crate::nix::MOST_FAULTS;
+
 /// One file that faults point into.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -67,6 +69,8 @@ pub fn render<'a>(faults: &[Fault], sources: impl Fn(usize) -> Option<Source<'a>
     let mut blocks: Vec<_> = shown.into_iter().map(|(alike, _)| page.alike(alike)).collect();
     match left.iter().map(|(alike, _)| alike.len()).sum() {
         0 => {}
+        // Whoever reads Nix stops counting there.
+        more if faults.len() >= MOST_FAULTS => blocks.push(format!("... and at least {more} more\n")),
         more => blocks.push(format!("... and {more} more\n")),
     }
     blocks.join("\n")

@@ -63,7 +63,8 @@ impl Machine {
                 } else {
                     format!("`{}` is a function, expected data", shown(path))
                 };
-                return Err(Fail::wrong(message).at(span));
+                let hint = "give it its arguments; an element of a list is called in parentheses, `[ (f x) ]`";
+                return Err(Fail::wrong(message).hint(hint).at(span));
             }
         };
         Ok(Node { data, origin: span.origin() })

@@ -99,7 +99,14 @@ pub(crate) fn told(
         assert_eq!(written, Vec::<String>::new(), "{words:?} failed and wrote");
     }
     let text = |bytes: Vec<u8>| tame(&project.redact(&String::from_utf8(bytes).unwrap()));
-    (format!("$ pki {} (exit code {code})", words.join(" ")), text(stdout), text(stderr))
+    let line = format!("$ pki {} (exit code {code})", words.join(" "));
+    let (out, err) = (text(stdout), text(stderr));
+    if code == 2 {
+        // What would have been done, and the warnings before it, have a section of their own.
+        let at = err.lines().take_while(|line| !line.starts_with("error:")).map(|line| line.len() + 1).sum();
+        return (line, String::new(), err.get(at..).unwrap_or(&err).to_owned());
+    }
+    (line, out, err)
 }
 
 /// What is random or measured, at its fixed name.
@@ -116,6 +123,16 @@ fn tame(text: &str) -> String {
         }
     }
     out.lines().map(|line| measured(line) + "\n").collect()
+}
+
+/// Hexadecimal of serial numbers and hashes, at its fixed name.
+pub(crate) fn without_numbers(text: &str) -> String {
+    let is_hex = |word: &str| word.len() >= 16 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let word = |word: &str| if is_hex(word) { "[hex]".to_owned() } else { word.to_owned() };
+    text.split_inclusive([' ', '\n']).map(|part| {
+        let body = part.trim_end();
+        word(body) + &part[body.len()..]
+    }).collect()
 }
 
 /// `31 ms` and `2.4 s` in the line that says what a run did.

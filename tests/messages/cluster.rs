@@ -71,6 +71,10 @@ pub(crate) fn more_rules() -> Vec<Case> {
         in_cluster("too many IPv6 services", "serviceCidr = \"fd00:1::/64\"; podCidr = \"fd00:2::/32\";"),
         in_cluster("too few IPv6 services", "serviceCidr = \"fd00:1::/126\"; podCidr = \"fd00:2::/64\";"),
         in_cluster("ranges of two families", "serviceCidr = [ \"10.96.0.0/16\" \"fd00:1::/112\" ];"),
+        in_cluster("ranges of other families", "serviceCidr = [ \"10.96.0.0/16\" \"fd00:1::/112\" ]; podCidr = \"10.244.0.0/16\";"),
+        with("a hold time of nothing", "kubeMaster = { ip = \"10.0.9.1\"; gateway = \"10.0.0.254\"; bgp.holdTime = 0; };"),
+        inventory("machines in many networks, and no word on it", "{\n  cp1 = { ip = \"10.0.0.1\"; kubernetes.enable = true; etcd.enable = true; };\n  cp2 = { ip = \"192.168.0.1\"; kubernetes.enable = true; };\n  kubeMaster = { ip = \"10.0.9.1\"; gateway = \"10.0.0.254\"; };\n}\n"),
+        inventory("masters without a virtual IP", "{\n  cp1 = { ip = \"10.0.0.1\"; kubernetes.enable = true; etcd.enable = true; };\n  cp2 = { ip = \"10.0.0.2\"; kubernetes.enable = true; };\n  kubeMaster.gateway = \"10.0.0.254\";\n}\n"),
         in_cluster("two ranges of one family", "serviceCidr = [ \"10.96.0.0/16\" \"10.97.0.0/16\" ];"),
         inventory("three hundred and fifty faults", many_faults()),
         inventory("eleven machines of one address", same_address()),
@@ -79,7 +83,7 @@ pub(crate) fn more_rules() -> Vec<Case> {
 }
 
 fn many_faults() -> String {
-    let machine = |n: usize| format!("  cp{n} = {{ ip = {n}; }};\n");
+    let machine = |n: usize| format!("  cp{n} = {{ ip = adress{n}; }};\n");
     format!("{{\n{}}}\n", (0..350).map(machine).collect::<String>())
 }
 

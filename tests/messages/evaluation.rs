@@ -10,6 +10,8 @@ pub(crate) fn wrong() -> Vec<Case> {
     let value = |what: &str, text: &str| inventory(what, format!("{{ lib, ... }}: {{\n  a = {text};\n}}\n"));
     vec![
         value("an attribute that is not there", "{ kubernetes = 1; }.other"),
+        value("an attribute of nothing", "{ }.other"),
+        value("an attribute of many", "{ a = 1; b = 2; c = 3; d = 4; e = 5; f = 6; g = 7; }.other"),
         value("an attribute misspelt", "{ kubernetes = 1; }.kubernets"),
         value("an attribute of a string", "(\"x\").ip"),
         value("a sum of two kinds", "1 + \"b\""),

@@ -13,8 +13,8 @@ pub(crate) struct Literal {
     pub(crate) text: String,
 }
 
-/// Files whose sentences are for those who read them: nothing prints them.
-const FOR_READERS: &[&str] = &["pki/src/cluster/rules.rs"];
+/// Tables whose sentences are for those who read them: the reasons of rules, the sources of kinds.
+const FOR_READERS: &[&str] = &["pki/src/authority.rs", "pki/src/cluster/rules.rs", "pki/src/kinds.rs"];
 
 /// Every sentence of the three packages, in the order of their files.
 pub(crate) fn sentences() -> Vec<Literal> {
@@ -235,6 +235,10 @@ impl<'a> Lexer<'a> {
                     }
                 }
                 Some((_, 'n' | 't' | 'r')) => out.push(' '),
+                Some((_, 'x')) => {
+                    let code: String = letters.by_ref().take(2).map(|(_, c)| c).collect();
+                    out.extend(u8::from_str_radix(&code, 16).ok().map(char::from));
+                }
                 Some((_, 'u')) => {
                     let code: String = letters.by_ref().map(|(_, c)| c).take_while(|c| *c != '}').collect();
                     let code = u32::from_str_radix(code.trim_start_matches('{'), 16).ok();

@@ -91,6 +91,7 @@ pub(crate) fn identities() -> Vec<Case> {
         with_identity("an SSH key that is damaged", ["-----BEGIN OPENSSH PRIV", "ATE KEY-----\nhunter2\n-----END OPENSSH PRIV", "ATE KEY-----\n"].concat()),
         with_identity("a key in PKCS#8", ["-----BEGIN PRIV", "ATE KEY-----\nhunter2\n-----END PRIV", "ATE KEY-----\n"].concat()),
         with_command("a command that fails", "{}/print-key", "#!/bin/sh\nexit 3\n"),
+        with_command("a command that is killed", "{}/print-key", "#!/bin/sh\nkill -9 $$\n"),
         with_command("a command that is not there", "{}/no-such-program --now", ""),
         with_command("a command with a quote too many", "{}/print-key 'now", ""),
         with_command("a command that prints something else", "{}/print-key", "#!/bin/sh\necho hello\n"),
@@ -153,13 +154,22 @@ pub(crate) fn sops_yaml() -> Vec<Case> {
         ours("our last line removed", |text| without(text, "end of rules")),
         ours("our rules twice", |text| text.repeat(2)),
         ours("our lines in the wrong order", |text| {
-            text.replace("begin of rules", "x").replace("end of rules", "begin of rules").replace("quorate: x", "quorate: end of rules")
+            let lines: Vec<&str> = text.lines().collect();
+            let at = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap();
+            let (begin, end) = (at("begin of rules"), at("end of rules"));
+            let mut lines = lines.clone();
+            lines.swap(begin, end);
+            lines.join("\n")
         }),
+        ours("our very last line removed", |text| without(text, "end of last rules")),
         ours("our rules under another name", |text| {
             text.replace("creation_rules:", "other:") + "creation_rules:\n"
         }),
         ours("our rules amid another rule", |text| {
-            text.replacen("  # quorate: begin of rules", "  - path_regex: y\n  # quorate: begin of rules", 1).replacen("    age: >-", "    a: >-", 1)
+            let begin = text.find("  # quorate: begin of rules").unwrap();
+            let end = text.find("end of rules\n").unwrap() + "end of rules\n".len();
+            let (before, own, after) = (&text[..begin], &text[begin..end], &text[end..]);
+            format!("{before}  - path_regex: zzz\n{own}    age: age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\n{after}")
         }),
         ours("a rule before ours that takes our files", |text| {
             text.replacen("creation_rules:\n", "creation_rules:\n  - path_regex: .*\\.yaml$\n    age: age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\n", 1)

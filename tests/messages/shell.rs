@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 
-use crate::case::{Case, case, generated, run, told};
+use crate::case::{Case, case, generated, run, told, without_numbers};
 use crate::project::{Project, machines};
 
 const JOURNAL: &str = "certs/.gen-commit/journal.json";
@@ -121,6 +121,15 @@ pub(crate) fn command_line() -> Vec<Case> {
         }),
         run("a kubeconfig of a user whose key is gone", &["kubeconfig"], |project| {
             fs::remove_file(project.path("certs/users/admin.yaml")).unwrap();
+        }),
+        case("what a certificate says", || {
+            let project = generated();
+            let mut out = String::new();
+            for name in ["cp1/apiserver", "ca/root"] {
+                let (line, text, _) = told(&project, &["show", name], &[]);
+                out += &format!("{line}\n{}\n", without_numbers(&text));
+            }
+            out
         }),
         case("times and days that are none", || {
             let project = generated();

@@ -41,8 +41,9 @@ pub(crate) fn nix() -> Vec<Case> {
         inventory("two names for one pattern", "x@{ lib, ... }@y: { }\n"),
         inventory("a parameter that the pattern names too", "lib@{ lib, ... }: { }\n"),
         inventory("a set that never ends", "{ a = { b = 1; "),
+        inventory("a `let` and nothing behind it", "let a = 1; in\n"),
         inventory("an integer of 20 digits", "{ a = 99999999999999999999; }\n"),
-        inventory("a number without end", "{ a = 1e999; }\n"),
+        inventory("a number without end", "{ a = 1.0e999; }\n"),
         inventory("a path with a slash at its end", "{ a = import ./machines/; }\n"),
         inventory("a function as an argument", "{ a = map x: x [ ]; }\n"),
         inventory("no attribute name", "{ = 1; }\n"),
@@ -112,6 +113,10 @@ pub(crate) fn files() -> Vec<Case> {
         }),
         run("an import of a folder that has no default.nix", &["gen"], |project| {
             project.write("machines.nix", "import ./home");
+        }),
+        run("an import of folders in folders", &["gen"], |project| {
+            fs::create_dir_all(project.path("all/default.nix")).unwrap();
+            project.write("machines.nix", "import ./all");
         }),
         run("an import of a pipe", &["gen"], |project| {
             symlink("/dev/null", project.path("null.nix")).unwrap();

@@ -8,6 +8,12 @@ use serde_json::json;
 use crate::report;
 use crate::rules::RulesFile;
 
+/// Orphans that are named: a whole machine that is gone, and no screen full of them.
+const MOST_ORPHANS: usize = 20;
+
+/// Letters of the names in one line of the table; more of them go on in the next.
+const WIDEST: usize = 76;
+
 /// Prints a decision: as a table, or as JSON.
 pub(super) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool) {
     let rules = rules.filter(|rules| rules.changes());
@@ -30,8 +36,14 @@ pub(super) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool
         lines.add("write", ".sops.yaml", rules_reason(rules));
     }
     report::table(&lines.rows());
-    for orphan in &decision.orphans {
-        report::note(&format!("orphan: {orphan} (`pki gen --prune` removes it)"));
+    for orphan in decision.orphans.iter().take(MOST_ORPHANS) {
+        report::note(&format!("orphan: {orphan}"));
+    }
+    if let Some(more) = decision.orphans.len().checked_sub(MOST_ORPHANS).filter(|more| *more > 0) {
+        report::note(&format!("... and {more} more"));
+    }
+    if !decision.orphans.is_empty() {
+        report::hint("nothing plans an orphan any more: `pki gen --prune` removes it");
     }
 }
 
@@ -67,11 +79,33 @@ impl Lines {
     }
 
     fn rows(self) -> Vec<Vec<String>> {
-        let row = |line: Line| {
-            vec![line.verb.to_owned(), line.folder, format!("{} ({})", line.names.join(" "), line.reason)]
+        let rows = |line: Line| {
+            let mut words = line.names;
+            // The reason in words of its own: it may be as long as the names.
+            words.extend(format!("({})", line.reason).split(' ').map(str::to_owned));
+            let lines = broken(&words);
+            lines.into_iter().enumerate().map(move |(index, text)| match index {
+                0 => vec![line.verb.to_owned(), line.folder.clone(), text],
+                _ => vec![String::new(), String::new(), text],
+            })
         };
-        self.0.into_iter().map(row).collect()
+        self.0.into_iter().flat_map(rows).collect()
     }
+}
+
+/// Words in lines of at most [`WIDEST`] letters, or of one word.
+fn broken(words: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut().filter(|line| line.len() + 1 + word.len() <= WIDEST) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.clone()),
+        }
+    }
+    lines
 }
 
 fn to_json(decision: &Decision, rules: Option<&RulesFile>) -> serde_json::Value {
