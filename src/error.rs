@@ -229,7 +229,10 @@ impl fmt::Display for Error {
                     some => crate::words::plain(some, 3),
                 };
                 let looked = looked.join(", ");
-                write!(f, "could not open {files}: sealed to {readers}, and no identity of theirs is here (looked in {looked})")
+                write!(
+                    f,
+                    "could not open {files}: sealed to {readers}, and no identity of theirs is here (looked in {looked})"
+                )
             }
             Self::Sealed { file, cause, .. } => write!(f, "`{file}`: {cause}"),
             Self::Rules { path, cause, .. } => write!(f, "`{path}`: {cause}", path = path.display()),

@@ -149,11 +149,15 @@ impl Identities {
                 self.text(place, &Secret::from_bytes(output.stdout), true);
             }
             Ok(output) => {
-                let how = output.status.code().map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
+                let how = output
+                    .status
+                    .code()
+                    .map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
                 self.broken.push(failed(format!("`{program}` ended {how}")));
             }
             Err(cause) => {
-                self.broken.push(failed(format!("`{program}` did not start: {}", crate::error::plain(&cause))));
+                self.broken
+                    .push(failed(format!("`{program}` did not start: {}", crate::error::plain(&cause))));
             }
         }
         self.looked.push(place.to_owned());

@@ -181,9 +181,7 @@ fn parse_sealed(path: &str, bytes: Vec<u8>) -> Result<Sealed, StateFault> {
         return Ok(Sealed::Age(bytes));
     }
     let text = String::from_utf8(bytes).map_err(|_| StateFault::damaged(path, "it is not UTF-8"))?;
-    SealedFile::parse(&text)
-        .map(|file| Sealed::Sops(Box::new(file)))
-        .map_err(|error| damaged(path, &error))
+    SealedFile::parse(&text).map(|file| Sealed::Sops(Box::new(file))).map_err(|error| damaged(path, &error))
 }
 
 /// What is wrong with a sealed file, and what to do: bring it back, unless something better is known.
@@ -191,7 +189,9 @@ pub(crate) fn damaged(path: &str, error: &SopsError) -> StateFault {
     let mut fault = StateFault::damaged(path, error.to_string());
     match error {
         // git gives nothing back in the middle of a merge.
-        SopsError::MergeConflict { .. } | SopsError::CannotKeep { .. } => error.hint().clone_into(&mut fault.hint),
+        SopsError::MergeConflict { .. } | SopsError::CannotKeep { .. } => {
+            error.hint().clone_into(&mut fault.hint)
+        }
         SopsError::NotSealed | SopsError::NotEncrypted { .. } => {
             fault.hint += "; a key that was committed in clear is known to others, have it made anew";
         }

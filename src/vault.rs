@@ -98,7 +98,9 @@ fn open_one(path: &str, sealed: &Sealed, identities: &[Identity]) -> Result<Open
         Sealed::Sops(file) => match file.open(identities) {
             Ok(opened) => Ok(OpenFile::Sops(Box::new(opened))),
             Err(SopsError::NoIdentity { recipients, .. }) => Err(Refused::NoIdentity { recipients }),
-            Err(error) => Err(Refused::Damaged { cause: error.to_string(), hint: damaged(path, &error).hint }),
+            Err(error) => {
+                Err(Refused::Damaged { cause: error.to_string(), hint: damaged(path, &error).hint })
+            }
         },
         Sealed::Age(bytes) => match age_file::decrypt(bytes, identities) {
             Ok(secret) => {

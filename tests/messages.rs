@@ -70,7 +70,12 @@ fn everything() -> &'static str {
                 .par_iter()
                 .map(|case| format!("# {}\n{}\n", case.what, (case.told)().trim_end()))
                 .collect();
-            text += &format!("{}\n{title}\n{}\n\n{}\n", "=".repeat(title.len()), "=".repeat(title.len()), told.join("\n"));
+            text += &format!(
+                "{}\n{title}\n{}\n\n{}\n",
+                "=".repeat(title.len()),
+                "=".repeat(title.len()),
+                told.join("\n")
+            );
         }
         text
     })

@@ -107,7 +107,7 @@ fn an_error_names_the_thing_the_place_and_the_remedy() {
         "{ lib, ... }: { a = lib.mkDefault 1; }",
         Unknown,
         "1:25 `lib.mkDefault` is not known to the built-in evaluator",
-        "install `nix`",
+        "no NixOS module",
     );
     tells(
         "{ a = <nixpkgs>; }",

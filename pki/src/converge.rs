@@ -144,7 +144,11 @@ fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), 
     if facts.not_before > now {
         return Err(StateFault {
             file,
-            message: format!("its life begins at {}, and it is {} now", rfc3339(facts.not_before), rfc3339(now)),
+            message: format!(
+                "its life begins at {}, and it is {} now",
+                rfc3339(facts.not_before),
+                rfc3339(now)
+            ),
             hint: "see with `date` whether the clock of this machine is right".to_owned(),
         });
     }

@@ -215,10 +215,7 @@ impl fmt::Display for RulesError {
                 write!(f, " stands before ours and catches `{path}`")
             }
             Self::Regex { number, path_regex } => {
-                write!(
-                    f,
-                    "rule {number} has a path_regex that does not compile: `{path_regex}`"
-                )
+                write!(f, "rule {number} has a path_regex that does not compile: `{path_regex}`")
             }
             Self::NoRecipients { path_regex } => {
                 write!(f, "no rule can be added: the one for `{path_regex}` has no recipient")

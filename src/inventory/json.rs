@@ -81,7 +81,13 @@ impl<'i, I: Iterator<Item = Parsed<'i>>> Reader<'_, I> {
                 let start = error.marker().byte_offset();
                 let at = start.map(|start| Origin { file: self.file, start, end: start });
                 // Its words are about YAML, which nobody wrote.
-                Err(unreadable("a name is too long or a text has U+007F", at))
+                let too_deep = error.info().contains("recursion");
+                let what = if too_deep {
+                    "it is nested too deep"
+                } else {
+                    "a name is too long or a text has U+007F"
+                };
+                Err(unreadable(what, at))
             }
             None => Err(unreadable("it ends too early", None)),
         }
@@ -146,7 +152,7 @@ fn unreadable(what: &str, at: Option<Origin>) -> JsonError {
     JsonError {
         message: format!("the file is JSON, but no inventory: {what}"),
         at,
-        hint: "names have at most 1,024 characters, and U+007F is written \\u007f",
+        hint: "names have at most 1,024 characters, U+007F is written \\u007f, and nothing is 128 levels deep",
     }
 }
 
@@ -209,6 +215,6 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_and_overflows_no_stack() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(parse(&deep, 0).unwrap_err().message.contains("recursion limit"));
+        assert!(parse(&deep, 0).unwrap_err().message.contains("nested too deep"));
     }
 }

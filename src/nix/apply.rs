@@ -32,8 +32,9 @@ impl Machine {
                 let inner = self.nested(|machine| machine.call(&functor, itself))?;
                 self.nested(|machine| machine.call(&inner, argument))
             }
-            other => Err(expected("a function", other)
-                .hint("is an operator or a `;` missing between the two?")),
+            other => {
+                Err(expected("a function", other).hint("is an operator or a `;` missing between the two?"))
+            }
         }
     }
 

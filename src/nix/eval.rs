@@ -360,10 +360,9 @@ pub(super) fn expected(what: &str, found: &Value) -> Fail {
 pub(super) fn unknown(attrs: &Attrs, name: &str) -> Option<Fail> {
     match attrs.open {
         Some(Open::Builtins) => Some(Fail::unknown(&format!("`builtins.{name}`"))),
-        Some(Open::Lib) if is_of_modules(name) => Some(
-            Fail::unknown(&format!("`lib.{name}`"))
-                .hint("an inventory is no NixOS module: merge sets with `//`, choose with `if ... then ... else ...`"),
-        ),
+        Some(Open::Lib) if is_of_modules(name) => Some(Fail::unknown(&format!("`lib.{name}`")).hint(
+            "an inventory is no NixOS module: merge sets with `//`, choose with `if ... then ... else ...`",
+        )),
         Some(Open::Lib) => Some(Fail::unknown(&format!("`lib.{name}`"))),
         Some(Open::Argument) | None => None,
     }
@@ -396,7 +395,9 @@ fn what_there_is(attrs: &Attrs) -> String {
         attrs.entries.iter().map(|entry| entry.name.chars().take(64).collect()).take(6).collect();
     match (names.len(), attrs.entries.len()) {
         (0, _) => "the set is empty".to_owned(),
-        (shown, all) if shown < all => format!("the set has {} and others", crate::words::list(&names, shown)),
+        (shown, all) if shown < all => {
+            format!("the set has {} and others", crate::words::list(&names, shown))
+        }
         (shown, _) => format!("the set has {}", crate::words::list(&names, shown)),
     }
 }

@@ -195,7 +195,9 @@ pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
 
 fn cannot_read(shown: &Path, error: &std::io::Error) -> Fail {
     let (what, hint) = match error.kind() {
-        std::io::ErrorKind::NotFound => ("there is no such file".to_owned(), "check the path: it counts from the file that names it"),
+        std::io::ErrorKind::NotFound => {
+            ("there is no such file".to_owned(), "check the path: it counts from the file that names it")
+        }
         _ => (crate::error::plain(error), "check who owns it and its mode, with `ls -ld`"),
     };
     Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display())).hint(hint)

@@ -12,9 +12,9 @@ use rowan::ast::AstNode;
 
 use super::error::ErrorKind;
 use super::expr::{Expr, Formal, Key, Kind, Lambda, Name, Operator, Param, Pattern, Withs};
-use super::{mistakes, paths};
 use super::sources::Span;
 use super::value::{MAX_NAME, too_long};
+use super::{mistakes, paths};
 
 /// A file being lowered.
 pub(super) struct Lowering<'a> {

@@ -13,7 +13,8 @@ pub(super) struct NotNix {
 }
 
 /// What to begin with.
-const BEGIN: &str = "begin with `{ cp1 = { ip = \"10.0.0.1\"; kubernetes.enable = true; etcd.enable = true; }; }`";
+const BEGIN: &str =
+    "begin with `{ cp1 = { ip = \"10.0.0.1\"; kubernetes.enable = true; etcd.enable = true; }; }`";
 
 /// A file without a single token.
 pub(super) fn nothing(text: &str) -> Option<NotNix> {
@@ -37,7 +38,8 @@ pub(super) fn other_language(text: &str) -> Option<NotNix> {
         });
     }
     let mut lines = text.lines().map(str::trim_end).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let is_yaml = !text.contains([';', '=']) && lines.next().is_some_and(|line| line == "---" || is_pair(line));
+    let is_yaml =
+        !text.contains([';', '=']) && lines.next().is_some_and(|line| line == "---" || is_pair(line));
     is_yaml.then_some(NotNix {
         message: "the file is YAML, expected Nix",
         hint: "write `name = value;` for `name: value`, and braces around what is indented; or turn it into JSON, in a \
@@ -168,10 +170,14 @@ mod tests {
             ("{ a = [ 1 ]; ", Some((0, "}"))),
             ("{ a = [ 1; }", Some((6, "]"))),
             ("{ a = \"x; }", Some((6, "\""))),
-            ("{ a = \"${b\"; }", Some((7, "}"))),
+            ("{ a = \"${b\"; }", Some((10, "\""))),
             ("{ a = ''x''; }", None),
         ] {
-            assert_eq!(Tokens::new(text).unclosed.map(|unclosed| (unclosed.at, unclosed.close)), found, "{text}");
+            assert_eq!(
+                Tokens::new(text).unclosed.map(|unclosed| (unclosed.at, unclosed.close)),
+                found,
+                "{text}"
+            );
         }
     }
 

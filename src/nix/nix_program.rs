@@ -47,13 +47,15 @@ pub(super) fn evaluate(program: &Path, given: &Path, sources: &mut Sources) -> E
         Fail::new(ErrorKind::Program, format!("`nix eval` printed what is not JSON: {error}")).hint(OTHER_NIX)
     })?;
     node(&json, None, &mut places).ok_or_else(|| {
-        Fail::new(ErrorKind::Program, "`nix eval` printed a result of another shape than expected").hint(OTHER_NIX)
+        Fail::new(ErrorKind::Program, "`nix eval` printed a result of another shape than expected")
+            .hint(OTHER_NIX)
     })
 }
 
 fn run(program: &Path, inventory: &Path, folder: &Path) -> Eval<(bool, String, String)> {
-    let fail =
-        |what: String| Fail::new(ErrorKind::Program, format!("cannot run `{}`: {what}", program.display())).hint(OTHER_NIX);
+    let fail = |what: String| {
+        Fail::new(ErrorKind::Program, format!("cannot run `{}`: {what}", program.display())).hint(OTHER_NIX)
+    };
     let mut command = Command::new(program);
     command.args(["eval", "--json", "--impure", "--extra-experimental-features", "nix-command fetch-tree"]);
     command.args(["--option", "restrict-eval", "true", "--option", "allow-import-from-derivation", "false"]);

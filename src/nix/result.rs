@@ -63,7 +63,8 @@ impl Machine {
                 } else {
                     format!("`{}` is a function, expected data", shown(path))
                 };
-                let hint = "give it its arguments; an element of a list is called in parentheses, `[ (f x) ]`";
+                let hint =
+                    "give it its arguments; an element of a list is called in parentheses, `[ (f x) ]`";
                 return Err(Fail::wrong(message).hint(hint).at(span));
             }
         };

@@ -51,9 +51,7 @@ fn describe(error: &ParseError, text: &str, tokens: &Tokens<'_>) -> Option<Told>
             let found = tokens.first(start);
             told(format!("{} is not expected here", quoted(found)), start, start + found.len())
         }
-        ParseError::UnexpectedWanted(_, range, wanted) => {
-            unexpected(tokens, range.start().into(), wanted)
-        }
+        ParseError::UnexpectedWanted(_, range, wanted) => unexpected(tokens, range.start().into(), wanted),
         ParseError::UnexpectedDoubleBind(range) => {
             told("a pattern has two names, expected one".to_owned(), range.start().into(), range.end().into())
         }
@@ -71,9 +69,11 @@ fn describe(error: &ParseError, text: &str, tokens: &Tokens<'_>) -> Option<Told>
 /// The file ends inside of something.
 fn too_early(error: &ParseError, text: &str, tokens: &Tokens<'_>) -> Told {
     if let Some(open) = tokens.unclosed {
-        let message = format!("`{}` is never closed, expected `{}` before the file ends", open.open, open.close);
+        let message =
+            format!("`{}` is never closed, expected `{}` before the file ends", open.open, open.close);
         let in_string = ["''", "\""].contains(&open.close);
-        let hint = in_string.then_some("the one that is missing may be lines above: look for where strings and names swap");
+        let hint = in_string
+            .then_some("the one that is missing may be lines above: look for where strings and names swap");
         return Told { message, hint, start: open.at, end: open.at + open.open.len() };
     }
     let end = text.trim_end().len();

@@ -116,9 +116,16 @@ fn tame(text: &str) -> String {
         let mut from = 0;
         while let Some(at) = out[from..].find(start).map(|at| from + at) {
             let body = &out[at + start.len()..];
-            let end = at + start.len() + body.find(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '/').unwrap_or(body.len());
+            let end = at
+                + start.len()
+                + body
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '/')
+                    .unwrap_or(body.len());
             let whole = end - at == length;
-            out.replace_range(at..if whole { end } else { at + start.len() }, if whole { name } else { start });
+            out.replace_range(
+                at..if whole { end } else { at + start.len() },
+                if whole { name } else { start },
+            );
             from = at + if whole { name.len() } else { start.len() };
         }
     }
@@ -129,10 +136,12 @@ fn tame(text: &str) -> String {
 pub(crate) fn without_numbers(text: &str) -> String {
     let is_hex = |word: &str| word.len() >= 16 && word.chars().all(|c| c.is_ascii_hexdigit());
     let word = |word: &str| if is_hex(word) { "[hex]".to_owned() } else { word.to_owned() };
-    text.split_inclusive([' ', '\n']).map(|part| {
-        let body = part.trim_end();
-        word(body) + &part[body.len()..]
-    }).collect()
+    text.split_inclusive([' ', '\n'])
+        .map(|part| {
+            let body = part.trim_end();
+            word(body) + &part[body.len()..]
+        })
+        .collect()
 }
 
 /// `31 ms` and `2.4 s` in the line that says what a run did.

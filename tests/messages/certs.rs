@@ -145,7 +145,11 @@ pub(crate) fn host_keys() -> Vec<Case> {
         }),
         run("a host key that machines.nix named and does no more", gen_, |project| {
             let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB5lLPGCQZKxIAtJdN3BDImWGMy6oxRhDZcN8pTbQ1Hi";
-            let given = machines(3, "").replacen("10.13.13.12\";", &format!("10.13.13.12\"; hostKey = \"{key}\";"), 1);
+            let given = machines(3, "").replacen(
+                "10.13.13.12\";",
+                &format!("10.13.13.12\"; hostKey = \"{key}\";"),
+                1,
+            );
             project.write("machines.nix", given);
             project.pki(["gen", "--at", NOW]).expect(0);
             project.write("machines.nix", machines(3, ""));
@@ -161,7 +165,13 @@ pub(crate) fn reasons() -> Vec<Case> {
         run("nothing to do", &["gen"], |_| {}),
         run("nothing found", check, |_| {}),
         run("files that are gone", dry, |project| {
-            for name in ["cp1/apiserver.crt", "cp1/host.pub", "trust/etcd.crt", "service-account.pub", "cp2/keys.yaml"] {
+            for name in [
+                "cp1/apiserver.crt",
+                "cp1/host.pub",
+                "trust/etcd.crt",
+                "service-account.pub",
+                "cp2/keys.yaml",
+            ] {
                 let _ = fs::remove_file(project.path("certs").join(name));
             }
         }),
@@ -179,21 +189,31 @@ pub(crate) fn reasons() -> Vec<Case> {
             project.write("machines.nix", machines(3, "").replace("10.13.13.12", "10.13.13.42"));
         }),
         run("another virtual IP, of another name", dry, |project| {
-            project.write("machines.nix", machines(3, "").replace("10.13.14.10\";", "10.13.14.11\"; name = \"api\";"));
+            project.write(
+                "machines.nix",
+                machines(3, "").replace("10.13.14.10\";", "10.13.14.11\"; name = \"api\";"),
+            );
         }),
         run("another virtual IP, by `check`", check, |project| {
             project.write("machines.nix", machines(3, "").replace("10.13.14.10", "10.13.14.11"));
         }),
         run("a machine with a host key of its own", dry, |project| {
             let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB5lLPGCQZKxIAtJdN3BDImWGMy6oxRhDZcN8pTbQ1Hi";
-            let given = machines(3, "").replacen("10.13.13.31\";", &format!("10.13.13.31\"; hostKey = \"{key}\";"), 1);
+            let given = machines(3, "").replacen(
+                "10.13.13.31\";",
+                &format!("10.13.13.31\"; hostKey = \"{key}\";"),
+                1,
+            );
             project.write("machines.nix", given);
         }),
         run("a worker that is a master now", dry, |project| {
             project.write("machines.nix", machines(3, "").replace("master = false; ", ""));
         }),
         run("a master that is a worker now", dry, |project| {
-            project.write("machines.nix", machines(3, "").replacen("etcd.enable = true", "master = false; etcd.enable = true", 1));
+            project.write(
+                "machines.nix",
+                machines(3, "").replacen("etcd.enable = true", "master = false; etcd.enable = true", 1),
+            );
         }),
         run("a machine that is gone", dry, |project| {
             let text = machines(3, "");
@@ -211,13 +231,22 @@ pub(crate) fn reasons() -> Vec<Case> {
             project.write("machines.nix", rest.join("\n"));
         }),
         run("a master that is none, with `--prune`", &["gen", "--dry-run", "--prune"], |project| {
-            project.write("machines.nix", machines(3, "").replacen("etcd.enable = true", "master = false; etcd.enable = true", 1));
+            project.write(
+                "machines.nix",
+                machines(3, "").replacen("etcd.enable = true", "master = false; etcd.enable = true", 1),
+            );
         }),
         run("another admin", dry, |project| {
-            settings(project, "admins = [ \"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\" ];");
+            settings(
+                project,
+                "admins = [ \"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\" ];",
+            );
         }),
         run("another admin, by `check`", check, |project| {
-            settings(project, "admins = [ \"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\" ];");
+            settings(
+                project,
+                "admins = [ \"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\" ];",
+            );
         }),
         run("files of age", &["gen", "--dry-run", "--format", "age"], |_| {}),
         run("a manifest that knows less", dry, |project| {
@@ -236,9 +265,14 @@ pub(crate) fn reasons() -> Vec<Case> {
         case("authorities that end", || {
             let project = generated();
             let run = project.pki(["gen", "--dry-run", "--at", "2036-11-12T12:00:00Z"]).expect(1);
-            format!("$ pki gen --dry-run --at 2036-11-12T12:00:00Z (exit code 1)\n{}{}", run.stdout, run.stderr)
+            format!(
+                "$ pki gen --dry-run --at 2036-11-12T12:00:00Z (exit code 1)\n{}{}",
+                run.stdout, run.stderr
+            )
         }),
-        run("keys of another machine, by `check`", check, |project| copy(project, "cp2/keys.yaml", "cp1/keys.yaml")),
+        run("keys of another machine, by `check`", check, |project| {
+            copy(project, "cp2/keys.yaml", "cp1/keys.yaml")
+        }),
         run("two more masters, by `check`", check, |project| project.write("machines.nix", machines(5, ""))),
         run("orphans that are pruned", &["gen", "--prune"], |project| {
             let text = machines(3, "");

@@ -33,10 +33,16 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("`{found}` is no recipient", BAD_RECIPIENT),
     ("a private key stands where a recipient, its public half, belongs", BAD_RECIPIENT),
     ("an SSH key of kind `{kind}` cannot be sealed to, only `ssh-ed25519` and `ssh-rsa` can", BAD_RECIPIENT),
-    ("give an `age1...` recipient as age-keygen prints it, or an `ssh-ed25519` or `ssh-rsa` public key line", BAD_RECIPIENT),
+    (
+        "give an `age1...` recipient as age-keygen prints it, or an `ssh-ed25519` or `ssh-rsa` public key line",
+        BAD_RECIPIENT,
+    ),
     ("use the public half; if this text was ever committed, replace the key", BAD_RECIPIENT),
     ("the identities found here", "recipients of identities that were read are recipients"),
-    ("set it to the machines' network; the virtual IP must lie {side} of it", "without a master there is an error, and warnings wait"),
+    (
+        "set it to the machines' network; the virtual IP must lie {side} of it",
+        "without a master there is an error, and warnings wait",
+    ),
     ("the calendar", "`--at` and lives end before it does"),
     ("with the year 9999", "`--at` and lives end before it does"),
     // Said by the shell in words of its own, with the file.
@@ -50,9 +56,15 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("restore the file from git, or take one side of the merge whole", BY_FILE),
     ("let `sops` write the file again, or restore it from git", BY_FILE),
     ("write the file again with `sops`, without it", BY_FILE),
-    ("take the value for known if it was committed, and seal a new one; then restore the file from git", BY_FILE),
+    (
+        "take the value for known if it was committed, and seal a new one; then restore the file from git",
+        BY_FILE,
+    ),
     // Answers to yes or no, or of no command yet.
-    ("the SSH host key has no age form: found RSA, only `ssh-ed25519` has one", "only asked whether it is the machine's"),
+    (
+        "the SSH host key has no age form: found RSA, only `ssh-ed25519` has one",
+        "only asked whether it is the machine's",
+    ),
     ("a private key in base64", "what `scan` finds: no command asks it yet"),
     ("a private key with a passphrase", "what `scan` finds: no command asks it yet"),
     // Broken promises of ours.
@@ -118,9 +130,11 @@ pub(crate) fn gaps(told: &str) -> Vec<String> {
     let lines = lines(told);
     let sentences = sentences();
     let excused = |text: &str| NEVER_MET.iter().any(|(row, _)| one_blank(row) == one_blank(text));
-    let missing = sentences.iter().filter(|sentence| !excused(&sentence.text) && !is_told(&sentence.text, &lines));
-    let mut gaps: Vec<String> =
-        missing.map(|Literal { file, line, text }| format!("{file}:{line}: no case tells {text:?}")).collect();
+    let missing =
+        sentences.iter().filter(|sentence| !excused(&sentence.text) && !is_told(&sentence.text, &lines));
+    let mut gaps: Vec<String> = missing
+        .map(|Literal { file, line, text }| format!("{file}:{line}: no case tells {text:?}"))
+        .collect();
     for (row, why) in NEVER_MET {
         let known = sentences.iter().any(|sentence| one_blank(&sentence.text) == one_blank(row));
         if !known {

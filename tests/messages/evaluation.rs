@@ -113,10 +113,19 @@ pub(crate) fn limits() -> Vec<Case> {
     let value = |what: &str, text: &str| inventory(what, format!("{{\n  a = {text};\n}}\n"));
     vec![
         value("a recursion that never ends", "let f = x: f x; in f 1"),
-        value("a loop that never ends", "let f = n: if n < 0 then 1 else f (n - 1 + builtins.length (builtins.genList (x: x) 1)); in builtins.foldl' (a: b: a + builtins.foldl' (c: d: c + d) 0 (builtins.genList (x: x) 3000)) 0 (builtins.genList (x: x) 10000)"),
-        value("a string that doubles itself", "builtins.foldl' (s: n: s + s) \"0123456789\" (builtins.genList (n: n) 40)"),
+        value(
+            "a loop that never ends",
+            "let f = n: if n < 0 then 1 else f (n - 1 + builtins.length (builtins.genList (x: x) 1)); in builtins.foldl' (a: b: a + builtins.foldl' (c: d: c + d) 0 (builtins.genList (x: x) 3000)) 0 (builtins.genList (x: x) 10000)",
+        ),
+        value(
+            "a string that doubles itself",
+            "builtins.foldl' (s: n: s + s) \"0123456789\" (builtins.genList (n: n) 40)",
+        ),
         value("lists in lists", &format!("{}1{}", "[ ".repeat(150), " ]".repeat(150))),
-        value("a name without end", "{ ${builtins.concatStringsSep \"\" (builtins.genList (n: \"0123456789\") 1000)} = 1; }"),
+        value(
+            "a name without end",
+            "{ ${builtins.concatStringsSep \"\" (builtins.genList (n: \"0123456789\") 1000)} = 1; }",
+        ),
     ]
 }
 
@@ -135,7 +144,11 @@ pub(crate) fn program() -> Vec<Case> {
         run("no `nix`", words, |_| {}),
         by_nix("a `nix` that fails without a word", words, "exit 1"),
         by_nix("a `nix` that complains", words, "echo 'error: attribute foo missing' >&2; exit 1"),
-        by_nix("a `nix` that finds a syntax error", words, "echo 'error: syntax error, unexpected end of file' >&2; exit 1"),
+        by_nix(
+            "a `nix` that finds a syntax error",
+            words,
+            "echo 'error: syntax error, unexpected end of file' >&2; exit 1",
+        ),
         by_nix("a `nix` that prints no JSON", words, "echo hello"),
         by_nix("a `nix` that prints something else", words, "echo '{ \"answer\": 42 }'"),
         run("a `nix` that is no program", words, |project| project.write("bin/nix", "")),

@@ -58,7 +58,8 @@ fn is_sentence(text: &str) -> bool {
     let words = pieces.iter().flat_map(|piece| piece.split([' ', '\n']));
     let words = words.map(|word| word.trim_matches(|c: char| c.is_ascii_punctuation()));
     let is_word = |word: &str| {
-        word.len() > 1 && word.chars().all(|c| c.is_ascii_alphabetic() || c == '\'' || c == '-')
+        word.len() > 1
+            && word.chars().all(|c| c.is_ascii_alphabetic() || c == '\'' || c == '-')
             && word.chars().skip(1).any(|c| c.is_ascii_lowercase())
     };
     text.contains(' ') && words.filter(|word| is_word(word)).count() >= 2

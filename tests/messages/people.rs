@@ -48,10 +48,15 @@ pub(crate) fn identities() -> Vec<Case> {
             fs::remove_dir_all(project.path("certs")).unwrap();
             fs::remove_file(project.identity_file()).unwrap();
         }),
-        run_with("nobody to seal to, where variables name places", &["gen"], &[("SOPS_AGE_KEY_FILE", "{}/nowhere.txt")], |project| {
-            fs::remove_dir_all(project.path("certs")).unwrap();
-            fs::remove_file(project.identity_file()).unwrap();
-        }),
+        run_with(
+            "nobody to seal to, where variables name places",
+            &["gen"],
+            &[("SOPS_AGE_KEY_FILE", "{}/nowhere.txt")],
+            |project| {
+                fs::remove_dir_all(project.path("certs")).unwrap();
+                fs::remove_file(project.identity_file()).unwrap();
+            },
+        ),
         run("an identity that opens nothing here", &["gen"], |project| {
             stranger(project);
             project.write("machines.nix", machines(5, ""));
@@ -64,14 +69,24 @@ pub(crate) fn identities() -> Vec<Case> {
             stranger(project);
             project.write("machines.nix", machines(5, ""));
         }),
-        run_with("a new identity where git would take it", &["gen", "--new-identity"], &[("SOPS_AGE_KEY_FILE", "{}/keys.txt")], |project| {
-            fs::remove_dir_all(project.path("certs")).unwrap();
-            fs::remove_file(project.identity_file()).unwrap();
-            fs::create_dir(project.path(".git")).unwrap();
-        }),
-        run_with("a new identity, and nowhere to put it", &["gen", "--new-identity"], &[("!HOME", "")], |project| {
-            fs::remove_dir_all(project.path("certs")).unwrap();
-        }),
+        run_with(
+            "a new identity where git would take it",
+            &["gen", "--new-identity"],
+            &[("SOPS_AGE_KEY_FILE", "{}/keys.txt")],
+            |project| {
+                fs::remove_dir_all(project.path("certs")).unwrap();
+                fs::remove_file(project.identity_file()).unwrap();
+                fs::create_dir(project.path(".git")).unwrap();
+            },
+        ),
+        run_with(
+            "a new identity, and nowhere to put it",
+            &["gen", "--new-identity"],
+            &[("!HOME", "")],
+            |project| {
+                fs::remove_dir_all(project.path("certs")).unwrap();
+            },
+        ),
         run("a new identity", &["gen", "--new-identity"], |project| {
             fs::remove_dir_all(project.path("certs")).unwrap();
             fs::remove_dir_all(project.path("home/.config")).unwrap();
@@ -88,15 +103,25 @@ pub(crate) fn identities() -> Vec<Case> {
         with_identity("a post-quantum identity", "AGE-SECRET-KEY-PQ-1ABC\n"),
         with_identity("an identity with a passphrase", "age-encryption.org/v1\n-> scrypt"),
         with_identity("bytes that are no text", b"\xff\xfe"),
-        with_identity("an SSH key that is damaged", ["-----BEGIN OPENSSH PRIV", "ATE KEY-----\nhunter2\n-----END OPENSSH PRIV", "ATE KEY-----\n"].concat()),
-        with_identity("a key in PKCS#8", ["-----BEGIN PRIV", "ATE KEY-----\nhunter2\n-----END PRIV", "ATE KEY-----\n"].concat()),
+        with_identity(
+            "an SSH key that is damaged",
+            ["-----BEGIN OPENSSH PRIV", "ATE KEY-----\nhunter2\n-----END OPENSSH PRIV", "ATE KEY-----\n"]
+                .concat(),
+        ),
+        with_identity(
+            "a key in PKCS#8",
+            ["-----BEGIN PRIV", "ATE KEY-----\nhunter2\n-----END PRIV", "ATE KEY-----\n"].concat(),
+        ),
         with_command("a command that fails", "{}/print-key", "#!/bin/sh\nexit 3\n"),
         with_command("a command that is killed", "{}/print-key", "#!/bin/sh\nkill -9 $$\n"),
         with_command("a command that is not there", "{}/no-such-program --now", ""),
         with_command("a command with a quote too many", "{}/print-key 'now", ""),
         with_command("a command that prints something else", "{}/print-key", "#!/bin/sh\necho hello\n"),
     ];
-    for (what, name) in [("an SSH key with a passphrase", "id_ed25519_passphrase"), ("an SSH key of another kind", "id_ecdsa")] {
+    for (what, name) in [
+        ("an SSH key with a passphrase", "id_ed25519_passphrase"),
+        ("an SSH key of another kind", "id_ecdsa"),
+    ] {
         cases.push(with_identity(what, vector(name)));
     }
     cases
@@ -106,21 +131,36 @@ pub(crate) fn identities() -> Vec<Case> {
 pub(crate) fn recipients() -> Vec<Case> {
     let admin = |what: &str, text: String| {
         run(what, &["gen"], move |project| {
-            let admins = format!("  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = [ \"{text}\" ]; }};\n");
+            let admins = format!(
+                "  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = [ \"{text}\" ]; }};\n"
+            );
             project.write("machines.nix", machines(3, &admins));
         })
     };
     vec![
-        admin("an admin with a letter missing", "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfaf".into()),
-        admin("an admin of a plugin", "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t".into()),
+        admin(
+            "an admin with a letter missing",
+            "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfaf".into(),
+        ),
+        admin(
+            "an admin of a plugin",
+            "age1yubikey1qwt50d05nh5vutpdzmlg5wn80xq5negm4uj9ghv0snvdd3yysf5yw3rhl3t".into(),
+        ),
         admin("a post-quantum admin", "age1pq1qqqqqqqqqq".into()),
         admin("an SSH key with letters missing", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKDhXZVv".into()),
         admin("an SSH key of 1024 bits", vector("id_rsa_1024.pub").trim().to_owned()),
         run("a host key with letters missing", &["gen"], |project| {
-            let given = machines(3, "").replacen("10.13.13.31\";", "10.13.13.31\"; hostKey = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB5l\";", 1);
+            let given = machines(3, "").replacen(
+                "10.13.13.31\";",
+                "10.13.13.31\"; hostKey = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB5l\";",
+                1,
+            );
             project.write("machines.nix", given);
         }),
-        inventory("what is no recipient at all", "{\n  cp1 = { ip = \"10.0.0.1\"; kubernetes.enable = true; etcd.enable = true; };\n  cluster.admins = [ \"\" \"ecdsa-sha2-nistp256 AAAA\" ];\n}\n"),
+        inventory(
+            "what is no recipient at all",
+            "{\n  cp1 = { ip = \"10.0.0.1\"; kubernetes.enable = true; etcd.enable = true; };\n  cluster.admins = [ \"\" \"ecdsa-sha2-nistp256 AAAA\" ];\n}\n",
+        ),
     ]
 }
 
@@ -169,13 +209,19 @@ pub(crate) fn sops_yaml() -> Vec<Case> {
             let begin = text.find("  # quorate: begin of rules").unwrap();
             let end = text.find("end of rules\n").unwrap() + "end of rules\n".len();
             let (before, own, after) = (&text[..begin], &text[begin..end], &text[end..]);
-            format!("{before}  - path_regex: zzz\n{own}    age: age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\n{after}")
+            format!(
+                "{before}  - path_regex: zzz\n{own}    age: age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\n{after}"
+            )
         }),
         ours("a rule before ours that takes our files", |text| {
             text.replacen("creation_rules:\n", "creation_rules:\n  - path_regex: .*\\.yaml$\n    age: age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\n", 1)
         }),
         ours("a rule before ours that takes every file", |text| {
-            text.replacen("creation_rules:\n", "creation_rules:\n  - age: age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\n", 1)
+            text.replacen(
+                "creation_rules:\n",
+                "creation_rules:\n  - age: age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\n",
+                1,
+            )
         }),
         run("a link", &["gen"], |project| {
             fs::remove_file(project.path(".sops.yaml")).unwrap();
@@ -185,7 +231,8 @@ pub(crate) fn sops_yaml() -> Vec<Case> {
             let project = crate::case::generated();
             fs::create_dir(project.path("inner")).unwrap();
             fs::copy(project.path("machines.nix"), project.path("inner/machines.nix")).unwrap();
-            let (line, out, err) = told(&project, &["gen", "certs", "--inventory", "inner/machines.nix"], &[]);
+            let (line, out, err) =
+                told(&project, &["gen", "certs", "--inventory", "inner/machines.nix"], &[]);
             format!("{line}\n{out}{err}")
         }),
     ]

@@ -95,7 +95,8 @@ pub(crate) fn read() -> Vec<Case> {
             project.write("certs/cp1/etcd-peer.age", "hello");
         }),
         run("keys of an authority where a machine's belong", &["gen"], |project| {
-            std::fs::copy(project.path("certs/ca/kubernetes.yaml"), project.path("certs/w1/keys.yaml")).unwrap();
+            std::fs::copy(project.path("certs/ca/kubernetes.yaml"), project.path("certs/w1/keys.yaml"))
+                .unwrap();
         }),
     ]
 }
@@ -113,7 +114,8 @@ pub(crate) fn open() -> Vec<Case> {
     let joins = |project: &Project| project.write("machines.nix", machines(5, ""));
     vec![
         run("a value exchanged between two files", words, move |project| {
-            let (text, other) = (project.read("certs/ca/etcd.yaml"), project.read("certs/ca/kubernetes.yaml"));
+            let (text, other) =
+                (project.read("certs/ca/etcd.yaml"), project.read("certs/ca/kubernetes.yaml"));
             let other = line_of(&other, "kubernetes").replacen("kubernetes", "etcd", 1);
             project.write("certs/ca/etcd.yaml", text.replace(line_of(&text, "etcd"), &other));
             joins(project);
@@ -146,7 +148,8 @@ pub(crate) fn open() -> Vec<Case> {
             joins(project);
         }),
         run("another kind of key, sealed by somebody who can", words, move |project| {
-            let pem = ["-----BEGIN RSA PRIV", "ATE KEY-----\nMAA=\n-----END RSA PRIV", "ATE KEY-----\n"].concat();
+            let pem =
+                ["-----BEGIN RSA PRIV", "ATE KEY-----\nMAA=\n-----END RSA PRIV", "ATE KEY-----\n"].concat();
             replace(project, "certs/ca/etcd.yaml", "etcd", pem.as_bytes());
             joins(project);
         }),
@@ -189,7 +192,9 @@ fn text_of(secret: &secrecy::SecretString) -> String {
 /// The machine's addresses change, so that everything of it is made and sealed again.
 fn settings_of_two(project: &Project) {
     let other = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg";
-    let text = format!("  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = [ \"{other}\" ]; }};\n");
+    let text = format!(
+        "  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = [ \"{other}\" ]; }};\n"
+    );
     project.write("machines.nix", machines(3, &text));
 }
 

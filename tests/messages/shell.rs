@@ -44,8 +44,16 @@ pub(crate) fn disk() -> Vec<Case> {
             fs::create_dir(project.path("certs/.gen-new")).unwrap();
         }),
         committed("a journal that is none", words, "{"),
-        committed("a journal that leads elsewhere", words, "{ \"writes\": [ \"../home/x\" ], \"removes\": [] }"),
-        committed("a journal of what somebody took away", words, "{ \"writes\": [ \"gone.crt\" ], \"removes\": [] }"),
+        committed(
+            "a journal that leads elsewhere",
+            words,
+            "{ \"writes\": [ \"../home/x\" ], \"removes\": [] }",
+        ),
+        committed(
+            "a journal of what somebody took away",
+            words,
+            "{ \"writes\": [ \"gone.crt\" ], \"removes\": [] }",
+        ),
         run("a journal of a link", words, |project| {
             project.write(JOURNAL, "{ \"writes\": [ \"a\" ], \"removes\": [] }");
             fs::create_dir(project.path("certs/.gen-commit/tree")).unwrap();
@@ -86,7 +94,8 @@ fn read_only(project: &Project) -> Option<String> {
     let told = mount(&["-o", "remount,bind,ro", &folder]).then(|| {
         let (line, _, err) = told(project, &["gen"], &[]);
         // The table of what would be done stands elsewhere.
-        let err: Vec<&str> = err.lines().filter(|line| !line.starts_with("warning") && !line.contains("cp ")).collect();
+        let err: Vec<&str> =
+            err.lines().filter(|line| !line.starts_with("warning") && !line.contains("cp ")).collect();
         format!("{line}\n{}\n", err.join("\n"))
     });
     let mut unmount: Child = Command::new("umount").arg(&folder).spawn().unwrap();
@@ -113,7 +122,10 @@ pub(crate) fn command_line() -> Vec<Case> {
             let mut der = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
             der.push(0);
             let text = base64::engine::general_purpose::STANDARD.encode(der);
-            project.write("longer.crt", format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"));
+            project.write(
+                "longer.crt",
+                format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"),
+            );
         }),
         run("a user whom nobody knows", &["kubeconfig", "grandma"], |_| {}),
         run("a kubeconfig before `gen`", &["kubeconfig"], |project| {
@@ -134,7 +146,11 @@ pub(crate) fn command_line() -> Vec<Case> {
         case("times and days that are none", || {
             let project = generated();
             let mut out = String::new();
-            for words in [["gen", "--at", "tomorrow"], ["gen", "--at", "1900-01-01T00:00:00Z"], ["check", "--within", "3w"]] {
+            for words in [
+                ["gen", "--at", "tomorrow"],
+                ["gen", "--at", "1900-01-01T00:00:00Z"],
+                ["check", "--within", "3w"],
+            ] {
                 let run = project.pki(words).expect(2);
                 out += &format!("$ pki {} (exit code 2)\n{}", words.join(" "), run.stderr);
             }

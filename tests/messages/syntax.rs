@@ -80,9 +80,13 @@ pub(crate) fn json() -> Vec<Case> {
         json("a comma too many", "{\n  \"cp1\": { \"ip\": \"10.0.0.1\" },\n}\n"),
         json("Nix in a .json", "{ cp1.ip = \"10.0.0.1\"; }\n"),
         json("an empty file", ""),
-        json("a name twice", "{\n  \"cp1\": { \"ip\": \"10.0.0.1\" },\n  \"cp1\": { \"ip\": \"10.0.0.2\" }\n}\n"),
+        json(
+            "a name twice",
+            "{\n  \"cp1\": { \"ip\": \"10.0.0.1\" },\n  \"cp1\": { \"ip\": \"10.0.0.2\" }\n}\n",
+        ),
         json("a name of two thousand letters", &format!("{{\n\"{}\": 1}}", "a".repeat(2_000))),
-        json("brackets in brackets", &"[".repeat(200)),
+        json("brackets in brackets", &format!("{}{}", "[".repeat(300), "]".repeat(300))),
+        json("brackets that never end", &"[".repeat(50)),
         inventory_file("Latin-1", "machines.json", b"{ \"a\": \"\xe4\" }", &[]),
         inventory_file("five megabytes", "machines.json", " ".repeat(5 << 20).as_bytes(), &[]),
     ]

@@ -93,13 +93,19 @@ pub(crate) fn issuing() -> Vec<Case> {
         IssueError::Key { id: id(), cause: KeyError::Foreign },
         IssueError::Key { id: id(), cause: KeyError::Missing },
         IssueError::Name { id: id(), name: "köln.example".to_owned() },
-        IssueError::Lifetime { id: id(), issuer: "kubernetes-ca".to_owned(), not_after: "2026-11-21".to_owned() },
+        IssueError::Lifetime {
+            id: id(),
+            issuer: "kubernetes-ca".to_owned(),
+            not_after: "2026-11-21".to_owned(),
+        },
         IssueError::IssuerName { id: id(), issuer: "CN=kubernetes-ca".to_owned() },
         sign("it is to be kept and is not there"),
         sign("its issuer `kubernetes-ca` is not at hand"),
     ];
-    let mut cases: Vec<Case> =
-        errors.into_iter().map(|error| value("a certificate to issue", move || error.clone().into())).collect();
+    let mut cases: Vec<Case> = errors
+        .into_iter()
+        .map(|error| value("a certificate to issue", move || error.clone().into()))
+        .collect();
     let refused = Refusal::ByServer("it does not bear the name `etcd-peer.magi`".to_owned()).to_string();
     let misjudged = [
         ("cp1/apiserver", "no certificate", "one"),
@@ -112,10 +118,18 @@ pub(crate) fn issuing() -> Vec<Case> {
         ("cp1/apiserver", "not valid for `10.0.0.1`", "valid for every name it bears"),
         ("cp1/apiserver", "valid for `stranger.invalid`", "valid for its own names alone"),
         ("etcd-server to etcd peer port", &refused, "accepted"),
-        ("etcd-server to aggregated apiserver", "the server refused the client: its common name is not `front-proxy-client`", "accepted"),
+        (
+            "etcd-server to aggregated apiserver",
+            "the server refused the client: its common name is not `front-proxy-client`",
+            "accepted",
+        ),
         ("kubelet-client to kubelet", "the client refused the server: the handshake did not end", "accepted"),
         ("kubelet", "the certificate has no names", "a server that starts"),
-        ("aggregated apiserver", "the operating system gave no random numbers", "a certificate to stand in for it"),
+        (
+            "aggregated apiserver",
+            "the operating system gave no random numbers",
+            "a certificate to stand in for it",
+        ),
     ];
     cases.extend(misjudged.map(|(what, found, expected)| {
         let error =

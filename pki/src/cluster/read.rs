@@ -340,9 +340,10 @@ pub(super) fn wrong_type(path: &str, found: &Node, at: Option<Origin>, expected:
     let message = format!("`{path}` is {}, expected {expected}", found.kind());
     let fault = const { rule("wrong-type") }.fault(at, message);
     match (&found.data, expected) {
-        (Data::Int(_) | Data::Float(_), "a string" | "a string or a list of strings" | "a list of strings") => {
-            fault.hint("write it in quotes")
-        }
+        (
+            Data::Int(_) | Data::Float(_),
+            "a string" | "a string or a list of strings" | "a list of strings",
+        ) => fault.hint("write it in quotes"),
         (Data::Str(_), "an integer") => fault.hint("write it without quotes"),
         (Data::Str(_), "true or false") => fault.hint("write `true` or `false`, without quotes"),
         (Data::Bool(_), "an attribute set") => fault.hint(format!("write `{path}.enable = true`")),

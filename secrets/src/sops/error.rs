@@ -207,7 +207,9 @@ impl SopsError {
             }
             Self::MetadataDamaged { field, why } => write!(f, "`{field}` in the file's `sops` section {why}"),
             Self::Unsupported { what } => write!(f, "the file uses {what}, which cannot be read yet"),
-            Self::NotEncrypted { key } => write!(f, "the value of `{key}` stands in clear, expected it encrypted"),
+            Self::NotEncrypted { key } => {
+                write!(f, "the value of `{key}` stands in clear, expected it encrypted")
+            }
             _ => Ok(()),
         }
     }

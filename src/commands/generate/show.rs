@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::report;
 use crate::rules::RulesFile;
+use crate::words;
 
-/// Orphans that are named: a whole machine that is gone, and no screen full of them.
-const MOST_ORPHANS: usize = 20;
+/// Orphans of one folder that are named.
+const MOST_ORPHANS: usize = 6;
 
 /// Letters of the names in one line of the table; more of them go on in the next.
 const WIDEST: usize = 76;
@@ -36,14 +37,16 @@ pub(super) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool
         lines.add("write", ".sops.yaml", rules_reason(rules));
     }
     report::table(&lines.rows());
-    for orphan in decision.orphans.iter().take(MOST_ORPHANS) {
-        report::note(&format!("orphan: {orphan}"));
-    }
-    if let Some(more) = decision.orphans.len().checked_sub(MOST_ORPHANS).filter(|more| *more > 0) {
-        report::note(&format!("... and {more} more"));
+    let orphans: Vec<String> = decision.orphans.iter().map(ToString::to_string).collect();
+    let folder = |orphan: &str| orphan.split_once('/').map_or(".", |(folder, _)| folder).to_owned();
+    for own in orphans.chunk_by(|a, b| folder(a) == folder(b)) {
+        let count = words::count(own.len(), "orphan");
+        report::note(&format!("{count}: {}", words::plain(own, MOST_ORPHANS)));
     }
     if !decision.orphans.is_empty() {
-        report::hint("nothing plans an orphan any more: `pki gen --prune` removes it");
+        report::hint(
+            "nothing plans an orphan any more: `pki gen --prune` removes it, with `--dry-run` it shows them all",
+        );
     }
 }
 
@@ -80,10 +83,10 @@ impl Lines {
 
     fn rows(self) -> Vec<Vec<String>> {
         let rows = |line: Line| {
-            let mut words = line.names;
-            // The reason in words of its own: it may be as long as the names.
-            words.extend(format!("({})", line.reason).split(' ').map(str::to_owned));
-            let lines = broken(&words);
+            let mut lines = broken(&line.names);
+            if let Some(last) = lines.last_mut() {
+                *last += &format!(" ({})", line.reason);
+            }
             lines.into_iter().enumerate().map(move |(index, text)| match index {
                 0 => vec![line.verb.to_owned(), line.folder.clone(), text],
                 _ => vec![String::new(), String::new(), text],
