@@ -76,13 +76,11 @@ fn rule_of(name: &str) -> &'static str {
 }
 
 #[test]
-fn every_bad_inventory_breaks_the_rule_it_is_named_after_and_says_so() {
+fn every_bad_inventory_breaks_the_rule_it_is_named_after() {
     for (name, judged) in bad() {
         let rule = rule_of(&name);
+        // What they say is in the snapshot of every message (messages.rs).
         assert!(judged.rules().contains(&rule), "{name}: {:?}", judged.rules());
-        insta::with_settings!({ snapshot_path => "inventories/bad", prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!(name, judged.shown());
-        });
     }
 }
 

@@ -175,7 +175,7 @@ impl Machine {
         if self.condition(condition, env)? {
             return self.eval(body, env);
         }
-        let mut fail = Fail::wrong("assertion failed").at(condition.span);
+        let mut fail = Fail::wrong("assertion failed: this is false").at(condition.span);
         fail.catchable = true;
         Err(fail)
     }

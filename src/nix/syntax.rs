@@ -46,7 +46,12 @@ struct Told {
 fn describe(error: &ParseError, text: &str, tokens: &Tokens<'_>) -> Option<Told> {
     let told = |message: String, start: usize, end: usize| Some(Told { message, hint: None, start, end });
     match error {
-        ParseError::Unexpected(range) | ParseError::UnexpectedExtra(range) => {
+        ParseError::UnexpectedExtra(range) => {
+            let start = range.start().into();
+            let found = tokens.first(start);
+            told(format!("{} is not expected here, the end of the file is", quoted(found)), start, start + found.len())
+        }
+        ParseError::Unexpected(range) => {
             let start = range.start().into();
             let found = tokens.first(start);
             told(format!("{} is not expected here", quoted(found)), start, start + found.len())

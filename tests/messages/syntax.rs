@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use crate::case::{Case, case, generated, inventory, inventory_file, run, told};
 use crate::project::machines;
@@ -99,6 +100,12 @@ pub(crate) fn files() -> Vec<Case> {
         run("a folder", &["gen", "--inventory", "home"], |_| {}),
         run("a device", &["gen", "--inventory", "zero.nix"], |project| {
             symlink("/dev/zero", project.path("zero.nix")).unwrap();
+        }),
+        run("a pipe that nobody writes to", &["gen", "--inventory", "pipe.json"], |project| {
+            assert!(Command::new("mkfifo").arg(project.path("pipe.json")).status().unwrap().success());
+        }),
+        run("a device for JSON", &["gen", "--inventory", "zero.json"], |project| {
+            symlink("/dev/zero", project.path("zero.json")).unwrap();
         }),
         run("a dash for standard input", &["gen", "--inventory", "-"], |_| {}),
         run("standard input by its name", &["gen", "--inventory", "/dev/stdin"], |_| {}),

@@ -265,7 +265,13 @@ impl<'n, 'f> Section<'n, 'f> {
             Err(_) => "expected an IPv4 or IPv6 address",
         };
         let message = format!("`{}` is {}, {why}", self.path_to(name), quoted(text.value));
-        self.faults.push(const { rule("bad-address") }.fault(text.at, message));
+        let fault = const { rule("bad-address") }.fault(text.at, message);
+        let address = text.value.split('/').next().filter(|address| address.parse::<IpAddr>().is_ok());
+        self.faults.push(match (text.value.parse::<IpAddr>(), address) {
+            (Ok(_), _) => fault,
+            (Err(_), Some(address)) => fault.hint(format!("write \"{address}\"")),
+            (Err(_), None) => fault.hint("names are not looked up: write the address itself"),
+        });
         None
     }
 
