@@ -89,6 +89,12 @@ fn every_message_names_the_thing_what_was_found_what_was_expected_and_what_to_do
 }
 
 #[test]
+fn every_message_is_in_the_house_style() {
+    let faults = coverage::faults_of_style(everything());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn every_sentence_of_the_sources_is_told_by_a_case() {
     let gaps = coverage::gaps(everything());
     assert!(gaps.is_empty(), "{} gaps; add a row to tests/messages/\n{}", gaps.len(), gaps.join("\n"));

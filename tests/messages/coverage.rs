@@ -145,3 +145,25 @@ pub(crate) fn gaps(told: &str) -> Vec<String> {
     }
     gaps
 }
+
+/// Names that begin a message as they are written everywhere.
+const NAMES: &[&str] = &["BGP", "NixOS", "SSH"];
+
+/// Lower case, no full stop, backticks in pairs, one blank between words.
+pub(crate) fn faults_of_style(told: &str) -> Vec<String> {
+    let lines = lines(told);
+    let text = |line: &str| {
+        let line = line.trim_start();
+        ["error: ", "warning: ", "hint: "].iter().find_map(|label| line.strip_prefix(label)).map(str::to_owned)
+    };
+    let mut faults = Vec::new();
+    for text in lines.iter().filter_map(|line| text(line)) {
+        // What is left out says so in code.
+        let text = text.replace("...", "");
+        let capital = text.starts_with(char::is_uppercase) && !NAMES.iter().any(|name| text.starts_with(name));
+        if capital || text.ends_with('.') || text.contains(". ") || text.matches('`').count() % 2 != 0 {
+            faults.push(text);
+        }
+    }
+    faults
+}
