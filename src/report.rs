@@ -62,7 +62,7 @@ pub fn told(error: &Error) -> String {
         }
     }
     lines.extend(error.hint().map(|text| format!("{} {text}", label("hint", Colour::Cyan))));
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.join("\n") + "\n"
 }
 
 /// A line to stderr. A reader that went away is none of our business.

@@ -190,7 +190,7 @@ pub(crate) fn damaged(path: &str, error: &SopsError) -> StateFault {
     match error {
         // git gives nothing back in the middle of a merge.
         SopsError::MergeConflict { .. } | SopsError::CannotKeep { .. } => {
-            error.hint().clone_into(&mut fault.hint)
+            error.hint().clone_into(&mut fault.hint);
         }
         SopsError::NotSealed | SopsError::NotEncrypted { .. } => {
             fault.hint += "; a key that was committed in clear is known to others, have it made anew";

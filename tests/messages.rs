@@ -33,8 +33,11 @@ use std::sync::OnceLock;
 use case::Case;
 use rayon::prelude::*;
 
+/// A title, and the rows below it.
+type Section = (&'static str, fn() -> Vec<Case>);
+
 /// By where a person meets them.
-const SECTIONS: &[(&str, fn() -> Vec<Case>)] = &[
+const SECTIONS: &[Section] = &[
     ("the inventory: what is no file to read", syntax::files),
     ("the inventory: what is not Nix", syntax::nix),
     ("the inventory: what is not JSON", syntax::json),
@@ -55,6 +58,7 @@ const SECTIONS: &[(&str, fn() -> Vec<Case>)] = &[
     ("the disk, and runs that were interrupted", shell::disk),
     ("the command line", shell::command_line),
     ("what is done, and why", certs::reasons),
+    ("what is done, and why: sealed files and time", certs::more_reasons),
     ("no run: the system", values::system),
     ("no run: sealing", values::sealing),
     ("no run: issuing and judging", values::issuing),
@@ -70,12 +74,8 @@ fn everything() -> &'static str {
                 .par_iter()
                 .map(|case| format!("# {}\n{}\n", case.what, (case.told)().trim_end()))
                 .collect();
-            text += &format!(
-                "{}\n{title}\n{}\n\n{}\n",
-                "=".repeat(title.len()),
-                "=".repeat(title.len()),
-                told.join("\n")
-            );
+            let rule = "=".repeat(title.len());
+            text += &[&rule, *title, &rule, "", &told.join("\n"), ""].join("\n");
         }
         text
     })

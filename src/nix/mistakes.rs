@@ -112,10 +112,13 @@ impl<'t> Tokens<'t> {
     }
 }
 
+/// The innermost bracket or string that is open at the end of these tokens.
 fn unclosed(text: &str, tokens: &[(usize, usize, SyntaxKind)]) -> Option<Unclosed> {
     let mut open: Vec<Unclosed> = Vec::new();
     for (at, end, kind) in tokens {
         let token = text.get(*at..*end).unwrap_or_default();
+        // One of another kind closes nothing: what it stands in was never closed.
+        let closes = open.last().is_some_and(|unclosed| unclosed.close == token);
         let mut push = |open_text, close| open.push(Unclosed { at: *at, open: open_text, close });
         match kind {
             SyntaxKind::TOKEN_L_BRACE => push("{", "}"),
@@ -128,11 +131,10 @@ fn unclosed(text: &str, tokens: &[(usize, usize, SyntaxKind)]) -> Option<Unclose
             | SyntaxKind::TOKEN_R_BRACK
             | SyntaxKind::TOKEN_R_PAREN
             | SyntaxKind::TOKEN_INTERPOL_END
-            | SyntaxKind::TOKEN_STRING_END => {
-                // One of another kind closes nothing: what it stands in was never closed.
-                if open.last().is_some_and(|unclosed| unclosed.close == token) {
-                    open.pop();
-                }
+            | SyntaxKind::TOKEN_STRING_END
+                if closes =>
+            {
+                open.pop();
             }
             _ => {}
         }

@@ -154,13 +154,17 @@ pub(crate) fn faults_of_style(told: &str) -> Vec<String> {
     let lines = lines(told);
     let text = |line: &str| {
         let line = line.trim_start();
-        ["error: ", "warning: ", "hint: "].iter().find_map(|label| line.strip_prefix(label)).map(str::to_owned)
+        ["error: ", "warning: ", "hint: "]
+            .iter()
+            .find_map(|label| line.strip_prefix(label))
+            .map(str::to_owned)
     };
     let mut faults = Vec::new();
     for text in lines.iter().filter_map(|line| text(line)) {
         // What is left out says so in code.
         let text = text.replace("...", "");
-        let capital = text.starts_with(char::is_uppercase) && !NAMES.iter().any(|name| text.starts_with(name));
+        let capital =
+            text.starts_with(char::is_uppercase) && !NAMES.iter().any(|name| text.starts_with(name));
         if capital || text.ends_with('.') || text.contains(". ") || text.matches('`').count() % 2 != 0 {
             faults.push(text);
         }

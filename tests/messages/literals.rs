@@ -31,11 +31,15 @@ pub(crate) fn sentences() -> Vec<Literal> {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        let literals = if file.ends_with(".nix") { of_nix(&text) } else { of_rust(&text) };
+        let literals = if is(&path, "nix") { of_nix(&text) } else { of_rust(&text) };
         let shown = literals.into_iter().filter(|(_, text)| is_sentence(text));
         found.extend(shown.map(|(line, text)| Literal { file: file.clone(), line, text }));
     }
     found
+}
+
+fn is(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|own| own == ending)
 }
 
 fn below(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -46,7 +50,7 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) {
             if name != "tests" {
                 below(&path, files);
             }
-        } else if name != "tests.rs" && (name.ends_with(".rs") || name.ends_with(".nix")) {
+        } else if name != "tests.rs" && (is(&path, "rs") || is(&path, "nix")) {
             files.push(path);
         }
     }

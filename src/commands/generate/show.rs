@@ -85,7 +85,9 @@ impl Lines {
         let rows = |line: Line| {
             let mut lines = broken(&line.names);
             if let Some(last) = lines.last_mut() {
-                *last += &format!(" ({})", line.reason);
+                last.push_str(" (");
+                last.push_str(&line.reason);
+                last.push(')');
             }
             lines.into_iter().enumerate().map(move |(index, text)| match index {
                 0 => vec![line.verb.to_owned(), line.folder.clone(), text],
