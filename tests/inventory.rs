@@ -211,3 +211,14 @@ fn the_example_as_json_is_the_same_cluster_and_its_faults_point_into_the_json() 
     hint: change one of them
     "#);
 }
+
+#[test]
+fn a_token_that_stands_in_the_file_is_not_repeated_on_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cluster.nix");
+    let text =
+        "{\n  controlPlane = [ { name = \"m1\"; ip = \"10.0.0.1\"; } ];\n  clusterToken = \"hunter2\";\n}\n";
+    std::fs::write(&path, text).unwrap();
+    let shown = Judged::of(&path, Some("10.0.0.9".parse().unwrap())).shown();
+    assert!(shown.contains("`clusterToken` stands in the file") && !shown.contains("hunter2"), "{shown}");
+}

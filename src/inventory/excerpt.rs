@@ -93,7 +93,8 @@ fn first_errors(groups: Vec<&[Fault]>) -> Vec<(&[Fault], bool)> {
 
 /// Where secrets stand, as the faults themselves say.
 fn secrets(faults: &[Fault]) -> Vec<Origin> {
-    faults.iter().filter(|fault| fault.rule == "secret-in-inventory").filter_map(|fault| fault.at).collect()
+    let is_secret = |fault: &&Fault| matches!(fault.rule, "secret-in-inventory" | "token-in-inventory");
+    faults.iter().filter(is_secret).filter_map(|fault| fault.at).collect()
 }
 
 struct Page<F> {
