@@ -162,6 +162,19 @@ pub fn check(
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// What strict readers hold against an authority, although everybody else accepts it. Python is strict from 3.13 on,
+/// `openssl verify` with `-x509_strict`; a renewal by us mends all of it.
+///
+/// Source: OpenSSL 3, crypto/x509/x509_vfy.c, `check_extensions`; Python 3.13, `ssl.create_default_context`.
+pub fn strictures(facts: &CertFacts) -> Vec<&'static str> {
+    let held = [
+        (facts.constraints_critical, "its basic constraints are not critical"),
+        (!facts.key_usages.is_empty(), "it has no key usage"),
+        (facts.subject_key_id.is_some(), "it has no subject key identifier"),
+    ];
+    held.into_iter().filter_map(|(good, what)| (!good).then_some(what)).collect()
+}
+
 fn unless(good: bool, found: impl FnOnce() -> String, expected: &str) -> Finding {
     (!good).then(|| (found(), expected.to_owned()))
 }
@@ -205,7 +218,11 @@ fn extended_key_usage(it: &Candidate<'_>) -> Finding {
 /// A renewal would lose them, and machines that come later would be refused for what nobody remembers.
 fn limits(it: &Candidate<'_>) -> Finding {
     let limits = &it.adopted.facts.limits;
-    unless(limits.is_empty(), || limits.join(", "), "no name constraints and no critical extension of its own")
+    unless(
+        limits.is_empty(),
+        || limits.join(", "),
+        "no name constraints and no critical extension of its own",
+    )
 }
 
 fn life(it: &Candidate<'_>) -> Finding {
@@ -228,7 +245,8 @@ fn issuer(it: &Candidate<'_>) -> Finding {
         return unless(facts.is_signed_by(facts), found, "the authority itself, with its signature");
     };
     let signed = it.all.get(&parent).is_some_and(|parent| facts.is_signed_by(&parent.facts));
-    let expected = if it.all.contains_key(&parent) { "the adopted `root`" } else { "a `root` that is adopted too" };
+    let expected =
+        if it.all.contains_key(&parent) { "the adopted `root`" } else { "a `root` that is adopted too" };
     unless(signed, || format!("`{}`", facts.issuer), expected)
 }
 
@@ -335,7 +353,8 @@ pub fn settled(state: &State, authority: Authority, facts: &CertFacts) -> Result
         known => Err(AdoptFault {
             authority,
             attribute: "place",
-            found: known.map_or("another cluster's".to_owned(), |known| format!("taken by `{}`", known.subject)),
+            found: known
+                .map_or("another cluster's".to_owned(), |known| format!("taken by `{}`", known.subject)),
             expected: "a PKI that is yet to be made".to_owned(),
             hint: "all that trusts the present authority would refuse the cluster from one moment to the next: adopt into \
                    an empty folder",
