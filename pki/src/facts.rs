@@ -8,7 +8,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519,
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
+    OID_SIG_ED25519,
 };
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey as SubjectKey;
@@ -59,7 +60,8 @@ pub struct CertFacts {
     pub authority_key_id: Option<String>,
     /// Its public key.
     pub public_key: PublicKey,
-    /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, or an OID.
+    /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, `P-521`
+    /// or an OID.
     pub key_type: String,
     /// How long an RSA key is, in bits.
     pub rsa_bits: Option<usize>,
@@ -326,6 +328,9 @@ fn key_type(key: &SubjectPublicKeyInfo<'_>) -> String {
         }
         if curve == OID_NIST_EC_P384 {
             return "p384".to_owned();
+        }
+        if curve == OID_NIST_EC_P521 {
+            return "P-521".to_owned();
         }
         return curve.to_id_string();
     }

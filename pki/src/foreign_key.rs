@@ -77,7 +77,7 @@ fn from_sec1(
     public: &PublicKey,
 ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let key = EcPrivateKey::from_der(der).map_err(|_| KeyError::Parse)?;
-    let named = key.parameters.and_then(|parameters| parameters.named_curve());
+    let named = key.parameters.and_then(sec1::EcParameters::named_curve);
     let curve = curve.or(named).ok_or(KeyError::Parse)?;
     let (_, length) = CURVES.into_iter().find(|(oid, _)| *oid == curve).ok_or(KeyError::Parse)?;
     // Some programs drop the zeros in front, against RFC 5915 section 3.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use quorate_pki::adopt::{Adopted, check, read_certificate, settled, strictures};
+use quorate_pki::adopt::{Adopted, check, check_key_type, read_certificate, settled, strictures};
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::Cluster;
 use quorate_pki::error::KeyError;
@@ -57,10 +57,14 @@ pub(super) fn read(
                 continue;
             }
         }
+        if let Err(fault) = check_key_type(authority, &facts) {
+            faults.push(fault);
+            continue;
+        }
         let text = Sealed { authority, path: &argument.key, places }.open(identities)?;
         let key = match foreign_key::from_pem(&text, &facts.public_key) {
             Ok(key) => key,
-            Err(cause) => return Err(key_error(argument, cause)),
+            Err(cause) => return Err(key_error(argument, &cause)),
         };
         if adopted.insert(authority, Adopted { facts, key }).is_some() {
             return Err(Error::Request {
@@ -119,7 +123,7 @@ fn unusable(path: &Path, cause: &str, hint: &str) -> Error {
     Error::Foreign { path: path.to_owned(), cause: cause.to_owned(), hint: hint.to_owned() }
 }
 
-fn key_error(argument: &AdoptArg, cause: KeyError) -> Error {
+fn key_error(argument: &AdoptArg, cause: &KeyError) -> Error {
     let AdoptArg { name, certificate, key } = argument;
     let (certificate, file) = (certificate.display(), key.display());
     let hint = match cause {
