@@ -162,11 +162,8 @@ pub fn openssl(folder: &Path, name: &str, wanted: &Wanted<'_>) -> Made {
         .subject
         .iter()
         .enumerate()
-        .map(|(n, element)| match element.strip_prefix('+') {
-            // openssl drops what stands before the first dot: attributes of one type need names of their own.
-            Some(joined) => format!("+{n}.{joined}\n"),
-            None => format!("{n}.{element}\n"),
-        })
+        // openssl drops what stands before the first dot: attributes of one type need names of their own.
+        .map(|(n, element)| format!("{n}.{element}\n"))
         .collect();
     let configuration = format!(
         "[req]\nprompt=no\nstring_mask=utf8only\nutf8=yes\ndistinguished_name=dn\nx509_extensions=v3\n[dn]\n{numbered}[v3]\n{}\n",
