@@ -104,7 +104,7 @@ const WRONG: &[Wrong] = &[
     Wrong {
         wanted: Wanted { subject: &["O=Magi", "CN=Magi CA", "+serialNumber=1"], ..FINE },
         attribute: "subject",
-        found: "one element of several attributes, `CN+serialNumber`",
+        found: "one element of several attributes, `serialNumber+CN`",
     },
 ];
 
