@@ -259,6 +259,10 @@ fn subject(it: &Candidate<'_>) -> Finding {
     // Of a key that is not its own, or a life that is over, the other checks speak.
     match probe(it) {
         Err(IssueError::IssuerName { .. }) => Some((format!("`{}`", facts.subject), expected.to_owned())),
+        Err(IssueError::Sign { cause, .. }) => Some((
+            format!("that of a certificate that nothing can be signed under: {cause}"),
+            expected.to_owned(),
+        )),
         _ => None,
     }
 }

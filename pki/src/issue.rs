@@ -180,7 +180,7 @@ fn like_adopted(plan: &CertPlan, params: &mut CertificateParams) -> Result<(), I
         };
         params.distinguished_name.push(DnType::CustomDnType(element.oid), value);
     }
-    let depth = adopted.path_length.and_then(|depth| u8::try_from(depth).ok());
+    let depth = adopted.path_length.map(|depth| u8::try_from(depth).unwrap_or(u8::MAX));
     params.is_ca = IsCa::Ca(depth.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained));
     params.key_usages = adopted.key_usages.iter().filter_map(|name| key_usage(name)).collect();
     params.extended_key_usages = if adopted.purposes.is_empty() { Vec::new() } else { purposes(Usage::Both) };
