@@ -16,7 +16,7 @@ use cluster::network::{Host, Network};
 use cluster::peer::{Peer, Programs};
 use cluster::run;
 use deployed::{Deployment, MODES, inventory, peers};
-use project::{Project, changed};
+use project::Project;
 use quorate_pki::cluster::CaMode;
 use quorate_pki::edges::{SERVERS, Server};
 use quorate_pki::kinds::{KINDS, Kind, Scope};
@@ -192,21 +192,6 @@ fn etcd_3_6_takes_and_refuses_every_kind_as_the_table_of_edges_says() {
     etcd_agrees_with_the_table_of_edges(Peer::Etcd36);
 }
 
-/// The second `gen`, while etcd runs: nothing but the leaves, all of them, and their keys are kept.
-fn renew_every_leaf(running: &Running) {
-    let project = &running.deployment.project;
-    let before = project.tree("certs");
-    project.pki(["gen"]).expect(0);
-    let is_leaf = |path: &&String| path.strip_suffix(".crt").is_some_and(|name| !name.starts_with("ca/"));
-    let mut expected: Vec<_> = before.keys().filter(is_leaf).cloned().collect();
-    expected.push("manifest.json".into());
-    expected.sort();
-    assert_eq!(changed(&before, &project.tree("certs")), expected);
-    for (machine, _) in MACHINES {
-        running.deployment.replace_certificates(machine);
-    }
-}
-
 fn leaves_are_renewed_under_load(version: Peer) {
     for mode in MODES {
         let Some(mut running) = Running::start(version, mode, DUE) else { return };
@@ -221,7 +206,7 @@ fn leaves_are_renewed_under_load(version: Peer) {
             .iter()
             .map(|member| caller.connect_loop(server(member, 2379), 334, running.deployment.project.root()))
             .collect();
-        renew_every_leaf(&running);
+        running.deployment.renew_every_leaf(&MACHINES.map(|(machine, _)| machine));
         let new = MEMBERS.map(|member| serial(&format!("{member}/etcd-server")));
         for (member, new) in running.members.iter().zip(&new) {
             let now = caller.once(server(member, 2379));

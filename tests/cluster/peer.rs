@@ -10,12 +10,16 @@ use std::sync::OnceLock;
 pub(crate) enum Peer {
     /// `age` and `age-keygen`.
     Age,
+    /// `curl`.
+    Curl,
     /// Debian 12's `etcd` and `etcdctl`: the oldest in use.
     Etcd34,
     /// Current 3.6 `etcd`, `etcdctl` and `etcdutl`.
     Etcd36,
     /// Go's own certificate verification, in a program of ours: tests/peers/go-verify.
     GoVerify,
+    /// Current `kube-apiserver`, `kube-controller-manager`, `kube-scheduler` and `kubectl`.
+    Kubernetes,
     /// Root, and a kernel that gives network namespaces to it.
     Namespaces,
     /// `nix` and `nix-instantiate`.
@@ -68,6 +72,7 @@ struct Row {
 /// Every peer once, by name.
 static PEERS: &[Row] = &[
     Row { peer: Peer::Age, name: "age", found: &[Found::OnPath("age")], remedy: Remedy::Install },
+    Row { peer: Peer::Curl, name: "curl", found: &[Found::OnPath("curl")], remedy: Remedy::Install },
     Row {
         peer: Peer::Etcd34,
         name: "etcd 3.4",
@@ -76,6 +81,12 @@ static PEERS: &[Row] = &[
     },
     Row { peer: Peer::Etcd36, name: "etcd 3.6", found: &[Found::Built("etcd")], remedy: Remedy::Go },
     Row { peer: Peer::GoVerify, name: "go-verify", found: &[Found::Built("go-verify")], remedy: Remedy::Go },
+    Row {
+        peer: Peer::Kubernetes,
+        name: "kubernetes",
+        found: &[Found::Built("kubernetes")],
+        remedy: Remedy::Go,
+    },
     Row {
         peer: Peer::Namespaces,
         name: "network namespaces",

@@ -50,6 +50,17 @@ impl Throwaway {
         self.authority("foreign", None);
     }
 
+    /// An authority that somebody else made, both PEM, to see what a leaf of it is worth where nobody asked for one.
+    pub(crate) fn adopt_authority(&self, name: &str, certificate: &Path, key: &str) {
+        fs::copy(certificate, self.ca().join(format!("{name}.crt"))).expect("an authority");
+        fs::write(self.ca().join(format!("{name}.key")), key).expect("its key");
+    }
+
+    /// The certificate of an authority, which is no bundle of the cluster.
+    pub(crate) fn certificate(&self, authority: &str) -> PathBuf {
+        self.ca().join(format!("{authority}.crt"))
+    }
+
     /// What etcd needs on one member: `etcd-server`, `etcd-peer` and `etcd-healthcheck-client`.
     pub(crate) fn issue_member(&self, machine: &str, address: &str) {
         let (cluster, issuer) = (&self.cluster, authority(self.mode));
