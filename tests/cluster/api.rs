@@ -128,6 +128,8 @@ impl Api<'_> {
     ) -> Result<Answer, String> {
         let mut command = self.host.command(Path::new("curl"));
         command.args(["--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}"]);
+        // An API server ends an HTTP/2 connection with its 401, which curl takes for half an answer.
+        command.arg("--http1.1");
         command.args(["--request", method, "--cacert"]).arg(self.trust);
         match self.login {
             Login::Nothing => {}

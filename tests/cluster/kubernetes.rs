@@ -21,7 +21,7 @@ use super::peer::Programs;
 use super::wait_for;
 
 /// How long an API server may take until it is ready: ten times what it takes on two idle cores.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The port of the API servers.
 pub(crate) const PORT: u16 = 6443;

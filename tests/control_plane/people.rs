@@ -22,7 +22,7 @@ pub(crate) fn super_admin_and_admin(plane: &ControlPlane) {
         "--group=kubeadm:cluster-admins",
     ];
     let refused = plane.kubectl_refused("admin", &bind);
-    assert!(refused.contains("(Forbidden)"), "{refused}");
+    assert!(refused.contains("forbidden: User \"kubernetes-admin\" cannot create"), "{refused}");
     plane.kubectl_ok("super-admin", &bind);
     plane.kubectl_ok("admin", &read);
     assert_eq!(plane.kubectl_ok("admin", &["auth", "can-i", "*", "*", "-A"]).trim(), "yes");

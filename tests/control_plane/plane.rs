@@ -31,6 +31,7 @@ const DUE: Duration = Duration::days(340);
 /// network it runs on.
 pub(crate) struct ControlPlane {
     pub(crate) mode: CaMode,
+    pub(crate) settings: Settings,
     pub(crate) masters: Vec<Master>,
     pub(crate) members: Vec<Member>,
     pub(crate) network: Network,
@@ -72,7 +73,19 @@ impl ControlPlane {
         let on: Vec<_> = hosts.iter().map(|(host, _)| *host).collect();
         let masters = start_masters(&kubernetes, settings, &hosts[..api_servers], &on, &run);
         let users = deployment.users();
-        Some(Self { mode, masters, members, network, deployment, machines, users, etcd, verify, kubernetes })
+        Some(Self {
+            mode,
+            settings,
+            masters,
+            members,
+            network,
+            deployment,
+            machines,
+            users,
+            etcd,
+            verify,
+            kubernetes,
+        })
     }
 
     /// A folder for a claim's own files.

@@ -12,7 +12,7 @@ use crate::plane::{ControlPlane, MACHINES};
 use crate::workloads::CONTROLLED_WITHIN;
 
 /// An API server looks at its files when they change, and once in a minute.
-const SERVED_WITHIN: Duration = Duration::from_secs(120);
+const SERVED_WITHIN: Duration = Duration::from_mins(2);
 
 /// The kubelet of w1 asks every master for its own Node, by a new connection each time, and its own certificate is
 /// renewed on the way.

@@ -13,7 +13,7 @@ use crate::cluster::{run, wait_for};
 use crate::plane::ControlPlane;
 
 /// How long a controller may take: some begin 10 s after they are elected.
-pub(crate) const CONTROLLED_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const CONTROLLED_WITHIN: Duration = Duration::from_mins(1);
 
 /// A Deployment becomes a pod on the one worker, which takes the controller manager and the scheduler, and for the
 /// pod's token its service account.
@@ -100,8 +100,11 @@ pub(crate) fn tokens_hold_on_every_master(plane: &ControlPlane) {
             let api = plane.api("w1", Login::Token(&token), verifier);
             assert_eq!(api.user(&[]).as_ref(), Some(&account), "of master {signer} at master {verifier}");
         }
-        let torn = format!("{}x{}", &token[..token.len() - 9], &token[token.len() - 8..]);
-        assert_eq!(plane.api("w1", Login::Token(&torn), signer).user(&[]), None);
+        // One letter of the signature is another one.
+        let (before, after) = token.split_at(token.len() - 8);
+        let letter = if after.starts_with('x') { "y" } else { "x" };
+        let forged = format!("{before}{letter}{}", &after[1..]);
+        assert_eq!(plane.api("w1", Login::Token(&forged), signer).user(&[]), None);
     }
 }
 
@@ -110,8 +113,6 @@ pub(crate) fn secrets_are_sealed_in_etcd(plane: &ControlPlane) {
     let stored = |key: &str| run(plane.etcdctl().args(["get", "--print-value-only", key])).stdout;
     let secret = stored("/registry/secrets/default/mounted");
     assert!(secret.starts_with(b"k8s:enc:secretbox:v1:"), "{}", String::from_utf8_lossy(&secret));
-    let clear = |value: &[u8]| value.windows(6).any(|six| six == b"secret") && value.starts_with(b"k8s\0");
-    assert!(!clear(&secret));
     assert!(stored("/registry/configmaps/default/kube-root-ca.crt").starts_with(b"k8s\0"));
     let super_admin = Login::Certificate(plane.users.pair("super-admin"));
     for master in 0..plane.masters.len() {
