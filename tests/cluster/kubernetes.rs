@@ -77,7 +77,8 @@ pub(crate) fn apiserver_flags(
         ("service-account-issuer", format!("https://kubernetes.default.svc.{}", settings.domain)),
         ("service-account-key-file", file(&service_account.with_extension("pub"))),
         ("service-account-signing-key-file", file(service_account)),
-        // Who may name another user. Without the list, in `single` any certificate of the cluster could.
+        // Who may name another user. Without the names any certificate of that authority could, which in `single` is
+        // every one: kube-apiserver 1.36 does not start then.
         ("requestheader-client-ca-file", bundle(Authority::FrontProxy)),
         ("requestheader-allowed-names", "front-proxy-client".into()),
         ("requestheader-username-headers", "X-Remote-User".into()),
@@ -176,6 +177,11 @@ impl Daemon {
         }
     }
 
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_else(|error| panic!("{}: {error}", self.log.display()))
+    }
+
     /// The last lines of its log, for a person.
     pub(crate) fn tail(&self) -> String {
         ServerLog::read(&self.log).tail()
@@ -266,7 +272,8 @@ pub(crate) fn start_masters(
     masters.iter().zip(apiservers).map(start_others).collect()
 }
 
-fn rendered(flags: &Flags) -> Vec<String> {
+/// As a command line has them.
+pub(crate) fn rendered(flags: &Flags) -> Vec<String> {
     flags.iter().map(|(name, value)| format!("--{name}={value}")).collect()
 }
 

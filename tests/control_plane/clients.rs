@@ -48,6 +48,8 @@ pub(crate) fn by_the_root_alone(plane: &ControlPlane) {
     let everywhere = [
         VIRTUAL_IP,
         "10.96.0.1",
+        "127.0.0.1",
+        "localhost",
         "kubernetes",
         "kubernetes.default",
         "kubernetes.default.svc",
@@ -68,7 +70,7 @@ pub(crate) fn by_the_root_alone(plane: &ControlPlane) {
             assert!(of_the_name.iter().any(|text| error.contains(text)), "{who} by `{name}`: {error}");
         }
     }
-    // At the virtual IP itself, which cp1 holds, and with another authority's bundle nowhere.
+    // At the virtual IP itself, which cp1 holds.
     let server = SocketAddr::new(VIRTUAL_IP.parse().expect("an address"), plane.masters[0].address().port());
     for (who, name, verdict) in verdicts(plane, server, &[VIRTUAL_IP]) {
         assert_eq!(verdict, Ok(()), "{who} at {name}");

@@ -35,6 +35,7 @@ type Claim = (&'static str, fn(&ControlPlane));
 /// In this order: a later claim may build on what an earlier one has made.
 const CLAIMS: &[Claim] = &[
     ("each trust setting names the file that the table says", trust::as_the_table_says),
+    ("an API server takes nobody else for etcd", trust::a_kubelet_is_not_taken_for_etcd),
     ("super-admin may do everything, admin what its group is bound to", people::super_admin_and_admin),
     (
         "each kind of certificate is the login that the table of edges says",

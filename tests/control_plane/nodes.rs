@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
+use crate::cluster::wait_for;
 use crate::plane::ControlPlane;
+use crate::workloads::CONTROLLED_WITHIN;
 
 /// A Node as its kubelet registers it, with the addresses that a real one tells.
 fn node(name: &str, address: &str) -> serde_json::Value {
@@ -52,7 +54,12 @@ pub(crate) fn a_node_has_itself_and_no_other(plane: &ControlPlane) {
 pub(crate) fn a_node_reads_the_secrets_of_its_pods(plane: &ControlPlane) {
     let (w1, cp1) = (plane.machine("w1", "kubelet-client"), plane.machine("cp1", "kubelet-client"));
     let mounted = "/api/v1/namespaces/default/secrets/mounted";
-    assert_eq!(w1.get(mounted).ok()["data"]["key"], "c2VjcmV0");
+    // The authorizer hears of the pod by a watch.
+    let read = wait_for("the Secret of a pod", CONTROLLED_WITHIN, || {
+        let answer = w1.get(mounted);
+        if answer.status == 200 { Ok(answer.body) } else { Err(format!("{answer:?}")) }
+    });
+    assert_eq!(read["data"]["key"], "c2VjcmV0");
     for answer in [cp1.get(mounted), w1.get("/api/v1/namespaces/default/secrets/other")] {
         assert_eq!(answer.status, 403, "{answer:?}");
     }

@@ -88,6 +88,11 @@ impl ControlPlane {
         })
     }
 
+    /// One of Kubernetes' programs.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.kubernetes.path(name)
+    }
+
     /// A folder for a claim's own files.
     pub(crate) fn folder(&self) -> PathBuf {
         self.deployment.folder("run")

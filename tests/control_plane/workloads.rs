@@ -112,7 +112,7 @@ pub(crate) fn tokens_hold_on_every_master(plane: &ControlPlane) {
 pub(crate) fn secrets_are_sealed_in_etcd(plane: &ControlPlane) {
     let stored = |key: &str| run(plane.etcdctl().args(["get", "--print-value-only", key])).stdout;
     let secret = stored("/registry/secrets/default/mounted");
-    assert!(secret.starts_with(b"k8s:enc:secretbox:v1:"), "{}", String::from_utf8_lossy(&secret));
+    assert!(secret.starts_with(b"k8s:enc:secretbox:v1:"), "{}", secret.escape_ascii());
     assert!(stored("/registry/configmaps/default/kube-root-ca.crt").starts_with(b"k8s\0"));
     let super_admin = Login::Certificate(plane.users.pair("super-admin"));
     for master in 0..plane.masters.len() {
