@@ -1,4 +1,4 @@
-//! Certificates made by openssl, to prove the harness itself: laid out as `pki gen` lays them out, save that the
+//! Certificates made by openssl, to prove the harness itself and to be refused: laid out as `pki gen` lays them out, save that the
 //! keys lie beside them in clear. They live for a day in a temporary folder.
 
 use std::fs;
