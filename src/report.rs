@@ -61,6 +61,12 @@ pub fn told(error: &Error) -> String {
             lines.push(format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }
+    if let Error::Adopt { faults } = error {
+        for fault in faults {
+            lines.push(format!("  {fault}"));
+            lines.push(format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
+        }
+    }
     lines.extend(error.hint().map(|text| format!("{} {text}", label("hint", Colour::Cyan))));
     lines.join("\n") + "\n"
 }

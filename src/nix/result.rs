@@ -63,8 +63,11 @@ impl Machine {
                 } else {
                     format!("`{}` is a function, expected data", shown(path))
                 };
-                let hint =
-                    "give it its arguments; an element of a list is called in parentheses, `[ (f x) ]`";
+                let hint = if path.is_empty() {
+                    "write it as `{ lib, ... }: { ... }`, or as the set alone"
+                } else {
+                    "give it its arguments; an element of a list is called in parentheses, `[ (f x) ]`"
+                };
                 return Err(Fail::wrong(message).hint(hint).at(span));
             }
         };
