@@ -4,6 +4,8 @@
 //! A sentence of the sources that no case tells fails the second test: add a row to the file of its section.
 #![allow(clippy::unwrap_used, reason = "a fault ends the test")]
 
+#[path = "messages/adopt.rs"]
+mod adopt;
 #[path = "messages/case.rs"]
 mod case;
 #[path = "messages/certs.rs"]
@@ -50,6 +52,8 @@ const SECTIONS: &[Section] = &[
     ("the inventory: of other programs", cluster::dialects),
     ("certs/: certificates, manifest, public files", certs::certificates),
     ("certs/: host keys", certs::host_keys),
+    ("authorities made elsewhere", adopt::attributes),
+    ("authorities made elsewhere: their files", adopt::files),
     ("sealed files: what anybody can see", sealed::read),
     ("sealed files: what is seen once they are opened", sealed::open),
     ("identities", people::identities),

@@ -85,7 +85,10 @@ pub(crate) fn told(
     let before = project.tree("");
     let mut command = project.command(words);
     // No `nix`, and nothing else that one machine has and another has not.
-    command.args(["--at", NOW]).env("PATH", project.path("bin"));
+    if !words.contains(&"--at") {
+        command.args(["--at", NOW]);
+    }
+    command.env("PATH", project.path("bin"));
     for (name, value) in variables {
         command.env(name, value.replace("{}", &project.root().display().to_string()));
     }

@@ -8,7 +8,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("no admin is named and no age identity was found: make one in {}?", "asked at a terminal alone"),
     ("Exit codes: 0 done or clean, 1 findings, 2 error.", "part of the help"),
     ("{:gutter$} ... and {} more places", "no fault points at so many places yet"),
-    ("PrivateKey({}, [elided])", "Debug, for tests"),
     // Written into files, or given to programs.
     ("# created: {made} # public key: {} ", "the head of an identity file"),
     (ENCRYPTION_CONFIG, "a file for kube-apiserver"),
