@@ -43,9 +43,9 @@ fn told(project: &Project, arguments: &[String], change: fn(&Project)) -> String
     let words: Vec<&str> = ["gen", "--dry-run"].into_iter().chain(adopts).chain(["--at", THEN]).collect();
     let (line, out, err) = crate::case::told(project, &words, &[]);
     // What would be made, other sections show.
-    let shown = out.lines().filter(|line| line.contains("elsewhere"));
-    let shown: String = shown.map(|line| format!("{line}\n")).collect();
-    format!("{line}\n{shown}{err}")
+    let shown: Vec<&str> =
+        out.lines().filter(|line| line.contains("elsewhere")).chain([err.as_str()]).collect();
+    format!("{line}\n{}", shown.join("\n"))
 }
 
 fn nothing(_: &Project) {}
@@ -150,7 +150,7 @@ pub(crate) fn files() -> Vec<Case> {
             project.write("two.crt", [file("fine.crt"), file("leaf.crt")].concat());
         }),
         certificate("a file of two megabytes", "long.crt", |project| {
-            project.write("long.crt", " ".repeat(2 << 20))
+            project.write("long.crt", " ".repeat(2 << 20));
         }),
         key("the key of another certificate", "other.key", nothing),
         key("a key with a passphrase", "passphrase.key", nothing),
