@@ -74,8 +74,8 @@ fn read_store(root: &Path, cluster: &Cluster, format: Option<Format>) -> Result<
     if let Some(fault) = foreign(&store.state) {
         return Err(Error::State { folder: root.to_owned(), faults: vec![fault] });
     }
-    recall(&mut plan, &store.state)
-        .map_err(|fault| Error::State { folder: root.to_owned(), faults: vec![fault] })?;
+    recall(cluster.policy().ca, &mut plan, &store.state)
+        .map_err(|faults| Error::State { folder: root.to_owned(), faults })?;
     Ok((plan, store))
 }
 

@@ -160,14 +160,13 @@ fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), 
     // An issuer that is gone is made again from its sealed key; what it signed is signed anew then.
     let Some(issuer) = issuer else { return Ok(()) };
     if !facts.is_signed_by(issuer) {
-        let message =
-            format!("it was changed by hand: the signature of `{}` is not on it", issuer.common_name);
+        let message = format!("it was changed by hand: the signature of `{}` is not on it", issuer.subject);
         return Err(StateFault::damaged(&file, message));
     }
     let expected: &[&CertFacts] = if cert.is_authority() { &[] } else { &[issuer] };
     if !chain.iter().skip(1).eq(expected.iter().copied()) {
         let message =
-            format!("behind the certificate it does not hold its issuer `{}` alone", issuer.common_name);
+            format!("behind the certificate it does not hold its issuer `{}` alone", issuer.subject);
         return Err(StateFault::damaged(&file, message));
     }
     Ok(())
@@ -187,10 +186,13 @@ impl Context<'_> {
         let sealed_key = self.homes.get(&cert.id).and_then(|home| self.sealed_key(home));
         let replaced = self.replaced_host(cert);
         let Some(facts) = self.state.cert(&cert.id) else {
-            let known =
-                self.state.manifest.as_ref().is_some_and(|manifest| manifest.certificate(&cert.id).is_some());
+            let record = self.state.manifest.as_ref().and_then(|manifest| manifest.certificate(&cert.id));
+            let known = record.is_some();
             if known && cert.is_authority() && sealed_key.is_none() {
                 return self.key_is_gone(cert);
+            }
+            if record.is_some_and(|record| record.adopted) && cert.adopted.is_none() {
+                return Err(lost(cert));
             }
             // A key that is there already counts only for a certificate that we know of.
             return Ok(make(cert, sealed_key.filter(|_| known), replaced, known));
@@ -243,8 +245,7 @@ impl Context<'_> {
     fn key_is_gone(&self, cert: &CertPlan) -> Result<CertAction, StateFault> {
         let file = self.homes.get(&cert.id).map_or_else(String::new, |home| home.file.clone());
         if cert.is_authority() {
-            let message =
-                format!("it holds the key of authority `{}` and that key is gone", cert.common_name);
+            let message = format!("it holds the key of authority `{}` and that key is gone", cert.id);
             let hint = format!(
                 "bring it back with `git checkout -- certs/{file}`: without it nothing can be signed"
             );
@@ -297,6 +298,18 @@ fn make(cert: &CertPlan, sealed_key: Option<Entry>, replaced: Option<String>, kn
         (None, None) => (Reason::New, KeySource::New),
     };
     CertAction { id: cert.id.clone(), change: Change::Issue, reasons: vec![reason], key }
+}
+
+/// An adopted authority of which neither certificate nor bundle is left.
+fn lost(cert: &CertPlan) -> StateFault {
+    let file = cert.id.file();
+    StateFault {
+        message:
+            "it was made elsewhere and adopted, and is gone with its bundle: its name is not known any more"
+                .to_owned(),
+        hint: format!("bring it back with `git checkout -- certs/{file}`"),
+        file,
+    }
 }
 
 fn authority_differs(cert: &CertPlan, reasons: &[Reason]) -> StateFault {

@@ -259,7 +259,7 @@ impl<'a> Bench<'a> {
 }
 
 /// webpki's judgement of a leaf with its issuer behind it, under one anchor, for one usage.
-fn verify(
+pub(crate) fn verify(
     leaf: &CertFacts,
     issuer: &CertFacts,
     anchor: &CertFacts,

@@ -40,5 +40,6 @@ pub mod records;
 pub mod san;
 pub mod sealing;
 pub mod state;
+pub mod strict;
 pub mod tls;
 pub mod typo;

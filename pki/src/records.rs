@@ -110,7 +110,10 @@ fn cert_record(cert: &CertPlan, facts: &CertFacts) -> CertRecord {
             Holder::Authority(_) | Holder::User => None,
         },
         issuer: cert.issuer.map_or(own_name, Authority::name).to_owned(),
-        subject: subject(&facts.common_name, &facts.organizations),
+        subject: match cert.adopted {
+            Some(_) => facts.subject.clone(),
+            None => subject(&facts.common_name, &facts.organizations),
+        },
         sans: facts.sans.clone(),
         usages: usages.into_iter().map(ToOwned::to_owned).collect(),
         not_after: facts.not_after,
