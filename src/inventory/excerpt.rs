@@ -255,7 +255,8 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
 fn window(before: &str, marked: &str, after: &str, room: usize) -> (String, usize, usize) {
     let whole = columns(before) + columns(marked) + columns(after);
     let length = columns(marked).max(1);
-    if whole <= room {
+    // A mark behind the last letter takes a column of its own.
+    if whole.max(columns(before) + length) <= room {
         return (format!("{before}{marked}{after}"), columns(before), length);
     }
     // A third of the room for what stands before, the rest from the mark on; an ellipsis where something is missing.

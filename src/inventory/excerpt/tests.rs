@@ -71,6 +71,17 @@ fn every_line_keeps_to_the_width_and_shows_the_mark() {
 }
 
 #[test]
+fn a_mark_behind_a_line_that_just_fits_keeps_to_the_width() {
+    for length in 90..110 {
+        let text = "a".repeat(length);
+        let at = Some(Origin { file: 0, start: length, end: length });
+        let shown = render(&[fault(at)], |_| Some(Source { name: "m.nix", text: &text }), 100);
+        assert!(shown.lines().all(|line| columns(line) <= 100), "{shown}");
+        assert!(shown.contains('^'), "{shown}");
+    }
+}
+
+#[test]
 fn a_place_outside_of_the_text_or_inside_a_letter_is_no_panic() {
     let ö = TEXT.find('ö').unwrap() + 1;
     for (start, end) in
