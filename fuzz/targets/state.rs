@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use quorate::nix::{self, Evaluator};
+use quorate_pki::adopt::recall;
 use quorate_pki::apply::files_to_open;
 use quorate_pki::cluster::Cluster;
 use quorate_pki::decision::decide;
@@ -120,13 +121,18 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     let readers = Readers { admins: fixture.admins.clone(), root_admins: Vec::new(), hosts };
+    let mut plan = fixture.plan.clone();
+    if let Err(fault) = recall(&mut plan, &state) {
+        assert!(!as_it_was && !fault.message.is_empty() && !fault.hint.is_empty());
+        return;
+    }
     let prune = input.len().is_multiple_of(2);
-    let decide = || decide(&fixture.cluster, &fixture.plan, &state, &readers, prune, fixture.now);
+    let decide = || decide(&fixture.cluster, &plan, &state, &readers, prune, fixture.now);
     match decide() {
         Ok(decision) => {
             assert!(!as_it_was || decision.is_nothing(), "{decision:?}");
-            assert_eq!(decision.certs.len(), fixture.plan.certs.len());
-            files_to_open(&fixture.plan, &state, &decision.certs, &decision.sealed);
+            assert_eq!(decision.certs.len(), plan.certs.len());
+            files_to_open(&plan, &state, &decision.certs, &decision.sealed);
             // Shown is applied: the same folder gives the same decision. Some inputs ask twice.
             if input.len() % 8 < 2 {
                 assert_eq!(format!("{:?}", decide().ok()), format!("{:?}", Some(decision)));

@@ -119,7 +119,7 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
         let shown: Vec<_> = faults.iter().take(ALIKE).map(|fault| self.fault(fault)).collect();
         let rest = match faults.len().saturating_sub(ALIKE) {
             0 => String::new(),
-            more => format!("... and {more} more of the kind from the same place\n"),
+            more => self.wrap("", &format!("... and {more} more of the kind from the same place")),
         };
         shown.join("\n") + &rest
     }

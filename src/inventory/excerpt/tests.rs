@@ -118,6 +118,8 @@ fn a_function_that_makes_a_thousand_faults_shows_three() {
     let shown = render(&faults, |_| Some(Source { name: "m.nix", text: TEXT }), 100);
     assert_eq!(shown.matches("error: machine").count(), 3);
     assert!(shown.contains("... and 997 more of the kind from the same place\n\nerror: `cp2.ip`"), "{shown}");
+    let narrow = render(&faults, |_| Some(Source { name: "m.nix", text: &TEXT[..40] }), NARROWEST);
+    assert!(narrow.lines().all(|line| columns(line) <= NARROWEST), "{narrow}");
 }
 
 #[test]
