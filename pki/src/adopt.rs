@@ -44,7 +44,7 @@ pub struct AdoptFault {
 impl fmt::Display for AdoptFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { authority, attribute, found, expected, .. } = self;
-        write!(f, "`{authority}` cannot be adopted: its {attribute} is {found}, expected {expected}")
+        write!(f, "`{authority}` cannot be adopted: {attribute}: found {found}, expected {expected}")
     }
 }
 
@@ -61,6 +61,23 @@ pub fn read_certificate(text: &[u8]) -> Result<CertFacts, FactsError> {
             cause: format!("it holds {} certificates where the authority's alone belongs", others + 1),
         }),
     }
+}
+
+/// Judges the kind of key that an authority has, before the key itself is read. ring signs with these alone, and RSA
+/// below 2048 bits nobody trusts.
+///
+/// # Errors
+/// The fault.
+pub fn check_key_type(authority: Authority, facts: &CertFacts) -> Result<(), AdoptFault> {
+    let (good, found) = match (facts.rsa_bits, facts.key_type.as_str()) {
+        (Some(bits), _) => ((2048..=4096).contains(&bits), format!("RSA of {bits} bits")),
+        (None, name) => (["p256", "p384", "ed25519"].contains(&name), name.to_owned()),
+    };
+    if good {
+        return Ok(());
+    }
+    let expected = "RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519".to_owned();
+    Err(AdoptFault { authority, attribute: "key type", found, expected, hint: MAKE_ANOTHER })
 }
 
 /// The authorities that are to be taken over, and what they are judged by.
@@ -91,22 +108,15 @@ const MAKE_ANOTHER: &str = "make another authority with the tool that made this 
 /// mean.
 pub const CHECKS: &[Check] = &[
     Check {
-        attribute: "private key",
-        judge: key,
-        hint: "name the key that belongs to this certificate: `openssl pkey -in KEY -pubout` and `openssl x509 -in CRT \
-               -noout -pubkey` print the same for the two",
-    },
-    Check { attribute: "key type", judge: key_type, hint: MAKE_ANOTHER },
-    Check {
         attribute: "basic constraints",
         judge: basic_constraints,
         hint: "name the certificate of the authority itself, not one that it signed",
     },
     Check { attribute: "key usage", judge: key_usage, hint: MAKE_ANOTHER },
     Check { attribute: "extended key usage", judge: extended_key_usage, hint: MAKE_ANOTHER },
-    Check { attribute: "set of limits", judge: limits, hint: MAKE_ANOTHER },
+    Check { attribute: "extensions", judge: limits, hint: MAKE_ANOTHER },
     Check {
-        attribute: "life",
+        attribute: "validity",
         judge: life,
         hint: "renew it with the tool that made it, same key and name, and adopt that; or let `pki gen` make one",
     },
@@ -123,7 +133,7 @@ pub const CHECKS: &[Check] = &[
                \"single\" each signed itself",
     },
     Check {
-        attribute: "end",
+        attribute: "not after",
         judge: end,
         hint: "nothing outlives its issuer: renew the root with the tool that made it, and adopt that",
     },
@@ -134,7 +144,7 @@ pub const CHECKS: &[Check] = &[
                of a kind, each in an element of its own",
     },
     Check {
-        attribute: "certificate",
+        attribute: "key",
         judge: twice,
         hint: "authorities that are to be kept apart have keys of their own; one for everything is `cluster.ca = \"single\"`",
     },
@@ -162,31 +172,25 @@ pub fn check(
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// What strict readers hold against an authority, although everybody else accepts it. Python is strict from 3.13 on,
+/// `openssl verify` with `-x509_strict`; a renewal by us mends all of it.
+///
+/// Source: OpenSSL 3, crypto/x509/x509_vfy.c, `check_extensions`; Python 3.13, `ssl.create_default_context`.
+pub fn strictures(facts: &CertFacts) -> Vec<&'static str> {
+    let held = [
+        (facts.constraints_critical, "its basic constraints are not critical"),
+        (!facts.key_usages.is_empty(), "it has no key usage"),
+        (facts.subject_key_id.is_some(), "it has no subject key identifier"),
+    ];
+    held.into_iter().filter_map(|(good, what)| (!good).then_some(what)).collect()
+}
+
 fn unless(good: bool, found: impl FnOnce() -> String, expected: &str) -> Finding {
     (!good).then(|| (found(), expected.to_owned()))
 }
 
-fn key(it: &Candidate<'_>) -> Finding {
-    let own = *it.adopted.key.public() == it.adopted.facts.public_key;
-    unless(own, || "that of another certificate".to_owned(), "its own")
-}
-
-/// ring signs with these alone; RSA below 2048 bits nobody trusts.
-fn key_type(it: &Candidate<'_>) -> Finding {
-    let facts = &it.adopted.facts;
-    let good = match facts.rsa_bits {
-        Some(bits) => (2048..=4096).contains(&bits),
-        None => ["p256", "p384", "ed25519"].contains(&facts.key_type.as_str()),
-    };
-    let found = || match facts.rsa_bits {
-        Some(bits) => format!("RSA of {bits} bits"),
-        None => facts.key_type.clone(),
-    };
-    unless(good, found, "RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519")
-}
-
 fn basic_constraints(it: &Candidate<'_>) -> Finding {
-    unless(it.adopted.facts.is_ca, || "that of no authority".to_owned(), "CA:TRUE")
+    unless(it.adopted.facts.is_ca, || "no authority".to_owned(), "CA:TRUE")
 }
 
 fn key_usage(it: &Candidate<'_>) -> Finding {
@@ -205,7 +209,11 @@ fn extended_key_usage(it: &Candidate<'_>) -> Finding {
 /// A renewal would lose them, and machines that come later would be refused for what nobody remembers.
 fn limits(it: &Candidate<'_>) -> Finding {
     let limits = &it.adopted.facts.limits;
-    unless(limits.is_empty(), || limits.join(", "), "no name constraints and no critical extension of its own")
+    unless(
+        limits.is_empty(),
+        || limits.join(", "),
+        "no name constraints and no critical extension of its own",
+    )
 }
 
 fn life(it: &Candidate<'_>) -> Finding {
@@ -228,7 +236,8 @@ fn issuer(it: &Candidate<'_>) -> Finding {
         return unless(facts.is_signed_by(facts), found, "the authority itself, with its signature");
     };
     let signed = it.all.get(&parent).is_some_and(|parent| facts.is_signed_by(&parent.facts));
-    let expected = if it.all.contains_key(&parent) { "the adopted `root`" } else { "a `root` that is adopted too" };
+    let expected =
+        if it.all.contains_key(&parent) { "the adopted `root`" } else { "a `root` that is adopted too" };
     unless(signed, || format!("`{}`", facts.issuer), expected)
 }
 
@@ -250,6 +259,10 @@ fn subject(it: &Candidate<'_>) -> Finding {
     // Of a key that is not its own, or a life that is over, the other checks speak.
     match probe(it) {
         Err(IssueError::IssuerName { .. }) => Some((format!("`{}`", facts.subject), expected.to_owned())),
+        Err(IssueError::Sign { cause, .. }) => Some((
+            format!("that of a certificate that nothing can be signed under: {cause}"),
+            expected.to_owned(),
+        )),
         _ => None,
     }
 }
@@ -334,9 +347,9 @@ pub fn settled(state: &State, authority: Authority, facts: &CertFacts) -> Result
         Some(known) if known.public_key == facts.public_key => Ok(true),
         known => Err(AdoptFault {
             authority,
-            attribute: "place",
-            found: known.map_or("another cluster's".to_owned(), |known| format!("taken by `{}`", known.subject)),
-            expected: "a PKI that is yet to be made".to_owned(),
+            attribute: "authority of this PKI",
+            found: known.map_or("none of that name".to_owned(), |known| format!("`{}`", known.subject)),
+            expected: "the one to adopt".to_owned(),
             hint: "all that trusts the present authority would refuse the cluster from one moment to the next: adopt into \
                    an empty folder",
         }),

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use time::OffsetDateTime;
-use x509_parser::certificate::X509Certificate;
 use x509_parser::asn1_rs::Tag;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519,
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
+    OID_SIG_ED25519,
 };
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey as SubjectKey;
@@ -45,6 +46,8 @@ pub struct CertFacts {
     pub is_ca: bool,
     /// How many authorities may stand below it; `None`: any number, or it is none.
     pub path_length: Option<u32>,
+    /// Whether a reader who does not understand that it is an authority must refuse it.
+    pub constraints_critical: bool,
     /// First second of its life.
     pub not_before: OffsetDateTime,
     /// Last second of its life.
@@ -57,7 +60,8 @@ pub struct CertFacts {
     pub authority_key_id: Option<String>,
     /// Its public key.
     pub public_key: PublicKey,
-    /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, or an OID.
+    /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, `P-521`
+    /// or an OID.
     pub key_type: String,
     /// How long an RSA key is, in bits.
     pub rsa_bits: Option<usize>,
@@ -140,8 +144,7 @@ impl CertFacts {
     /// What stands in it that cannot: an element of several attributes, one of a type that was there before, a string
     /// of a rare type.
     pub fn subject_elements(&self) -> Result<Vec<NameElement>, String> {
-        let (_, certificate) =
-            X509Certificate::from_der(&self.der).map_err(|_| "damaged DER".to_owned())?;
+        let (_, certificate) = X509Certificate::from_der(&self.der).map_err(|_| "damaged DER".to_owned())?;
         let mut elements: Vec<NameElement> = Vec::new();
         for rdn in certificate.subject().iter_rdn() {
             let element = name_element(rdn)?;
@@ -183,6 +186,7 @@ fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
         purposes: Vec::new(),
         is_ca: false,
         path_length: None,
+        constraints_critical: false,
         not_before: certificate.validity().not_before.to_datetime(),
         not_after: certificate.validity().not_after.to_datetime(),
         serial: hex(certificate.raw_serial()),
@@ -197,13 +201,13 @@ fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
         limits: certificate.extensions().iter().filter_map(limit).collect(),
     };
     for extension in certificate.extensions() {
-        read_extension(&mut facts, extension.parsed_extension());
+        read_extension(&mut facts, extension);
     }
     facts
 }
 
-fn read_extension(facts: &mut CertFacts, extension: &ParsedExtension<'_>) {
-    match extension {
+fn read_extension(facts: &mut CertFacts, extension: &X509Extension<'_>) {
+    match extension.parsed_extension() {
         ParsedExtension::SubjectAlternativeName(names) => {
             facts.sans = names.general_names.iter().map(san).collect();
             facts.sans.sort();
@@ -211,6 +215,7 @@ fn read_extension(facts: &mut CertFacts, extension: &ParsedExtension<'_>) {
         ParsedExtension::BasicConstraints(basic) => {
             facts.is_ca = basic.ca;
             facts.path_length = basic.path_len_constraint;
+            facts.constraints_critical = extension.critical;
         }
         ParsedExtension::KeyUsage(usage) => {
             let named = [
@@ -299,9 +304,7 @@ fn san(name: &GeneralName<'_>) -> San {
     }
 }
 
-fn attribute<'a>(
-    values: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>,
-) -> Vec<String> {
+fn attribute<'a>(values: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Vec<String> {
     values.map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
 }
 
@@ -325,6 +328,9 @@ fn key_type(key: &SubjectPublicKeyInfo<'_>) -> String {
         }
         if curve == OID_NIST_EC_P384 {
             return "p384".to_owned();
+        }
+        if curve == OID_NIST_EC_P521 {
+            return "P-521".to_owned();
         }
         return curve.to_id_string();
     }

@@ -35,7 +35,8 @@ const CURVES: [(ObjectIdentifier, usize); 2] = [
 /// [`KeyError::Parse`] for a key that cannot sign here, [`KeyError::Foreign`] for one that is not `public`'s.
 pub fn from_pem(text: &SecretString, public: &PublicKey) -> Result<PrivateKey, KeyError> {
     let blocks = pem::parse_many(text.expose_secret()).map_err(|_| KeyError::Pem)?;
-    let mut keys: Vec<Pem> = blocks.into_iter().filter(|block| block.tag().ends_with("PRIVATE KEY")).collect();
+    let mut keys: Vec<Pem> =
+        blocks.into_iter().filter(|block| block.tag().ends_with("PRIVATE KEY")).collect();
     let count = keys.len();
     let (Some(block), 1) = (keys.pop(), count) else { return Err(KeyError::Count(count)) };
     let encrypted = block.tag() == "ENCRYPTED PRIVATE KEY"
@@ -76,7 +77,7 @@ fn from_sec1(
     public: &PublicKey,
 ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let key = EcPrivateKey::from_der(der).map_err(|_| KeyError::Parse)?;
-    let named = key.parameters.and_then(|parameters| parameters.named_curve());
+    let named = key.parameters.and_then(sec1::EcParameters::named_curve);
     let curve = curve.or(named).ok_or(KeyError::Parse)?;
     let (_, length) = CURVES.into_iter().find(|(oid, _)| *oid == curve).ok_or(KeyError::Parse)?;
     // Some programs drop the zeros in front, against RFC 5915 section 3.
@@ -85,7 +86,8 @@ fn from_sec1(
     // The point stands at the end of a SubjectPublicKeyInfo, uncompressed: a byte and both coordinates.
     let spki = public.spki();
     let own = key.public_key.filter(|point| point.len() == 1 + 2 * length);
-    let point = own.or_else(|| spki.get(spki.len().checked_sub(1 + 2 * length)?..)).ok_or(KeyError::Foreign)?;
+    let point =
+        own.or_else(|| spki.get(spki.len().checked_sub(1 + 2 * length)?..)).ok_or(KeyError::Foreign)?;
     let whole = EcPrivateKey { private_key: &number, parameters: None, public_key: Some(point) };
     let inner = Zeroizing::new(whole.to_der().map_err(|_| KeyError::Parse)?);
     let wrapped = wrap(EC, Some(AnyRef::from(&curve)), &inner)?;

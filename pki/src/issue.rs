@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+    SubjectPublicKeyInfo,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::pki_types::CertificateDer;
@@ -179,11 +180,10 @@ fn like_adopted(plan: &CertPlan, params: &mut CertificateParams) -> Result<(), I
         };
         params.distinguished_name.push(DnType::CustomDnType(element.oid), value);
     }
-    let depth = adopted.path_length.and_then(|depth| u8::try_from(depth).ok());
+    let depth = adopted.path_length.map(|depth| u8::try_from(depth).unwrap_or(u8::MAX));
     params.is_ca = IsCa::Ca(depth.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained));
     params.key_usages = adopted.key_usages.iter().filter_map(|name| key_usage(name)).collect();
-    params.extended_key_usages =
-        if adopted.purposes.is_empty() { Vec::new() } else { purposes(Usage::Both) };
+    params.extended_key_usages = if adopted.purposes.is_empty() { Vec::new() } else { purposes(Usage::Both) };
     if let Some(id) = &adopted.subject_key_id {
         params.key_identifier_method = KeyIdMethod::PreSpecified(unhex(id));
     }
@@ -203,7 +203,10 @@ fn key_usage(name: &str) -> Option<KeyUsagePurpose> {
 
 fn unhex(text: &str) -> Vec<u8> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    text.as_bytes().chunks(2).map(|pair| pair.iter().filter_map(digit).fold(0, |byte, digit| byte << 4 | digit)).collect()
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| pair.iter().filter_map(digit).fold(0, |byte, digit| byte << 4 | digit))
+        .collect()
 }
 
 fn whole_second(time: OffsetDateTime) -> OffsetDateTime {

@@ -1,16 +1,16 @@
 //! `pki gen`: machines.nix in, a sealed and judged PKI out. Run again, it does what has changed and nothing else.
 
-mod adopt;
 mod admins;
+mod adopt;
 mod show;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use quorate_pki::apply::{apply, files_to_open};
-use quorate_pki::cluster::Cluster;
 use quorate_pki::adopt::Adopted;
+use quorate_pki::apply::{apply, files_to_open};
 use quorate_pki::authority::Authority;
+use quorate_pki::cluster::Cluster;
 use quorate_pki::converge::{Change, KeySource};
 use quorate_pki::decision::{Decision, decide};
 use quorate_pki::entries::service_account_entry;
@@ -149,8 +149,7 @@ impl<'a> Job<'a> {
         let (mut plan, mut store) = read_store(&args.certs, cluster, format)?;
         let places = Places::from_env();
         let mut admins = admins::admins(args, cluster, store.state.manifest.as_ref(), &places)?;
-        let adopted =
-            adopt::read(&args.adopt, cluster, &store.state, &places, &mut admins.identities, now)?;
+        let adopted = adopt::read(&args.adopt, cluster, &store.state, &places, &mut admins.identities, now)?;
         quorate_pki::adopt::take(&mut plan, &mut store.state, &adopted);
         let (mut readers, to_make) =
             known_readers(&args.certs, cluster, &store, admins.everyday, admins.of_root)?;
@@ -270,12 +269,17 @@ impl<'a> Job<'a> {
         report::note(&format!(
             "{made} of {all} certificates made, {leaves} judged against every trust file, {handshakes} handshakes \
              tried; {work}, and {durable} for the disk",
-            made = all - self.decision.count(Change::Keep),
+            made = all - self.decision.count(Change::Keep) - self.decision.count(Change::Adopt),
             leaves = judged.leaves,
             handshakes = judged.handshakes,
             work = words::duration(work),
             durable = words::duration(durable),
         ));
+        for authority in self.adopted.keys() {
+            report::note(&format!(
+                "the key of `{authority}` is sealed in ca/{authority}.yaml now: keep no copy of it in clear"
+            ));
+        }
         for action in self.decision.sealed.iter().filter(|action| !action.left.is_empty()) {
             let names: Vec<String> = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
             report::warning(&format!(

@@ -5,10 +5,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use quorate_pki::adopt::{Adopted, check, read_certificate, settled};
+use quorate_pki::adopt::{Adopted, check, check_key_type, read_certificate, settled, strictures};
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::Cluster;
 use quorate_pki::error::KeyError;
+use quorate_pki::facts::CertFacts;
 use quorate_pki::foreign_key;
 use quorate_pki::state::State;
 use quorate_secrets::age_file;
@@ -56,10 +57,14 @@ pub(super) fn read(
                 continue;
             }
         }
+        if let Err(fault) = check_key_type(authority, &facts) {
+            faults.push(fault);
+            continue;
+        }
         let text = Sealed { authority, path: &argument.key, places }.open(identities)?;
         let key = match foreign_key::from_pem(&text, &facts.public_key) {
             Ok(key) => key,
-            Err(cause) => return Err(key_error(argument, cause)),
+            Err(cause) => return Err(key_error(argument, &cause)),
         };
         if adopted.insert(authority, Adopted { facts, key }).is_some() {
             return Err(Error::Request {
@@ -71,7 +76,27 @@ pub(super) fn read(
     if let Err(more) = check(cluster.policy().ca, &adopted, now) {
         faults.extend(more);
     }
-    if faults.is_empty() { Ok(adopted) } else { Err(Error::Adopt { faults }) }
+    if !faults.is_empty() {
+        return Err(Error::Adopt { faults });
+    }
+    for (authority, one) in &adopted {
+        warn_of_strictures(*authority, &one.facts);
+    }
+    Ok(adopted)
+}
+
+fn warn_of_strictures(authority: Authority, facts: &CertFacts) {
+    let held = strictures(facts);
+    if held.is_empty() {
+        return;
+    }
+    report::warning(&format!(
+        "strict clients, Python 3.13 among them, will refuse what the adopted `{authority}` signs: {}",
+        held.join(", ")
+    ));
+    report::hint(
+        "its renewal by `pki gen` mends that; until then such clients need a root that is made anew",
+    );
 }
 
 /// The authority that is meant, when the cluster has it.
@@ -98,7 +123,7 @@ fn unusable(path: &Path, cause: &str, hint: &str) -> Error {
     Error::Foreign { path: path.to_owned(), cause: cause.to_owned(), hint: hint.to_owned() }
 }
 
-fn key_error(argument: &AdoptArg, cause: KeyError) -> Error {
+fn key_error(argument: &AdoptArg, cause: &KeyError) -> Error {
     let AdoptArg { name, certificate, key } = argument;
     let (certificate, file) = (certificate.display(), key.display());
     let hint = match cause {
@@ -155,8 +180,9 @@ impl Sealed<'_> {
             })?;
             return self.text(&secret);
         }
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|_| unusable(self.path, "it is no text", "name a PEM file, an age file or a SOPS file"))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            unusable(self.path, "it is no text", "name a PEM file, an age file or a SOPS file")
+        })?;
         match SealedFile::parse(text) {
             Ok(file) if !text.contains("PRIVATE KEY-----") => {
                 let identities = identities.get_or_insert_with(|| self.places.load());
