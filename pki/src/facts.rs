@@ -281,7 +281,11 @@ fn name_element(rdn: &RelativeDistinguishedName<'_>) -> Result<NameElement, Stri
     };
     let text = std::str::from_utf8(value.data)
         .map_err(|_| format!("`{}` with bytes that are no text", label(attribute)))?;
-    let oid = attribute.attr_type().iter().map(Iterator::collect).unwrap_or_default();
+    let oid: Vec<u64> = attribute.attr_type().iter().map(Iterator::collect).unwrap_or_default();
+    // What x509-parser makes of a first byte from 120 on is an identifier that does not exist, and rcgen gives up on it.
+    if oid.len() < 2 || oid.first().is_some_and(|arc| *arc > 2) {
+        return Err(format!("`{}`, a type that cannot be repeated", label(attribute)));
+    }
     Ok(NameElement { oid, encoding, text: text.to_owned() })
 }
 
