@@ -286,6 +286,10 @@ fn name_element(rdn: &RelativeDistinguishedName<'_>) -> Result<NameElement, Stri
     if oid.len() < 2 || oid.first().is_some_and(|arc| *arc > 2) {
         return Err(format!("`{}`, a type that cannot be repeated", label(attribute)));
     }
+    // A question mark is printable (X.680 section 41.4), and yasna, which writes for rcgen, gives up on it.
+    if encoding == Encoding::Printable && text.contains('?') {
+        return Err(format!("`{}` with a `?` as a {}", label(attribute), value.tag()));
+    }
     Ok(NameElement { oid, encoding, text: text.to_owned() })
 }
 
