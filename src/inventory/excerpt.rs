@@ -23,6 +23,8 @@ use std::rc::Rc;
 use quorate_pki::fault::{Fault, Level};
 use quorate_pki::inventory::Origin;
 
+use crate::words;
+
 /// One file that faults point into.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -309,15 +311,7 @@ fn printable(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => out.push_str(TAB),
-            '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{2028}'
-            | '\u{2029}' => {
-                out.push('\u{fffd}');
-            }
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if words::steers(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
