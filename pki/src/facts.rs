@@ -315,12 +315,16 @@ fn name_element(rdn: &RelativeDistinguishedName<'_>) -> Result<NameElement, Stri
     let text = std::str::from_utf8(value.data)
         .map_err(|_| format!("`{}` with bytes that are no text", label(attribute)))?;
     let oid: Vec<u64> = attribute.attr_type().iter().map(Iterator::collect).unwrap_or_default();
-    // X.660: 0.0 to 0.39, 1.0 to 1.39 and 2.0 on. x509-parser takes 2.40 and what follows for 3.0, and the library that
-    // writes names has no bounds of its own.
-    match oid.as_slice() {
-        [0..=2, 0..=39, ..] => Ok(NameElement { oid, encoding, text: text.to_owned() }),
-        _ => Err(format!("an attribute of type `{}`", label(attribute))),
+    // X.660: 0.0 to 0.39, 1.0 to 1.39 and 2.0 on. What x509-parser makes of 2.40 and beyond is an identifier that does not
+    // exist, and rcgen gives up on it.
+    if !matches!(oid.as_slice(), [0..=2, 0..=39, ..]) {
+        return Err(format!("`{}`, a type that cannot be repeated", label(attribute)));
     }
+    // A question mark is printable (X.680 section 41.4), and yasna, which writes for rcgen, gives up on it.
+    if encoding == Encoding::Printable && text.contains('?') {
+        return Err(format!("`{}` with a `?` as a {}", label(attribute), value.tag()));
+    }
+    Ok(NameElement { oid, encoding, text: text.to_owned() })
 }
 
 /// `OU`, or the OID of what has no short name.

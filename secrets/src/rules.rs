@@ -88,7 +88,8 @@ pub fn edit_rules(old: Option<&str>, first: &[Rule], last: &[Rule]) -> Result<St
         return Err(RulesError::NoRecipients { path_regex: rule.path_regex.clone() });
     }
     let old = old.unwrap_or_default();
-    let eol = if old.contains("\r\n") { "\r\n" } else { "\n" };
+    // A carriage return at the end is half of one: the line feed that we put behind it would make it whole.
+    let eol = if old.contains("\r\n") || old.ends_with('\r') { "\r\n" } else { "\n" };
     let (without_last, _) = layout::take_block(old, Block::Last)?;
     let (user, place) = layout::take_block(&without_last, Block::First)?;
     let foreign = read::rules(&user)?;
