@@ -29,6 +29,7 @@ pub mod key;
 pub mod kinds;
 pub mod kubeconfig;
 pub mod layout;
+pub mod listed;
 pub mod manifest;
 pub mod names;
 pub mod outcome;
