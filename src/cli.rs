@@ -30,6 +30,8 @@ Examples:
   pki gen certs/ --dry-run          show what would be done; exit code 1 when there is something
   pki gen certs/ --new-identity     make an age identity first, where there is none
   pki gen certs/ --format age       seal the machines' keys for agenix instead of sops-nix
+  pki gen certs/ --adopt root=ca.crt,ca.key
+                                    start from an authority that you have, its key sealed like the others
   pki gen certs/ --prune            also remove what belonged to machines that are gone")]
     Gen(Gen),
     /// Find what expires soon or is not what machines.nix asks for; needs no identity
@@ -95,6 +97,9 @@ pub struct Gen {
     /// Remove what nothing plans any more
     #[arg(long)]
     pub prune: bool,
+    /// Take over an authority that was made elsewhere, with its key (PEM, age or SOPS; `-` is stdin)
+    #[arg(long, value_name = "NAME=CRT,KEY", value_parser = parse_adopt)]
+    pub adopt: Vec<AdoptArg>,
     /// How the machines' keys are sealed [default: as they are, or sops]
     #[arg(long, value_enum)]
     pub format: Option<FormatArg>,
@@ -104,6 +109,17 @@ pub struct Gen {
     /// Print what is done as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// An authority that was made elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptArg {
+    /// Which authority it is to be.
+    pub name: String,
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// How machines' keys are sealed.
@@ -171,6 +187,17 @@ fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
         Ok(time)
     } else {
         Err("it is no year from 2000 to 2199".to_owned())
+    }
+}
+
+/// `kubernetes=ca.crt,ca.key`
+fn parse_adopt(text: &str) -> Result<AdoptArg, String> {
+    let parts = text.split_once('=').and_then(|(name, files)| Some((name, files.rsplit_once(',')?)));
+    match parts {
+        Some((name, (certificate, key))) if !name.is_empty() && !certificate.is_empty() && !key.is_empty() => {
+            Ok(AdoptArg { name: name.to_owned(), certificate: certificate.into(), key: key.into() })
+        }
+        _ => Err("it is not of the form NAME=CRT,KEY, such as root=ca.crt,ca.key".to_owned()),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod generate;
 pub mod kubeconfig;
 pub mod show;
 
+use quorate_pki::adopt::recall;
 use quorate_pki::decision::foreign;
 use quorate_pki::manifest::Manifest;
 use quorate_pki::plan::{Format, Plan};
@@ -68,11 +69,13 @@ fn normal(texts: &[String], place: &str) -> Result<Vec<String>, Error> {
 fn read_store(root: &Path, cluster: &Cluster, format: Option<Format>) -> Result<(Plan, Store), Error> {
     let manifest = crate::store::read_manifest(root)?;
     let format = format.or(manifest.as_ref().map(|manifest| manifest.format)).unwrap_or(Format::Sops);
-    let plan = Plan::new(cluster, format);
+    let mut plan = Plan::new(cluster, format);
     let store = Store::read(root, &plan, manifest)?;
     if let Some(fault) = foreign(&store.state) {
         return Err(Error::State { folder: root.to_owned(), faults: vec![fault] });
     }
+    recall(&mut plan, &store.state)
+        .map_err(|fault| Error::State { folder: root.to_owned(), faults: vec![fault] })?;
     Ok((plan, store))
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use quorate_pki::adopt::AdoptFault;
 use quorate_pki::error::{IssueError, KeyError, StateFault};
 use quorate_pki::judge::Misjudged;
 
@@ -88,6 +89,20 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A file that was named on the command line and cannot be used.
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Authorities that cannot be taken over.
+    Adopt {
+        /// Each of their attributes that will not do.
+        faults: Vec<AdoptFault>,
+    },
     /// `.sops.yaml` and our rules do not go together.
     Rules {
         /// The file.
@@ -128,7 +143,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { cause, .. } => io_hint(cause.kind()),
-            Self::Inventory { .. } | Self::State { .. } => None,
+            Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } => None,
             Self::Locked { .. } => Some("wait for the other run to end, or look for it with `ps`".to_owned()),
             Self::Unfinished { .. } => Some(
                 "free what is in the way and run `pki gen` again; or give that run up: bring the folder back from git and \
@@ -149,6 +164,7 @@ impl Error {
             | Self::Identity { hint, .. }
             | Self::Sealed { hint, .. }
             | Self::Rules { hint, .. }
+            | Self::Foreign { hint, .. }
             | Self::Request { hint, .. } => Some(hint.clone()),
             Self::Issue(IssueError::Key { cause, .. }) if *cause != KeyError::Generate => Some(
                 "somebody changed the sealed file that holds it: bring that back from git. Nothing was written".to_owned(),
@@ -225,6 +241,14 @@ impl fmt::Display for Error {
                 looked = looked.join(", "),
             ),
             Self::Sealed { file, cause, .. } => write!(f, "`{file}`: {cause}"),
+            Self::Foreign { path, cause, .. } => {
+                write!(f, "could not use `{path}`: {cause}", path = path.display())
+            }
+            Self::Adopt { faults } => write!(
+                f,
+                "what was made elsewhere cannot be adopted as it is: {count}",
+                count = crate::words::count(faults.len(), "fault"),
+            ),
             Self::Rules { path, cause, .. } => write!(f, "`{path}`: {cause}", path = path.display()),
             Self::Issue(error) => error.fmt(f),
             Self::Misjudged(error) => error.fmt(f),

@@ -47,6 +47,12 @@ pub fn fail(error: &Error) -> ExitCode {
             say(&format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }
+    if let Error::Adopt { faults } = error {
+        for fault in faults {
+            say(&format!("  {fault}"));
+            say(&format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
+        }
+    }
     if let Some(text) = error.hint() {
         hint(&text);
     }

@@ -48,6 +48,8 @@ fn each_library_is_met_in_its_one_place() {
         ("rcgen::", &["pki/src/issue.rs", "pki/src/key.rs"][..]),
         ("x509_parser::", &["pki/src/facts.rs"]),
         ("webpki::", &["pki/src/judge.rs"]),
+        ("pkcs8::", &["pki/src/foreign_key.rs"]),
+        ("sec1::", &["pki/src/foreign_key.rs"]),
         ("clap::", &["src/cli.rs", "src/lib.rs"]),
         ("indicatif::", &["src/report.rs"]),
         ("io::stderr()", &["src/report.rs"]),

@@ -61,7 +61,7 @@ pub fn files_to_open(
 ) -> BTreeSet<String> {
     let mut files = BTreeSet::new();
     let made: BTreeMap<&CertId, &CertAction> = certs.iter().map(|action| (&action.id, action)).collect();
-    let new_key = |id: &CertId| made.get(id).is_some_and(|action| action.key == KeySource::New);
+    let new_key = |id: &CertId| made.get(id).is_some_and(|action| action.key.is_new());
     for (cert, action) in plan.certs.iter().zip(certs) {
         if action.change == Change::Keep {
             continue;
@@ -93,7 +93,8 @@ pub fn files_to_open(
     files
 }
 
-/// Carries the actions out. `open` gives an entry of a sealed file that [`files_to_open`] named.
+/// Carries the actions out. `open` gives an entry of a sealed file that [`files_to_open`] named, and the key of an
+/// adopted authority by the place it will have.
 ///
 /// # Errors
 /// [`IssueError`], naming the certificate.
@@ -175,6 +176,13 @@ impl Run<'_> {
         }
     }
 
+    /// The key of an authority that was made elsewhere, from where it will be sealed.
+    fn adopted(&self, id: &CertId, home: &Entry) -> Result<PrivateKey, IssueError> {
+        let unusable = |cause| IssueError::Key { id: id.to_string(), cause };
+        let text = (self.open)(home).ok_or_else(|| unusable(KeyError::Missing))?;
+        PrivateKey::from_pem(&text).map_err(unusable)
+    }
+
     fn new_key(&self, id: &CertId) -> Result<PrivateKey, IssueError> {
         PrivateKey::generate(self.key_type).map_err(|cause| IssueError::Key { id: id.to_string(), cause })
     }
@@ -197,10 +205,14 @@ impl Run<'_> {
             let key = if signs { Some(self.opened(&cert.id)?) } else { None };
             return Ok((self.kept(&cert.id)?, key));
         }
-        let key = match action.key {
+        let key = match &action.key {
             KeySource::New => self.new_key(&cert.id)?,
             KeySource::Same | KeySource::Sealed(_) => self.opened(&cert.id)?,
+            KeySource::Adopted(home) => self.adopted(&cert.id, home)?,
         };
+        if action.change == Change::Adopt {
+            return Ok((self.kept(&cert.id)?, Some(key)));
+        }
         let facts = match cert.issuer {
             None => issue_self_signed(cert, &key, self.now)?,
             Some(issuer) => issue(cert, key.public(), signer(cert, signers, issuer)?, self.now)?,
@@ -226,7 +238,7 @@ impl Run<'_> {
                 let key = self.opened(&cert.id)?;
                 (key.public().clone(), Some(key))
             }
-            KeySource::New => {
+            KeySource::New | KeySource::Adopted(_) => {
                 let key = self.new_key(&cert.id)?;
                 (key.public().clone(), Some(key))
             }

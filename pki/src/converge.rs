@@ -28,6 +28,8 @@ pub enum Change {
     Renew,
     /// It is made again with other contents: same key.
     Reissue,
+    /// An authority that was made elsewhere is taken over as it is.
+    Adopt,
 }
 
 impl Change {
@@ -38,6 +40,7 @@ impl Change {
             Self::Issue => "issue",
             Self::Renew => "renew",
             Self::Reissue => "reissue",
+            Self::Adopt => "adopt",
         }
     }
 }
@@ -51,6 +54,15 @@ pub enum KeySource {
     Sealed(Entry),
     /// A new one.
     New,
+    /// The one of an authority that was made elsewhere, and where it will be sealed.
+    Adopted(Entry),
+}
+
+impl KeySource {
+    /// Whether it is not sealed here yet.
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::New | Self::Adopted(_))
+    }
 }
 
 /// What happens to one certificate, and why.
@@ -169,10 +181,16 @@ impl Context<'_> {
             // A key that is there already counts only for a certificate that we know of.
             return Ok(make(cert, sealed_key.filter(|_| known), replaced, known));
         };
+        if let (None, Some(_), Some(home)) =
+            (&self.state.manifest, &cert.adopted, self.plan.key_home(&cert.id))
+        {
+            return Ok(self.adopt(cert, facts, home));
+        }
         if sealed_key.is_none() {
             return self.key_is_gone(cert);
         }
-        let mut reasons = compare(cert, facts);
+        // An adopted authority is as it is.
+        let mut reasons = if cert.adopted.is_some() { Vec::new() } else { compare(cert, facts) };
         if cert.is_authority() && !reasons.is_empty() {
             return Err(authority_differs(cert, &reasons));
         }
@@ -197,6 +215,16 @@ impl Context<'_> {
             (true, false) => (Change::Keep, Vec::new()),
         };
         Ok(CertAction { id: cert.id.clone(), change, reasons, key: KeySource::Same })
+    }
+
+    /// An authority that was made elsewhere: taken over, and renewed at once when its end is near.
+    fn adopt(&self, cert: &CertPlan, facts: &CertFacts, home: &Entry) -> CertAction {
+        let left = days_left(facts.not_after, self.now);
+        let due = left < i64::from(self.cluster.policy().renew_days);
+        let mut reasons = vec![Reason::Adopted { subject: facts.subject.clone() }];
+        reasons.extend(due.then_some(Reason::Expires { days: left }));
+        let change = if due { Change::Renew } else { Change::Adopt };
+        CertAction { id: cert.id.clone(), change, reasons, key: KeySource::Adopted(home.clone()) }
     }
 
     /// A certificate without its key. A leaf gets a new one; an authority cannot, without everything below it.

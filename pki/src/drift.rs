@@ -16,6 +16,11 @@ pub enum Reason {
     New,
     /// It was made, and its file is gone.
     FileMissing,
+    /// It was made elsewhere, and is taken over.
+    Adopted {
+        /// Its subject.
+        subject: String,
+    },
     /// Its private key is not in the sealed file.
     KeyMissing {
         /// The sealed file.
@@ -77,6 +82,7 @@ impl fmt::Display for Reason {
         match self {
             Self::New => f.write_str("new"),
             Self::FileMissing => f.write_str("its file is missing"),
+            Self::Adopted { subject } => write!(f, "made elsewhere as {subject}"),
             Self::KeyMissing { file } => write!(f, "its key is missing from {file}"),
             Self::SanMissing(san) => write!(f, "SAN {san} missing"),
             Self::SanExtra(san) => write!(f, "SAN {san} no longer wanted"),

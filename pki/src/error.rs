@@ -16,16 +16,23 @@ pub enum KeyError {
     Missing,
     /// No PEM, or PEM with another label than `PRIVATE KEY`.
     Pem,
+    /// It cannot be used without a passphrase.
+    Encrypted,
+    /// Several private keys where one belongs, or none.
+    Count(usize),
 }
 
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Generate => "the operating system gave no random numbers",
-            Self::Parse => "it is no PKCS#8 key of a supported type (P-256, P-384, Ed25519)",
+            Self::Parse => "it is no key of a supported type (P-256, P-384, Ed25519, RSA of 2048 to 4096 bits)",
             Self::Foreign => "it is not the key of the certificate",
             Self::Missing => "it is not in its sealed file",
             Self::Pem => "it is no PEM block labelled `PRIVATE KEY`",
+            Self::Encrypted => "it is protected by a passphrase",
+            Self::Count(0) => "it holds no private key",
+            Self::Count(_) => "it holds more than one private key",
         })
     }
 }

@@ -3,13 +3,17 @@
 use std::net::IpAddr;
 
 use time::OffsetDateTime;
+use x509_parser::asn1_rs::Tag;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::oid_registry::{
-    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519,
+    OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
+    OID_SIG_ED25519,
 };
 use x509_parser::prelude::FromDer as _;
-use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
+use x509_parser::public_key::PublicKey as SubjectKey;
+use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, SubjectPublicKeyInfo, X509Name};
 
 use crate::error::FactsError;
 use crate::key::{PublicKey, hex};
@@ -42,6 +46,8 @@ pub struct CertFacts {
     pub is_ca: bool,
     /// How many authorities may stand below it; `None`: any number, or it is none.
     pub path_length: Option<u32>,
+    /// Whether a reader who does not understand that it is an authority must refuse it.
+    pub constraints_critical: bool,
     /// First second of its life.
     pub not_before: OffsetDateTime,
     /// Last second of its life.
@@ -54,8 +60,35 @@ pub struct CertFacts {
     pub authority_key_id: Option<String>,
     /// Its public key.
     pub public_key: PublicKey,
-    /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, or an OID.
+    /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, `P-521`
+    /// or an OID.
     pub key_type: String,
+    /// How long an RSA key is, in bits.
+    pub rsa_bits: Option<usize>,
+    /// The extensions that narrow what may stand below it and that are not named above, by name or OID.
+    pub limits: Vec<String>,
+}
+
+/// One element of a subject: an attribute's type, how its text is encoded, and the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameElement {
+    /// The attribute's object identifier.
+    pub oid: Vec<u64>,
+    /// How it is encoded.
+    pub encoding: Encoding,
+    /// Its text.
+    pub text: String,
+}
+
+/// The string types of X.520 that can be written again as they were: the ones that hold what they show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// `UTF8String`.
+    Utf8,
+    /// `PrintableString`.
+    Printable,
+    /// `IA5String`.
+    Ia5,
 }
 
 impl CertFacts {
@@ -105,6 +138,31 @@ impl CertFacts {
         own.verify_signature(Some(&key)).is_ok()
     }
 
+    /// Its subject, element by element, as it can be written again to the byte.
+    ///
+    /// # Errors
+    /// What stands in it that cannot: an element of several attributes, one of a type that was there before, a string
+    /// of a rare type.
+    pub fn subject_elements(&self) -> Result<Vec<NameElement>, String> {
+        let (_, certificate) = X509Certificate::from_der(&self.der).map_err(|_| "damaged DER".to_owned())?;
+        let mut elements: Vec<NameElement> = Vec::new();
+        for rdn in certificate.subject().iter_rdn() {
+            let element = name_element(rdn)?;
+            if elements.iter().any(|known| known.oid == element.oid) {
+                let name = rdn.iter().next().map(label).unwrap_or_default();
+                return Err(format!("more than one `{name}`"));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+
+    /// Whether its own words allow it to sign certificates. Without a key usage nothing is said against it: RFC 5280
+    /// section 4.2.1.3.
+    pub fn may_sign(&self) -> bool {
+        self.is_ca && (self.key_usages.is_empty() || self.key_usages.contains(&"keyCertSign"))
+    }
+
     /// The certificate as PEM.
     pub fn pem(&self) -> String {
         crate::key::encode_pem("CERTIFICATE", &self.der)
@@ -128,6 +186,7 @@ fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
         purposes: Vec::new(),
         is_ca: false,
         path_length: None,
+        constraints_critical: false,
         not_before: certificate.validity().not_before.to_datetime(),
         not_after: certificate.validity().not_after.to_datetime(),
         serial: hex(certificate.raw_serial()),
@@ -135,15 +194,20 @@ fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
         authority_key_id: None,
         public_key: PublicKey::from_spki(certificate.public_key().raw.to_vec()),
         key_type: key_type(certificate.public_key()),
+        rsa_bits: match certificate.public_key().parsed() {
+            Ok(SubjectKey::RSA(key)) => Some(key.key_size()),
+            _ => None,
+        },
+        limits: certificate.extensions().iter().filter_map(limit).collect(),
     };
     for extension in certificate.extensions() {
-        read_extension(&mut facts, extension.parsed_extension());
+        read_extension(&mut facts, extension);
     }
     facts
 }
 
-fn read_extension(facts: &mut CertFacts, extension: &ParsedExtension<'_>) {
-    match extension {
+fn read_extension(facts: &mut CertFacts, extension: &X509Extension<'_>) {
+    match extension.parsed_extension() {
         ParsedExtension::SubjectAlternativeName(names) => {
             facts.sans = names.general_names.iter().map(san).collect();
             facts.sans.sort();
@@ -151,6 +215,7 @@ fn read_extension(facts: &mut CertFacts, extension: &ParsedExtension<'_>) {
         ParsedExtension::BasicConstraints(basic) => {
             facts.is_ca = basic.ca;
             facts.path_length = basic.path_len_constraint;
+            facts.constraints_critical = extension.critical;
         }
         ParsedExtension::KeyUsage(usage) => {
             let named = [
@@ -184,6 +249,48 @@ fn read_extension(facts: &mut CertFacts, extension: &ParsedExtension<'_>) {
     }
 }
 
+/// What narrows what may stand below an authority, beside what we read: name constraints, and whatever is critical
+/// and unknown.
+fn limit(extension: &X509Extension<'_>) -> Option<String> {
+    match extension.parsed_extension() {
+        ParsedExtension::NameConstraints(_) => Some("nameConstraints".to_owned()),
+        ParsedExtension::SubjectAlternativeName(_)
+        | ParsedExtension::BasicConstraints(_)
+        | ParsedExtension::KeyUsage(_)
+        | ParsedExtension::ExtendedKeyUsage(_) => None,
+        _ => extension.critical.then(|| extension.oid.to_id_string()),
+    }
+}
+
+fn name_element(rdn: &RelativeDistinguishedName<'_>) -> Result<NameElement, String> {
+    let mut attributes = rdn.iter();
+    let (Some(attribute), None) = (attributes.next(), attributes.next()) else {
+        let names: Vec<String> = rdn.iter().map(label).collect();
+        return Err(if names.is_empty() {
+            "an empty element".to_owned()
+        } else {
+            format!("one element of several attributes, `{}`", names.join("+"))
+        });
+    };
+    let value = attribute.attr_value();
+    let encoding = match value.tag() {
+        Tag::Utf8String => Encoding::Utf8,
+        Tag::PrintableString => Encoding::Printable,
+        Tag::Ia5String => Encoding::Ia5,
+        other => return Err(format!("`{}` as a {other}", label(attribute))),
+    };
+    let text = std::str::from_utf8(value.data)
+        .map_err(|_| format!("`{}` with bytes that are no text", label(attribute)))?;
+    let oid = attribute.attr_type().iter().map(Iterator::collect).unwrap_or_default();
+    Ok(NameElement { oid, encoding, text: text.to_owned() })
+}
+
+/// `OU`, or the OID of what has no short name.
+fn label(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let oid = attribute.attr_type();
+    oid2abbrev(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), ToOwned::to_owned)
+}
+
 fn san(name: &GeneralName<'_>) -> San {
     match name {
         GeneralName::DNSName(name) => San::Dns((*name).to_owned()),
@@ -197,9 +304,7 @@ fn san(name: &GeneralName<'_>) -> San {
     }
 }
 
-fn attribute<'a>(
-    values: impl Iterator<Item = &'a x509_parser::x509::AttributeTypeAndValue<'a>>,
-) -> Vec<String> {
+fn attribute<'a>(values: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Vec<String> {
     values.map(|value| value.as_str().unwrap_or_default().to_owned()).collect()
 }
 
@@ -223,6 +328,9 @@ fn key_type(key: &SubjectPublicKeyInfo<'_>) -> String {
         }
         if curve == OID_NIST_EC_P384 {
             return "p384".to_owned();
+        }
+        if curve == OID_NIST_EC_P521 {
+            return "P-521".to_owned();
         }
         return curve.to_id_string();
     }

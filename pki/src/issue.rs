@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
+    SubjectPublicKeyInfo,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
 
 use crate::error::{IssueError, KeyError};
-use crate::facts::CertFacts;
+use crate::facts::{CertFacts, Encoding};
 use crate::key::{PrivateKey, PublicKey};
 use crate::kinds::Usage;
 use crate::plan::CertPlan;
@@ -37,6 +38,8 @@ impl Signer {
         if facts.public_key != *key.public() {
             return Err(IssueError::Key { id: id.to_owned(), cause: KeyError::Foreign });
         }
+        // Asked before rcgen, which gives up on a name that it cannot hold.
+        facts.subject_elements().map_err(|_| issuer_name(id, facts))?;
         let pair = key.signing_pair().map_err(|cause| IssueError::Key { id: id.to_owned(), cause })?;
         let issuer = Issuer::from_ca_cert_der(&CertificateDer::from(facts.der.as_slice()), pair)
             .map_err(|error| IssueError::Sign { id: id.to_owned(), cause: error.to_string() })?;
@@ -57,7 +60,19 @@ pub fn issue_self_signed(
     let params = parameters(plan, now, not_after)?;
     let pair = key.signing_pair().map_err(|cause| IssueError::Key { id: plan.id.to_string(), cause })?;
     let certificate = params.self_signed(&pair).map_err(|error| sign_error(plan, &error))?;
-    facts_of(plan, certificate.der())
+    let facts = facts_of(plan, certificate.der())?;
+    same_name(plan, &facts)?;
+    Ok(facts)
+}
+
+/// What an adopted authority signed names it as it was: a renewal has that name to the byte.
+fn same_name(plan: &CertPlan, facts: &CertFacts) -> Result<(), IssueError> {
+    match &plan.adopted {
+        Some(adopted) if adopted.raw_subject != facts.raw_subject => {
+            Err(issuer_name(plan.id.as_str(), adopted))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes a certificate for `public`, signed by `signer`. Its life begins an hour before `now` and ends after
@@ -86,11 +101,16 @@ pub fn issue(
     let certificate =
         params.signed_by(&subject_key, &signer.issuer).map_err(|error| sign_error(plan, &error))?;
     let facts = facts_of(plan, certificate.der())?;
+    same_name(plan, &facts)?;
     // rcgen rebuilds the issuer's name from its parts; a name that it cannot rebuild would break the chain.
     if facts.raw_issuer != signer.facts.raw_subject {
-        return Err(IssueError::IssuerName { id: plan.id.to_string(), issuer: signer.facts.subject.clone() });
+        return Err(issuer_name(plan.id.as_str(), &signer.facts));
     }
     Ok(facts)
+}
+
+fn issuer_name(id: &str, issuer: &CertFacts) -> IssueError {
+    IssueError::IssuerName { id: id.to_owned(), issuer: issuer.subject.clone() }
 }
 
 /// The end of its days, when there is such a day.
@@ -127,6 +147,7 @@ fn parameters(
         plan.sans.iter().map(|san| subject_alt_name(plan, san)).collect::<Result<_, _>>()?;
     params.use_authority_key_identifier_extension = true;
     match plan.usage {
+        None if plan.adopted.is_some() => like_adopted(plan, &mut params)?,
         None => {
             params.is_ca = IsCa::Ca(BasicConstraints::Constrained(plan.path_length.unwrap_or(0)));
             params.key_usages = vec![
@@ -142,6 +163,50 @@ fn parameters(
         }
     }
     Ok(params)
+}
+
+/// An authority that was made elsewhere keeps what it says of itself: its name, its key identifier, how deep it
+/// reaches and what it is for.
+fn like_adopted(plan: &CertPlan, params: &mut CertificateParams) -> Result<(), IssueError> {
+    let Some(adopted) = &plan.adopted else { return Ok(()) };
+    let elements = adopted.subject_elements().map_err(|_| issuer_name(plan.id.as_str(), adopted))?;
+    params.distinguished_name = DistinguishedName::new();
+    for element in elements {
+        let unwritable = |error: rcgen::Error| sign_error(plan, &error);
+        let value = match element.encoding {
+            Encoding::Utf8 => DnValue::Utf8String(element.text),
+            Encoding::Printable => DnValue::PrintableString(element.text.try_into().map_err(unwritable)?),
+            Encoding::Ia5 => DnValue::Ia5String(element.text.try_into().map_err(unwritable)?),
+        };
+        params.distinguished_name.push(DnType::CustomDnType(element.oid), value);
+    }
+    let depth = adopted.path_length.map(|depth| u8::try_from(depth).unwrap_or(u8::MAX));
+    params.is_ca = IsCa::Ca(depth.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained));
+    params.key_usages = adopted.key_usages.iter().filter_map(|name| key_usage(name)).collect();
+    params.extended_key_usages = if adopted.purposes.is_empty() { Vec::new() } else { purposes(Usage::Both) };
+    if let Some(id) = &adopted.subject_key_id {
+        params.key_identifier_method = KeyIdMethod::PreSpecified(unhex(id));
+    }
+    Ok(())
+}
+
+/// The key usages of RFC 5280 section 4.2.1.3 that an authority has.
+fn key_usage(name: &str) -> Option<KeyUsagePurpose> {
+    match name {
+        "digitalSignature" => Some(KeyUsagePurpose::DigitalSignature),
+        "keyEncipherment" => Some(KeyUsagePurpose::KeyEncipherment),
+        "keyCertSign" => Some(KeyUsagePurpose::KeyCertSign),
+        "cRLSign" => Some(KeyUsagePurpose::CrlSign),
+        _ => None,
+    }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| pair.iter().filter_map(digit).fold(0, |byte, digit| byte << 4 | digit))
+        .collect()
 }
 
 fn whole_second(time: OffsetDateTime) -> OffsetDateTime {

@@ -71,7 +71,7 @@ pub fn judge(
     now: OffsetDateTime,
 ) -> Result<Judged, Misjudged> {
     let bench = Bench { cluster, mode: cluster.policy().ca, issued: &issued, now };
-    bench.serials()?;
+    bench.serials(plan)?;
     for cert in plan.certs.iter().filter(|cert| cert.is_authority()) {
         bench.authority(cert)?;
     }
@@ -99,10 +99,14 @@ impl<'a> Bench<'a> {
         self.facts(&CertId::authority(authority))
     }
 
-    /// No two certificates of the set have the same serial number.
-    fn serials(&self) -> Result<(), Misjudged> {
+    /// No two certificates of the set have the same serial number. Authorities that were made elsewhere aside: k3s
+    /// gives each of its own the serial 0.
+    fn serials(&self, plan: &Plan) -> Result<(), Misjudged> {
+        let adopted: BTreeSet<&CertId> =
+            plan.certs.iter().filter(|cert| cert.adopted.is_some()).map(|cert| &cert.id).collect();
         let mut seen = BTreeSet::new();
-        match self.issued.certs.iter().find(|(_, facts)| !seen.insert(&facts.serial)) {
+        let mut own = self.issued.certs.iter().filter(|(id, _)| !adopted.contains(id));
+        match own.find(|(_, facts)| !seen.insert(&facts.serial)) {
             Some((id, facts)) => {
                 Err(wrong(id, format!("serial {} a second time", facts.serial), "a serial of its own"))
             }
@@ -113,7 +117,7 @@ impl<'a> Bench<'a> {
     /// An authority is one, lives now, and ends no later than what signed it.
     fn authority(&self, cert: &CertPlan) -> Result<(), Misjudged> {
         let facts = self.facts(&cert.id)?;
-        if !facts.is_ca || !facts.key_usages.contains(&"keyCertSign") {
+        if !facts.may_sign() {
             return Err(wrong(&cert.id, "no authority", "basicConstraints CA and keyCertSign"));
         }
         let issuer = cert.issuer.map_or(Ok(facts), |parent| self.anchor(parent))?;
@@ -246,6 +250,7 @@ impl<'a> Bench<'a> {
             usage: Some(Usage::Server),
             path_length: None,
             days: 1,
+            adopted: None,
         };
         let facts = issue_self_signed(&plan, &key, self.now)
             .map_err(|error: IssueError| failed(error.to_string()))?;

@@ -5,7 +5,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PublicKeyData, SignatureAlgorithm,
+    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData,
+    SignatureAlgorithm,
 };
 use ring::rand::SystemRandom;
 use ring::signature::Ed25519KeyPair;
@@ -18,19 +19,23 @@ use crate::error::KeyError;
 
 /// A private key as PKCS#8 DER (RFC 5208), with its public half.
 ///
-/// No `Clone`, no `Display`, no `Serialize`; `Debug` says the kind and nothing more. Wiped when dropped; what
+/// No `Clone`, no `Display`, no `Serialize`; `Debug` says that it is one and nothing more. Wiped when dropped; what
 /// ring keeps inside while it signs is not (SECURITY.md says so).
 pub struct PrivateKey {
     pkcs8: SecretSlice<u8>,
-    key_type: KeyType,
+    algorithm: &'static SignatureAlgorithm,
     public: PublicKey,
 }
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey({}, [elided])", self.key_type)
+        f.write_str("PrivateKey([elided])")
     }
 }
+
+/// What a key may sign with. RSA only as the key of an authority that was made elsewhere: none is made here.
+static ALGORITHMS: [&SignatureAlgorithm; 4] =
+    [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ED25519, &PKCS_RSA_SHA256];
 
 /// The DER of the PKCS#8 version 1 wrapping of an Ed25519 seed: RFC 8410 section 7. ring writes version 2, with
 /// the public key behind it, which OpenSSL 3.0 does not read.
@@ -45,6 +50,11 @@ impl fmt::Display for KeyType {
             Self::Ed25519 => "ed25519",
         })
     }
+}
+
+/// An Ed25519 seed, 32 bytes, as PKCS#8 in version 1.
+pub(crate) fn ed25519_pkcs8(seed: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new([&ED25519_PREFIX, seed].concat())
 }
 
 fn algorithm(key_type: KeyType) -> &'static SignatureAlgorithm {
@@ -66,11 +76,15 @@ impl PrivateKey {
                 Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Generate)?;
             // Version 2 has the same layout up to the end of the seed: only length and version differ.
             let seed = document.as_ref().get(16..48).ok_or(KeyError::Generate)?;
-            return Self::from_pkcs8(&Zeroizing::new([&ED25519_PREFIX, seed].concat()));
+            return Self::from_pkcs8(&ed25519_pkcs8(seed));
         }
         let pair = KeyPair::generate_for(algorithm(key_type)).map_err(|_| KeyError::Generate)?;
         let public = PublicKey::from_pair(&pair);
-        Ok(Self { pkcs8: SecretSlice::from(pair.serialize_der()), key_type, public })
+        Ok(Self {
+            pkcs8: SecretSlice::from(pair.serialize_der()),
+            algorithm: algorithm(key_type),
+            public,
+        })
     }
 
     /// A key from the DER of PKCS#8.
@@ -78,11 +92,11 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError::Parse`] when it is no key of a supported type, or its halves do not belong together.
     pub fn from_pkcs8(der: &Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
-        for key_type in [KeyType::P256, KeyType::P384, KeyType::Ed25519] {
+        for algorithm in ALGORITHMS {
             let pkcs8 = PrivatePkcs8KeyDer::from(der.as_slice());
-            if let Ok(pair) = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, algorithm(key_type)) {
+            if let Ok(pair) = KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, algorithm) {
                 let public = PublicKey::from_pair(&pair);
-                return Ok(Self { pkcs8: SecretSlice::from(der.to_vec()), key_type, public });
+                return Ok(Self { pkcs8: SecretSlice::from(der.to_vec()), algorithm, public });
             }
         }
         Err(KeyError::Parse)
@@ -121,11 +135,6 @@ impl PrivateKey {
         self.pkcs8.expose_secret()
     }
 
-    /// What kind of key it is.
-    pub fn key_type(&self) -> KeyType {
-        self.key_type
-    }
-
     /// Its public half.
     pub fn public(&self) -> &PublicKey {
         &self.public
@@ -134,7 +143,7 @@ impl PrivateKey {
     /// The key as rcgen signs with it.
     pub(crate) fn signing_pair(&self) -> Result<KeyPair, KeyError> {
         let pkcs8 = PrivatePkcs8KeyDer::from(self.pkcs8.expose_secret());
-        KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, algorithm(self.key_type)).map_err(|_| KeyError::Parse)
+        KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, self.algorithm).map_err(|_| KeyError::Parse)
     }
 }
 
@@ -200,16 +209,16 @@ mod tests {
         for key_type in [KeyType::P256, KeyType::P384, KeyType::Ed25519] {
             let key = PrivateKey::generate(key_type).unwrap();
             let again = PrivateKey::from_pem(&key.expose_pem()).unwrap();
-            assert_eq!(again.key_type(), key_type);
+            assert_eq!(again.algorithm, algorithm(key_type));
             assert_eq!(again.public(), key.public());
             assert_eq!(again.expose_pkcs8(), key.expose_pkcs8());
         }
     }
 
     #[test]
-    fn debug_shows_the_kind_and_no_byte_of_the_key() {
+    fn debug_shows_no_byte_of_the_key() {
         let key = PrivateKey::generate(KeyType::P256).unwrap();
-        assert_eq!(format!("{key:?}"), "PrivateKey(p256, [elided])");
+        assert_eq!(format!("{key:?}"), "PrivateKey([elided])");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! No IO and no clock: everything is an argument. The one effect is the operating system's random generator,
 //! which rcgen, ring and rustls call themselves.
 
+pub mod adopt;
 pub mod apply;
 pub mod authority;
 pub mod cluster;
@@ -22,6 +23,7 @@ pub mod entries;
 pub mod error;
 pub mod facts;
 pub mod fault;
+pub mod foreign_key;
 pub mod inventory;
 pub mod issue;
 pub mod judge;

@@ -93,6 +93,14 @@ pub struct CertRecord {
     pub owner: Option<String>,
     /// SHA-256 of the DER of its public key.
     pub public_key: String,
+    /// Whether it is an authority that was made elsewhere.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// One sealed file.

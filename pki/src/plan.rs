@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::authority::Authority;
 use crate::cluster::{Cluster, Machine, Policy};
 use crate::entries::Entry;
+use crate::facts::CertFacts;
 use crate::kinds::{CommonName, HOST, KINDS, Kind, SHARED, Scope, SharedSecret, Usage};
 use crate::san::San;
 
@@ -90,6 +91,8 @@ pub struct CertPlan {
     pub path_length: Option<u8>,
     /// How long it lives, in days, unless its issuer ends before.
     pub days: u32,
+    /// The certificate of an authority that was made elsewhere: it is kept as it is, and renewed after its own likeness.
+    pub adopted: Option<Box<CertFacts>>,
 }
 
 impl CertPlan {
@@ -238,6 +241,7 @@ fn plan_authority(cluster: &Cluster, authority: Authority) -> CertPlan {
         // The root outlives what it signs; an authority of `separate` has nothing above it and lives as the
         // issuing ones do.
         days: if authority == Authority::Root { root_days } else { ca_days },
+        adopted: None,
     }
 }
 
@@ -263,6 +267,7 @@ fn plan_leaf(cluster: &Cluster, kind: &'static Kind, machine: Option<&Machine>) 
         usage: Some(kind.usage),
         path_length: None,
         days: cluster.policy().cert_days,
+        adopted: None,
     }
 }
 

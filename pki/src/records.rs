@@ -112,6 +112,7 @@ fn cert_record(cert: &CertPlan, facts: &CertFacts) -> CertRecord {
         file: cert.id.file(),
         owner: cert.kind.map(|kind| kind.owner.to_owned()).filter(|owner| !owner.is_empty()),
         public_key: facts.public_key.sha256(),
+        adopted: cert.adopted.is_some(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::converge::{CertAction, KeySource};
+use crate::converge::CertAction;
 use crate::entries::{Entry, locate};
 use crate::error::StateFault;
 use crate::plan::{CertId, CertPlan, Content, EntryPlan, Format, Plan, SealedPlan};
@@ -79,7 +79,7 @@ pub fn sealed_files(
     certs: &[CertAction],
 ) -> Result<Vec<SealAction>, Vec<StateFault>> {
     let new_keys: BTreeMap<&CertId, bool> =
-        certs.iter().map(|action| (&action.id, action.key == KeySource::New)).collect();
+        certs.iter().map(|action| (&action.id, action.key.is_new())).collect();
     let mut actions = Vec::with_capacity(plan.sealed.len());
     let mut faults = Vec::new();
     for sealed in &plan.sealed {

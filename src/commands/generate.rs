@@ -1,19 +1,22 @@
 //! `pki gen`: machines.nix in, a sealed and judged PKI out. Run again, it does what has changed and nothing else.
 
 mod admins;
+mod adopt;
 mod show;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use quorate_pki::adopt::Adopted;
 use quorate_pki::apply::{apply, files_to_open};
+use quorate_pki::authority::Authority;
 use quorate_pki::cluster::Cluster;
-use quorate_pki::converge::Change;
+use quorate_pki::converge::{Change, KeySource};
 use quorate_pki::decision::{Decision, decide};
 use quorate_pki::entries::service_account_entry;
 use quorate_pki::judge::{Judged, judge};
 use quorate_pki::outcome::{public_files, service_account_public};
-use quorate_pki::plan::{Format, Plan};
+use quorate_pki::plan::{CertId, Format, Plan};
 use quorate_pki::readers::{Readers, key_only};
 use quorate_pki::sealing::SealChange;
 use quorate_secrets::host_key::HostKey;
@@ -134,6 +137,7 @@ struct Job<'a> {
     places: Places,
     identities: Option<Identities>,
     new_identity: Option<NewIdentity>,
+    adopted: BTreeMap<Authority, Adopted>,
 }
 
 impl<'a> Job<'a> {
@@ -142,9 +146,11 @@ impl<'a> Job<'a> {
             FormatArg::Sops => Format::Sops,
             FormatArg::Age => Format::Age,
         });
-        let (plan, store) = read_store(&args.certs, cluster, format)?;
+        let (mut plan, mut store) = read_store(&args.certs, cluster, format)?;
         let places = Places::from_env();
-        let admins = admins::admins(args, cluster, store.state.manifest.as_ref(), &places)?;
+        let mut admins = admins::admins(args, cluster, store.state.manifest.as_ref(), &places)?;
+        let adopted = adopt::read(&args.adopt, cluster, &store.state, &places, &mut admins.identities, now)?;
+        quorate_pki::adopt::take(&mut plan, &mut store.state, &adopted);
         let (mut readers, to_make) =
             known_readers(&args.certs, cluster, &store, admins.everyday, admins.of_root)?;
         let host_keys = make_host_keys(&to_make, &mut readers)?;
@@ -181,6 +187,7 @@ impl<'a> Job<'a> {
             places,
             identities,
             new_identity,
+            adopted,
         })
     }
 
@@ -192,13 +199,19 @@ impl<'a> Job<'a> {
     fn make(&mut self, now: OffsetDateTime) -> Result<(ChangeSet, Judged), Error> {
         let state = &self.store.state;
         let files = files_to_open(&self.plan, state, &self.decision.certs, &self.decision.sealed);
-        let vault = if files.is_empty() {
+        let mut vault = if files.is_empty() {
             Vault::default()
         } else {
             let identities = self.identities.get_or_insert_with(|| self.places.load());
             Vault::open(&self.store, &files, identities)?
         };
         let Decision { certs, sealed, .. } = &self.decision;
+        for (authority, adopted) in &self.adopted {
+            let action = certs.iter().find(|action| action.id == CertId::authority(*authority));
+            if let Some(KeySource::Adopted(place)) = action.map(|action| &action.key) {
+                vault.lend(place.clone(), &adopted.key);
+            }
+        }
         let issued = apply(self.cluster, &self.plan, state, certs, sealed, &|entry| vault.get(entry), now)?;
         let judged = judge(self.cluster, &self.plan, issued, now)?;
         let made = judged.issued.shared.get("service-account");
@@ -256,12 +269,17 @@ impl<'a> Job<'a> {
         report::note(&format!(
             "{made} of {all} certificates made, {leaves} judged against every trust file, {handshakes} handshakes \
              tried; {work}, and {durable} for the disk",
-            made = all - self.decision.count(Change::Keep),
+            made = all - self.decision.count(Change::Keep) - self.decision.count(Change::Adopt),
             leaves = judged.leaves,
             handshakes = judged.handshakes,
             work = words::duration(work),
             durable = words::duration(durable),
         ));
+        for authority in self.adopted.keys() {
+            report::note(&format!(
+                "the key of `{authority}` is sealed in ca/{authority}.yaml now: keep no copy of it in clear"
+            ));
+        }
         for action in self.decision.sealed.iter().filter(|action| !action.left.is_empty()) {
             let names: Vec<String> = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
             report::warning(&format!(

@@ -10,12 +10,20 @@ use std::sync::OnceLock;
 pub(crate) enum Peer {
     /// `age` and `age-keygen`.
     Age,
+    /// `cfssl` and `cfssljson`.
+    Cfssl,
+    /// `easyrsa`.
+    EasyRsa,
     /// Debian 12's `etcd` and `etcdctl`: the oldest in use.
     Etcd34,
     /// Current 3.6 `etcd`, `etcdctl` and `etcdutl`.
     Etcd36,
     /// Go's own certificate verification, in a program of ours: tests/peers/go-verify.
     GoVerify,
+    /// `k3s-ca`: the library that k3s makes its authorities with, in a program of ours: tests/peers/k3s.
+    K3s,
+    /// `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `kubectl` and `kubeadm`.
+    Kubernetes,
     /// Root, and a kernel that gives network namespaces to it.
     Namespaces,
     /// `nix` and `nix-instantiate`.
@@ -31,6 +39,8 @@ pub(crate) enum Peer {
     SopsNix,
     /// `ssh-keygen`.
     SshKeygen,
+    /// `step`.
+    Step,
 }
 
 /// How a peer is found.
@@ -38,6 +48,8 @@ pub(crate) enum Peer {
 enum Found {
     /// This program is on PATH.
     OnPath(&'static str),
+    /// The program at this path.
+    At(&'static str),
     /// tests/peers/install unpacked it into this folder of the cache.
     Unpacked(&'static str),
     /// tests/peers/build makes it from this module, now if need be.
@@ -68,6 +80,14 @@ struct Row {
 /// Every peer once, by name.
 static PEERS: &[Row] = &[
     Row { peer: Peer::Age, name: "age", found: &[Found::OnPath("age")], remedy: Remedy::Install },
+    Row { peer: Peer::Cfssl, name: "cfssl", found: &[Found::Built("cfssl")], remedy: Remedy::Go },
+    // Debian keeps it beside its templates, not on PATH.
+    Row {
+        peer: Peer::EasyRsa,
+        name: "easy-rsa",
+        found: &[Found::At("/usr/share/easy-rsa/easyrsa")],
+        remedy: Remedy::Install,
+    },
     Row {
         peer: Peer::Etcd34,
         name: "etcd 3.4",
@@ -76,6 +96,13 @@ static PEERS: &[Row] = &[
     },
     Row { peer: Peer::Etcd36, name: "etcd 3.6", found: &[Found::Built("etcd")], remedy: Remedy::Go },
     Row { peer: Peer::GoVerify, name: "go-verify", found: &[Found::Built("go-verify")], remedy: Remedy::Go },
+    Row { peer: Peer::K3s, name: "k3s", found: &[Found::Built("k3s")], remedy: Remedy::Go },
+    Row {
+        peer: Peer::Kubernetes,
+        name: "kubernetes",
+        found: &[Found::Built("kubernetes")],
+        remedy: Remedy::Go,
+    },
     Row {
         peer: Peer::Namespaces,
         name: "network namespaces",
@@ -104,6 +131,7 @@ static PEERS: &[Row] = &[
         found: &[Found::OnPath("ssh-keygen")],
         remedy: Remedy::Install,
     },
+    Row { peer: Peer::Step, name: "step", found: &[Found::Built("step")], remedy: Remedy::Go },
 ];
 
 /// The folder that holds a peer's programs.
@@ -140,6 +168,10 @@ fn search(found: Found) -> Option<PathBuf> {
         Found::OnPath(program) => {
             let path = std::env::var_os("PATH")?;
             std::env::split_paths(&path).find(|folder| folder.join(program).is_file())
+        }
+        Found::At(program) => {
+            let program = Path::new(program);
+            program.is_file().then(|| program.parent().map(Path::to_owned)).flatten()
         }
         Found::Unpacked(folder) => {
             let cache = std::env::var_os("XDG_CACHE_HOME")
