@@ -40,6 +40,7 @@ pub mod readers;
 pub mod records;
 pub mod san;
 pub mod sealing;
+mod signatures;
 pub mod state;
 pub mod tls;
 pub mod typo;
