@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use time::OffsetDateTime;
-use webpki::KeyUsage;
+use webpki::{ALL_VERIFICATION_ALGS, KeyUsage};
 
 use checks::{Candidate, MAKE_ANOTHER, When, faults};
 
@@ -142,7 +142,14 @@ pub fn try_out(
             Err(IssueError::IssuerName { .. }) => ("subject", format!("`{}`", one.facts.subject)),
             Err(error) => ("certificate", format!("one to sign under which fails: {error}")),
             Ok(leaf) => {
-                let verified = verify(&leaf, &one.facts, &anchor.facts, KeyUsage::server_auth(), now);
+                let verified = verify(
+                    &leaf,
+                    &one.facts,
+                    &anchor.facts,
+                    KeyUsage::server_auth(),
+                    now,
+                    ALL_VERIFICATION_ALGS,
+                );
                 ("certificate", format!("one below which webpki finds {}", verified.err()?))
             }
         };

@@ -1,18 +1,18 @@
 //! The plan against what exists: what is kept, issued, renewed or issued again, and why. A value that is shown,
 //! and the same value that is applied. Needs no private key to decide.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 use time::OffsetDateTime;
 
 use crate::cluster::Cluster;
 use crate::drift::{Reason, compare, days_left};
-use crate::entries::{Entry, locate};
+use crate::entries::{Entry, key_entry};
 use crate::error::StateFault;
 use crate::facts::CertFacts;
 use crate::manifest::Manifest;
-use crate::plan::{CertId, CertPlan, Content, Holder, Plan};
+use crate::plan::{CertId, CertPlan, Holder, Plan};
 use crate::readers::Readers;
 use crate::san::San;
 use crate::state::State;
@@ -97,9 +97,8 @@ pub fn certificates(
     let mut actions: Vec<CertAction> = Vec::with_capacity(plan.certs.len());
     let mut faults = Vec::new();
     let mut changed = BTreeSet::new();
-    let homes = key_homes(plan);
     for cert in &plan.certs {
-        let context = Context { cluster, plan, state, readers, now, homes: &homes };
+        let context = Context { cluster, plan, state, readers, now };
         let issuer_changed = cert.issuer.is_some_and(|issuer| changed.contains(&CertId::authority(issuer)));
         match context.decide(cert, issuer_changed) {
             Ok(action) => {
@@ -112,18 +111,6 @@ pub fn certificates(
         }
     }
     if faults.is_empty() { Ok(actions) } else { Err(faults) }
-}
-
-/// Which sealed file holds the key of which certificate.
-fn key_homes(plan: &Plan) -> BTreeMap<&CertId, Entry> {
-    let entries =
-        plan.sealed.iter().flat_map(|sealed| sealed.entries.iter().map(move |entry| (sealed, entry)));
-    entries
-        .filter_map(|(sealed, entry)| match &entry.content {
-            Content::Key(id) => Some((id, Entry { file: sealed.path.clone(), name: entry.name.clone() })),
-            Content::Shared(_) | Content::HostKey(_) => None,
-        })
-        .collect()
 }
 
 /// Whether the file that exists is one that we wrote: its public key is the manifest's, its issuer signed it, and
@@ -178,12 +165,11 @@ struct Context<'a> {
     state: &'a State,
     readers: &'a Readers,
     now: OffsetDateTime,
-    homes: &'a BTreeMap<&'a CertId, Entry>,
 }
 
 impl Context<'_> {
     fn decide(&self, cert: &CertPlan, issuer_changed: bool) -> Result<CertAction, StateFault> {
-        let sealed_key = self.homes.get(&cert.id).and_then(|home| self.sealed_key(home));
+        let sealed_key = key_entry(self.plan, self.state, &cert.id);
         let replaced = self.replaced_host(cert);
         let Some(facts) = self.state.cert(&cert.id) else {
             let record = self.state.manifest.as_ref().and_then(|manifest| manifest.certificate(&cert.id));
@@ -197,7 +183,9 @@ impl Context<'_> {
             // A key that is there already counts only for a certificate that we know of.
             return Ok(make(cert, sealed_key.filter(|_| known), replaced, known));
         };
-        if let (None, Some(_), Some(home)) = (&self.state.manifest, &cert.adopted, self.homes.get(&cert.id)) {
+        if let (None, Some(_), Some(home)) =
+            (&self.state.manifest, &cert.adopted, self.plan.key_home(&cert.id))
+        {
             return Ok(self.adopt(cert, facts, home));
         }
         if sealed_key.is_none() {
@@ -243,7 +231,7 @@ impl Context<'_> {
 
     /// A certificate without its key. A leaf gets a new one; an authority cannot, without everything below it.
     fn key_is_gone(&self, cert: &CertPlan) -> Result<CertAction, StateFault> {
-        let file = self.homes.get(&cert.id).map_or_else(String::new, |home| home.file.clone());
+        let file = self.plan.key_home(&cert.id).map_or_else(String::new, |home| home.file.clone());
         if cert.is_authority() {
             let message = format!("it holds the key of authority `{}` and that key is gone", cert.id);
             let hint = format!(
@@ -261,11 +249,6 @@ impl Context<'_> {
         let then = self.state.manifest.as_ref()?.machines.get(name)?.host_key.as_ref()?;
         let now = &self.readers.hosts.get(name)?.ssh;
         (then != now).then(|| name.clone())
-    }
-
-    /// Where the key that belongs at `home` is sealed today: there, or in the other form.
-    fn sealed_key(&self, home: &Entry) -> Option<Entry> {
-        locate(self.plan, self.state, home)
     }
 
     /// Says "machine moved" in place of the addresses one by one.

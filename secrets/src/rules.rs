@@ -5,6 +5,7 @@
 //! claims: they stand last, in a block of their own.
 
 mod layout;
+mod lookup;
 mod read;
 
 use std::fmt;
@@ -14,6 +15,7 @@ pub use read::{Match, rule_for};
 use crate::recipient::Recipient;
 use crate::sops::quoted;
 use layout::{Block, Layout};
+use lookup::Lookup;
 
 /// A rule of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,9 +133,10 @@ fn verify(
         let (marker, _) = Block::First.markers();
         return Err(RulesError::Markers { marker, why: "does not stand between two rules" });
     }
+    let lookup = Lookup::new(&rules);
     for rule in first.iter().chain(last.iter().copied()) {
         for path in &rule.paths {
-            let found = rules.iter().find(|found| found.matches(path));
+            let found = lookup.first(path);
             if found.is_none_or(|found| found.path_regex.as_deref() != Some(&rule.path_regex)) {
                 return Err(RulesError::Contradiction { path: path.clone() });
             }

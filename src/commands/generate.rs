@@ -17,7 +17,7 @@ use quorate_pki::entries::service_account_entry;
 use quorate_pki::judge::{Judged, judge};
 use quorate_pki::outcome::{public_files, service_account_public};
 use quorate_pki::plan::{CertId, Format, Plan};
-use quorate_pki::readers::{Readers, key_only};
+use quorate_pki::readers::{Host, Readers, key_only};
 use quorate_pki::sealing::SealChange;
 use quorate_secrets::host_key::HostKey;
 use quorate_secrets::secret::Secret;
@@ -311,16 +311,22 @@ fn whole_seconds(now: OffsetDateTime) -> String {
 }
 
 fn make_host_keys(machines: &[String], readers: &mut Readers) -> Result<BTreeMap<String, Secret>, Error> {
+    let pairs: Vec<(Secret, Host)> =
+        machines.par_iter().map(|machine| make_host_key(machine)).collect::<Result<_, _>>()?;
     let mut keys = BTreeMap::new();
-    for machine in machines {
-        let failed = |error: quorate_secrets::host_key::HostKeyError| Error::Sealed {
-            file: format!("{machine}/host.yaml"),
-            cause: error.to_string(),
-            hint: "try again: the operating system gave no random numbers".to_owned(),
-        };
-        let (private, public) = HostKey::generate(machine).map_err(failed)?.into_files();
-        readers.hosts.insert(machine.clone(), host(machine, &key_only(&public))?);
+    for (machine, (private, host)) in machines.iter().zip(pairs) {
+        readers.hosts.insert(machine.clone(), host);
         keys.insert(machine.clone(), private);
     }
     Ok(keys)
+}
+
+fn make_host_key(machine: &str) -> Result<(Secret, Host), Error> {
+    let failed = |error: quorate_secrets::host_key::HostKeyError| Error::Sealed {
+        file: format!("{machine}/host.yaml"),
+        cause: error.to_string(),
+        hint: "try again: the operating system gave no random numbers".to_owned(),
+    };
+    let (private, public) = HostKey::generate(machine).map_err(failed)?.into_files();
+    Ok((private, host(machine, &key_only(&public))?))
 }
