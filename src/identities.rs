@@ -140,7 +140,7 @@ impl Identities {
         };
         let words = shlex::split(command).unwrap_or_default();
         let Some((program, arguments)) = words.split_first() else {
-            self.broken.push(failed("it is no command line".to_owned()));
+            self.broken.push(failed("it is no command line, is a quote not closed?".to_owned()));
             return;
         };
         // It may ask a person; a pipe belongs to us, and may hold a key.
@@ -149,8 +149,17 @@ impl Identities {
             Ok(output) if output.status.success() => {
                 self.text(place, &Secret::from_bytes(output.stdout), true);
             }
-            Ok(output) => self.broken.push(failed(format!("`{program}` ended with {}", output.status))),
-            Err(cause) => self.broken.push(failed(format!("`{program}` did not start: {cause}"))),
+            Ok(output) => {
+                let how = output
+                    .status
+                    .code()
+                    .map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
+                self.broken.push(failed(format!("`{program}` ended {how}")));
+            }
+            Err(cause) => {
+                self.broken
+                    .push(failed(format!("`{program}` did not start: {}", crate::error::plain(&cause))));
+            }
         }
         self.looked.push(place.to_owned());
     }
@@ -177,7 +186,7 @@ impl NewIdentity {
     /// [`Error::Request`] when there is no such place, or when git would take it.
     pub fn make(places: &Places) -> Result<Self, Error> {
         let path = places.new_file().ok_or_else(|| Error::Request {
-            message: "could not place a new identity: neither SOPS_AGE_KEY_FILE nor HOME is set".to_owned(),
+            message: "could not place a new identity: neither SOPS_AGE_KEY_FILE nor XDG_CONFIG_HOME nor HOME is set".to_owned(),
             hint: "set SOPS_AGE_KEY_FILE to a file outside the repository".to_owned(),
         })?;
         let path = std::path::absolute(&path).map_err(Error::io("find", &path))?;

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
-use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::cluster::Cluster;
 use crate::drift::{Reason, compare, days_left};
@@ -113,6 +114,12 @@ pub fn certificates(
     if faults.is_empty() { Ok(actions) } else { Err(faults) }
 }
 
+/// A time as messages have it, in UTC and whole seconds.
+fn rfc3339(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+}
+
 /// Whether the file that exists is one that we wrote: its public key is the manifest's, its issuer signed it, and
 /// the chain behind the leaf is its issuer's.
 fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), StateFault> {
@@ -136,8 +143,12 @@ fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), 
     if facts.not_before > now {
         return Err(StateFault {
             file,
-            message: format!("its life begins on {}, it is {} now", facts.not_before, now.date()),
-            hint: "see whether the clock is right".to_owned(),
+            message: format!(
+                "its life begins at {}, and it is {} now",
+                rfc3339(facts.not_before),
+                rfc3339(now)
+            ),
+            hint: "see with `date` whether the clock of this machine is right".to_owned(),
         });
     }
     let issuer = match cert.issuer {
@@ -301,7 +312,7 @@ fn authority_differs(cert: &CertPlan, reasons: &[Reason]) -> StateFault {
         file: cert.id.file(),
         message: format!("the authority is not the one that machines.nix describes: {}", list.join("; ")),
         hint: "an authority is not changed in place: everything that trusts it would have to change on the same \
-               day. Put `cluster.name` and `cluster.ca` back, or start a new PKI in an empty folder"
+               day; put `cluster.name` and `cluster.ca` back, or start a new PKI in an empty folder"
             .to_owned(),
     }
 }

@@ -114,6 +114,9 @@ pub enum IssueError {
 impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Key { id, cause: cause @ KeyError::Generate } => {
+                write!(f, "could not make a key for `{id}`: {cause}")
+            }
             Self::Key { id, cause } => {
                 write!(f, "could not issue `{id}`: the sealed private key it needs cannot be used: {cause}")
             }

@@ -17,7 +17,7 @@ use quorate_pki::entries::service_account_entry;
 use quorate_pki::judge::{Judged, judge};
 use quorate_pki::outcome::{public_files, service_account_public};
 use quorate_pki::plan::{CertId, Format, Plan};
-use quorate_pki::readers::{Host, Readers, key_only};
+use quorate_pki::readers::{Host, Readers, called, key_only};
 use quorate_pki::sealing::SealChange;
 use quorate_secrets::host_key::HostKey;
 use quorate_secrets::secret::Secret;
@@ -272,6 +272,11 @@ impl<'a> Job<'a> {
         })
     }
 
+    fn named(&self, recipients: &[String]) -> Vec<String> {
+        let manifest = self.store.state.manifest.as_ref();
+        recipients.iter().map(|recipient| called(recipient, &self.readers, manifest)).collect()
+    }
+
     fn say_done(&self, judged: &Judged, work: Duration, durable: Duration) {
         let all = self.decision.certs.len();
         report::note(&format!(
@@ -295,7 +300,7 @@ impl<'a> Job<'a> {
             let names: Vec<String> = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
             report::warning(&format!(
                 "{} could read `{}`, and still knows {}",
-                words::list(&action.left, 3),
+                words::plain(&self.named(&action.left), 3),
                 action.path,
                 words::list(&names, 20),
             ));
@@ -325,7 +330,7 @@ fn make_host_key(machine: &str) -> Result<(Secret, Host), Error> {
     let failed = |error: quorate_secrets::host_key::HostKeyError| Error::Sealed {
         file: format!("{machine}/host.yaml"),
         cause: error.to_string(),
-        hint: "try again: the operating system gave no random numbers".to_owned(),
+        hint: error.hint().to_owned(),
     };
     let (private, public) = HostKey::generate(machine).map_err(failed)?.into_files();
     Ok((private, host(machine, &key_only(&public))?))
