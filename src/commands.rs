@@ -70,12 +70,12 @@ fn read_store(root: &Path, cluster: &Cluster, format: Option<Format>) -> Result<
     let manifest = crate::store::read_manifest(root)?;
     let format = format.or(manifest.as_ref().map(|manifest| manifest.format)).unwrap_or(Format::Sops);
     let mut plan = Plan::new(cluster, format);
-    let store = Store::read(root, &plan, manifest.as_ref())?;
+    let store = Store::read(root, &plan, manifest)?;
     if let Some(fault) = foreign(&store.state) {
         return Err(Error::State { folder: root.to_owned(), faults: vec![fault] });
     }
-    recall(&mut plan, &store.state)
-        .map_err(|fault| Error::State { folder: root.to_owned(), faults: vec![fault] })?;
+    recall(cluster.policy().ca, &mut plan, &store.state)
+        .map_err(|faults| Error::State { folder: root.to_owned(), faults })?;
     Ok((plan, store))
 }
 

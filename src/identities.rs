@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -143,8 +143,9 @@ impl Identities {
             self.broken.push(failed("it is no command line, is a quote not closed?".to_owned()));
             return;
         };
-        match Command::new(program).args(arguments).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output()
-        {
+        // It may ask a person; a pipe belongs to us, and may hold a key.
+        let stdin = if io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() };
+        match Command::new(program).args(arguments).stdin(stdin).stderr(Stdio::inherit()).output() {
             Ok(output) if output.status.success() => {
                 self.text(place, &Secret::from_bytes(output.stdout), true);
             }

@@ -73,8 +73,26 @@ pub fn told(error: &Error) -> String {
 
 /// A line to stderr. A reader that went away is none of our business.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", tame(line));
 }
+
+/// What steers a terminal is shown as `�`, but for line breaks and our own labels: whoever writes a certificate or a
+/// manifest must not write on the screen of who looks at it.
+fn tame(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let colour = OURS.iter().find(|code| rest.starts_with(**code));
+        let (head, tail) = rest.split_at(colour.map_or(letter.len_utf8(), |code| code.len()));
+        let shown = colour.is_some() || letter == '\n' || !words::steers(letter);
+        out.push_str(if shown { head } else { "\u{fffd}" });
+        rest = tail;
+    }
+    out
+}
+
+/// All that [`label`] writes to steer the terminal.
+const OURS: [&str; 4] = ["\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[0m"];
 
 #[derive(Clone, Copy)]
 enum Colour {
@@ -149,7 +167,7 @@ pub fn ask(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    let _ = write!(io::stderr(), "{question} [y/N] ");
+    let _ = write!(io::stderr(), "{} [y/N] ", tame(question));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
@@ -164,7 +182,7 @@ pub fn table(rows: &[Vec<String>]) {
     for row in rows {
         let mut out = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            out.push_str(cell);
+            out.push_str(&tame(cell));
             out.push_str(&" ".repeat(width + 2 - cell.chars().count()));
         }
         text.push_str(out.trim_end());

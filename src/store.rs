@@ -61,13 +61,15 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::State`] with every file that cannot be understood, [`Error::Io`] for one that cannot be read.
-    pub fn read(root: &Path, plan: &Plan, manifest: Option<&Manifest>) -> Result<Self, Error> {
+    pub fn read(root: &Path, plan: &Plan, manifest: Option<Manifest>) -> Result<Self, Error> {
         let Some(manifest) = manifest else {
             let files = list(root)?.into_iter().map(|path| (path, Vec::new())).collect();
             let state = State { files, ..State::default() };
             return Ok(Self { root: root.to_owned(), state, sealed: BTreeMap::new() });
         };
-        let paths: BTreeSet<String> = planned_files(plan).into_iter().chain(recorded(manifest)).collect();
+        let mut paths = planned_files(plan);
+        paths.extend(recorded(&manifest));
+        paths.remove(MANIFEST);
         let files: Vec<(String, Vec<u8>)> = paths
             .into_par_iter()
             .filter_map(|path| {
@@ -95,7 +97,10 @@ impl Store {
             }
         }
         match State::read(clear.into_iter().collect(), facts) {
-            Ok(state) if faults.is_empty() => Ok(Self { root: root.to_owned(), state, sealed: originals }),
+            Ok(state) if faults.is_empty() => {
+                let state = State { manifest: Some(manifest), ..state };
+                Ok(Self { root: root.to_owned(), state, sealed: originals })
+            }
             Ok(_) => Err(Error::State { folder: root.to_owned(), faults }),
             Err(more) => Err(Error::State { folder: root.to_owned(), faults: [faults, more].concat() }),
         }

@@ -30,3 +30,13 @@ pub fn duration(time: Duration) -> String {
     let milliseconds = time.as_millis();
     if milliseconds < 1000 { format!("{milliseconds} ms") } else { format!("{:.1} s", time.as_secs_f64()) }
 }
+
+/// Whether a terminal would obey a character rather than show it: controls, and what turns the direction of writing.
+/// Names and texts come out of files that others wrote.
+pub fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            letter,
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}'
+        )
+}

@@ -1,12 +1,12 @@
 //! The sealed files against what exists: which are sealed, extended, sealed anew for other readers, or give way.
 //! Decided without opening any of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::converge::CertAction;
 use crate::entries::{Entry, locate};
 use crate::error::StateFault;
-use crate::plan::{CertId, Content, EntryPlan, Format, Holder, Plan, SealedPlan};
+use crate::plan::{CertId, CertPlan, Content, EntryPlan, Format, Plan, SealedPlan};
 use crate::readers::{Readers, called};
 use crate::state::{SealedFacts, State};
 
@@ -210,12 +210,14 @@ fn other_form(plan: &Plan, state: &State) -> Vec<SealAction> {
     if manifest.format == plan.format {
         return Vec::new();
     }
+    let planned: BTreeSet<&str> = plan.sealed.iter().map(|sealed| sealed.path.as_str()).collect();
+    let machines: BTreeSet<&str> = plan.certs.iter().filter_map(CertPlan::machine).collect();
     let replaced = manifest.sealed.iter().filter(|record| {
-        let planned = plan.sealed.iter().any(|sealed| sealed.path == record.file);
         let folder = record.file.split('/').next().unwrap_or_default();
-        let machine =
-            plan.certs.iter().any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == folder));
-        !planned && machine && !record.file.ends_with("/host.yaml") && state.sealed.contains_key(&record.file)
+        !planned.contains(record.file.as_str())
+            && machines.contains(folder)
+            && !record.file.ends_with("/host.yaml")
+            && state.sealed.contains_key(&record.file)
     });
     replaced
         .map(|record| SealAction {

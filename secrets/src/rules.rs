@@ -5,6 +5,7 @@
 //! claims: they stand last, in a block of their own.
 
 mod layout;
+mod lookup;
 mod read;
 
 use std::fmt;
@@ -14,6 +15,7 @@ pub use read::{Match, rule_for};
 use crate::recipient::Recipient;
 use crate::sops::quoted;
 use layout::{Block, Layout};
+use lookup::Lookup;
 
 /// A rule of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +90,8 @@ pub fn edit_rules(old: Option<&str>, first: &[Rule], last: &[Rule]) -> Result<St
         return Err(RulesError::NoRecipients { path_regex: rule.path_regex.clone() });
     }
     let old = old.unwrap_or_default();
-    let eol = if old.contains("\r\n") { "\r\n" } else { "\n" };
+    // A carriage return at the end is half of one: the line feed that we put behind it would make it whole.
+    let eol = if old.contains("\r\n") || old.ends_with('\r') { "\r\n" } else { "\n" };
     let (without_last, _) = layout::take_block(old, Block::Last)?;
     let (user, place) = layout::take_block(&without_last, Block::First)?;
     let foreign = read::rules(&user)?;
@@ -135,9 +138,10 @@ fn verify(
     if !unchanged || rules.len() != foreign.len() + first.len() + last.len() {
         return Err(not_between_rules());
     }
+    let lookup = Lookup::new(&rules);
     for rule in first.iter().chain(last.iter().copied()) {
         for path in &rule.paths {
-            let found = rules.iter().find(|found| found.matches(path));
+            let found = lookup.first(path);
             if found.is_none_or(|found| found.path_regex.as_deref() != Some(&rule.path_regex)) {
                 return Err(RulesError::Contradiction { path: path.clone() });
             }

@@ -96,6 +96,14 @@ fn the_last_line_without_a_line_feed_gets_one() {
 }
 
 #[test]
+fn a_carriage_return_at_the_very_end_becomes_a_line_break_once() {
+    for old in ["# a\r", "# a\r\r", "creation_rules: # a\r"] {
+        let new = edit(old).unwrap();
+        assert!(new.starts_with(old) && new.replace("\r\n", "").find('\n').is_none(), "{new:?}");
+    }
+}
+
+#[test]
 fn ours_come_first_and_the_rest_comes_last_where_nobody_claims_it() {
     let new = edit("creation_rules:\n  - path_regex: ^certs/\n    age: other\n").unwrap();
     let number = |path: &str| rule_for(&new, path).unwrap().map(|found| found.number);

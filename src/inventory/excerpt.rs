@@ -24,6 +24,7 @@ use quorate_pki::fault::{Fault, Level};
 use quorate_pki::inventory::Origin;
 
 use crate::nix::MOST_FAULTS;
+use crate::words;
 
 /// One file that faults point into.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +125,7 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
         let shown: Vec<_> = faults.iter().take(ALIKE).map(|fault| self.fault(fault)).collect();
         let rest = match faults.len().saturating_sub(ALIKE) {
             0 => String::new(),
-            more => format!("... and {more} more of the kind from the same place\n"),
+            more => self.wrap("", &format!("... and {more} more of the kind from the same place")),
         };
         shown.join("\n") + &rest
     }
@@ -260,7 +261,8 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
 fn window(before: &str, marked: &str, after: &str, room: usize) -> (String, usize, usize) {
     let whole = columns(before) + columns(marked) + columns(after);
     let length = columns(marked).max(1);
-    if whole <= room {
+    // A mark behind the last letter takes a column of its own.
+    if whole.max(columns(before) + length) <= room {
         return (format!("{before}{marked}{after}"), columns(before), length);
     }
     // A third of the room for what stands before, the rest from the mark on; an ellipsis where something is missing.
@@ -313,15 +315,7 @@ fn printable(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => out.push_str(TAB),
-            '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{2028}'
-            | '\u{2029}' => {
-                out.push('\u{fffd}');
-            }
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if words::steers(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -63,7 +63,8 @@ fn not_json(text: &str, error: &serde_json::Error) -> String {
 /// The byte at a line and column as serde_json counts them: lines from 1, columns in bytes, 0 before the first.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    (start + column.saturating_sub(1)).min(text.len())
+    // Within a letter of several bytes it counts on.
+    text.floor_char_boundary((start + column.saturating_sub(1)).min(text.len()))
 }
 
 struct Reader<'e, I> {
@@ -201,6 +202,10 @@ mod tests {
         }
         let error = parse("{\n  \"a\": 1,\n  oops\n}", 0).unwrap_err();
         assert_eq!(error.at.unwrap().start, 14);
+        for text in ["{\"a\": é}", "\"\n\u{18}\u{72e2}\u{20bb}\"", "[\u{1f600}]"] {
+            let at = parse(text, 0).unwrap_err().at.unwrap();
+            assert!(text.is_char_boundary(at.start), "{at:?} of {text:?}");
+        }
     }
 
     #[test]

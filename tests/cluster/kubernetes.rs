@@ -1,5 +1,5 @@
 //! The three daemons of a Kubernetes master as processes on a machine of a [`Network`](super::network::Network), with
-//! the flags that the emitted NixOS modules give them.
+//! the flags that the emitted NixOS modules must give them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ use super::network::Host;
 use super::peer::Programs;
 use super::wait_for;
 
-/// How long an API server may take until it is ready: ten times what it takes on two idle cores.
+/// How long an API server may take until it is ready: they take 5 s, and machines are shared.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The port of the API servers.
