@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::Error;
+use crate::words;
+
+/// Files named of which the same is to be said.
+const MOST_FILES: usize = 5;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,38 +35,64 @@ impl From<Outcome> for ExitCode {
 
 /// Exit code 2: the command could not do its work.
 pub fn fail(error: &Error) -> ExitCode {
+    say(told(error).trim_end_matches('\n'));
+    ExitCode::from(2)
+}
+
+/// An error as a person reads it: what went wrong, and a line on what to do.
+pub fn told(error: &Error) -> String {
+    let mut lines = Vec::new();
     if let Error::Inventory { .. } = error {
         // Rendered with its own `error:` lines.
-        say(&error.to_string());
+        lines.push(error.to_string());
     } else {
-        say(&format!("{} {error}", label("error", Colour::Red)));
+        lines.push(format!("{} {error}", label("error", Colour::Red)));
     }
     if let Error::State { folder, faults } = error {
         // The core calls the folder `certs/`, as everybody does; here it has its own name.
         let named = |text: &str| {
             text.replace("certs/", &format!("{}/", folder.display().to_string().trim_end_matches('/')))
         };
-        for fault in faults {
-            say(&format!("  {}", named(&fault.to_string())));
-            say(&format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
+        // One thing may be wrong with every file, and is one line then.
+        for alike in faults.chunk_by(|a, b| (&a.message, &a.hint) == (&b.message, &b.hint)) {
+            let Some(fault) = alike.first() else { continue };
+            let files: Vec<String> = alike.iter().map(|fault| fault.file.clone()).collect();
+            lines.push(format!("  {}: {}", words::list(&files, MOST_FILES), named(&fault.message)));
+            lines.push(format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }
     if let Error::Adopt { faults } = error {
         for fault in faults {
-            say(&format!("  {fault}"));
-            say(&format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
+            lines.push(format!("  {fault}"));
+            lines.push(format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
         }
     }
-    if let Some(text) = error.hint() {
-        hint(&text);
-    }
-    ExitCode::from(2)
+    lines.extend(error.hint().map(|text| format!("{} {text}", label("hint", Colour::Cyan))));
+    lines.join("\n") + "\n"
 }
 
 /// A line to stderr. A reader that went away is none of our business.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    let _ = writeln!(io::stderr().lock(), "{}", tame(line));
 }
+
+/// What steers a terminal is shown as `�`, but for line breaks and our own labels: whoever writes a certificate or a
+/// manifest must not write on the screen of who looks at it.
+fn tame(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let colour = OURS.iter().find(|code| rest.starts_with(**code));
+        let (head, tail) = rest.split_at(colour.map_or(letter.len_utf8(), |code| code.len()));
+        let shown = colour.is_some() || letter == '\n' || !words::steers(letter);
+        out.push_str(if shown { head } else { "\u{fffd}" });
+        rest = tail;
+    }
+    out
+}
+
+/// All that [`label`] writes to steer the terminal.
+const OURS: [&str; 4] = ["\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[0m"];
 
 #[derive(Clone, Copy)]
 enum Colour {
@@ -137,7 +167,7 @@ pub fn ask(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    let _ = write!(io::stderr(), "{question} [y/N] ");
+    let _ = write!(io::stderr(), "{} [y/N] ", tame(question));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
@@ -152,7 +182,7 @@ pub fn table(rows: &[Vec<String>]) {
     for row in rows {
         let mut out = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            out.push_str(cell);
+            out.push_str(&tame(cell));
             out.push_str(&" ".repeat(width + 2 - cell.chars().count()));
         }
         text.push_str(out.trim_end());

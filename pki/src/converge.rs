@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
-use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::cluster::Cluster;
 use crate::drift::{Reason, compare, days_left};
@@ -113,6 +114,12 @@ pub fn certificates(
     if faults.is_empty() { Ok(actions) } else { Err(faults) }
 }
 
+/// A time as messages have it, in UTC and whole seconds.
+fn rfc3339(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+}
+
 /// Whether the file that exists is one that we wrote: its public key is the manifest's, its issuer signed it, and
 /// the chain behind the leaf is its issuer's.
 fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), StateFault> {
@@ -136,8 +143,12 @@ fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), 
     if facts.not_before > now {
         return Err(StateFault {
             file,
-            message: format!("its life begins on {}, it is {} now", facts.not_before, now.date()),
-            hint: "see whether the clock is right".to_owned(),
+            message: format!(
+                "its life begins at {}, and it is {} now",
+                rfc3339(facts.not_before),
+                rfc3339(now)
+            ),
+            hint: "see with `date` whether the clock of this machine is right".to_owned(),
         });
     }
     let issuer = match cert.issuer {
@@ -147,14 +158,13 @@ fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), 
     // An issuer that is gone is made again from its sealed key; what it signed is signed anew then.
     let Some(issuer) = issuer else { return Ok(()) };
     if !facts.is_signed_by(issuer) {
-        let message =
-            format!("it was changed by hand: the signature of `{}` is not on it", issuer.common_name);
+        let message = format!("it was changed by hand: the signature of `{}` is not on it", issuer.subject);
         return Err(StateFault::damaged(&file, message));
     }
     let expected: &[&CertFacts] = if cert.is_authority() { &[] } else { &[issuer] };
     if !chain.iter().skip(1).eq(expected.iter().copied()) {
         let message =
-            format!("behind the certificate it does not hold its issuer `{}` alone", issuer.common_name);
+            format!("behind the certificate it does not hold its issuer `{}` alone", issuer.subject);
         return Err(StateFault::damaged(&file, message));
     }
     Ok(())
@@ -173,10 +183,13 @@ impl Context<'_> {
         let sealed_key = key_entry(self.plan, self.state, &cert.id);
         let replaced = self.replaced_host(cert);
         let Some(facts) = self.state.cert(&cert.id) else {
-            let known =
-                self.state.manifest.as_ref().is_some_and(|manifest| manifest.certificate(&cert.id).is_some());
+            let record = self.state.manifest.as_ref().and_then(|manifest| manifest.certificate(&cert.id));
+            let known = record.is_some();
             if known && cert.is_authority() && sealed_key.is_none() {
                 return self.key_is_gone(cert);
+            }
+            if record.is_some_and(|record| record.adopted) && cert.adopted.is_none() {
+                return Err(lost(cert));
             }
             // A key that is there already counts only for a certificate that we know of.
             return Ok(make(cert, sealed_key.filter(|_| known), replaced, known));
@@ -231,8 +244,7 @@ impl Context<'_> {
     fn key_is_gone(&self, cert: &CertPlan) -> Result<CertAction, StateFault> {
         let file = self.plan.key_home(&cert.id).map_or_else(String::new, |home| home.file.clone());
         if cert.is_authority() {
-            let message =
-                format!("it holds the key of authority `{}` and that key is gone", cert.common_name);
+            let message = format!("it holds the key of authority `{}` and that key is gone", cert.id);
             let hint = format!(
                 "bring it back with `git checkout -- certs/{file}`: without it nothing can be signed"
             );
@@ -282,13 +294,25 @@ fn make(cert: &CertPlan, sealed_key: Option<Entry>, replaced: Option<String>, kn
     CertAction { id: cert.id.clone(), change: Change::Issue, reasons: vec![reason], key }
 }
 
+/// An adopted authority of which neither certificate nor bundle is left.
+fn lost(cert: &CertPlan) -> StateFault {
+    let file = cert.id.file();
+    StateFault {
+        message:
+            "it was made elsewhere and adopted, and is gone with its bundle: its name is not known any more"
+                .to_owned(),
+        hint: format!("bring it back with `git checkout -- certs/{file}`"),
+        file,
+    }
+}
+
 fn authority_differs(cert: &CertPlan, reasons: &[Reason]) -> StateFault {
     let list: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     StateFault {
         file: cert.id.file(),
         message: format!("the authority is not the one that machines.nix describes: {}", list.join("; ")),
         hint: "an authority is not changed in place: everything that trusts it would have to change on the same \
-               day. Put `cluster.name` and `cluster.ca` back, or start a new PKI in an empty folder"
+               day; put `cluster.name` and `cluster.ca` back, or start a new PKI in an empty folder"
             .to_owned(),
     }
 }

@@ -165,7 +165,8 @@ impl<'a> Bench<'a> {
                 (KeyUsage::server_auth(), "server", usage.is_server()),
                 (KeyUsage::client_auth(), "client", usage.is_client()),
             ] {
-                let verified = self.verify(facts, issuer, self.anchor(*authority)?, key_usage);
+                let anchor = self.anchor(*authority)?;
+                let verified = verify(facts, issuer, anchor, key_usage, self.now, &self.algorithms);
                 if verified.is_ok() != (below && may) {
                     let found = verified.err().unwrap_or_else(|| "accepted".to_owned());
                     let expected = if below && may { "accepted" } else { "refused" };
@@ -175,25 +176,6 @@ impl<'a> Bench<'a> {
             }
         }
         if usage.is_server() { names(cert, facts) } else { Ok(()) }
-    }
-
-    /// webpki's judgement of a leaf with its issuer behind it, under one anchor, for one usage.
-    fn verify(
-        &self,
-        leaf: &CertFacts,
-        issuer: &CertFacts,
-        anchor: &CertFacts,
-        usage: KeyUsage,
-    ) -> Result<(), String> {
-        let anchor_der = CertificateDer::from(anchor.der.as_slice());
-        let leaf_der = CertificateDer::from(leaf.der.as_slice());
-        let anchors = [anchor_from_trusted_cert(&anchor_der).map_err(|error| error.to_string())?];
-        let chain = [CertificateDer::from(issuer.der.as_slice())];
-        let end_entity = EndEntityCert::try_from(&leaf_der).map_err(|error| error.to_string())?;
-        end_entity
-            .verify_for_usage(&self.algorithms, &anchors, &chain, unix(self.now), usage, None, None)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
     }
 
     /// One handshake for every pair of a server and a kind, with a key of each kind that is at hand.
@@ -284,6 +266,26 @@ impl<'a> Bench<'a> {
             .map_err(|error: IssueError| failed(error.to_string()))?;
         Ok((facts, key))
     }
+}
+
+/// webpki's judgement of a leaf with its issuer behind it, under one anchor, for one usage.
+pub(crate) fn verify(
+    leaf: &CertFacts,
+    issuer: &CertFacts,
+    anchor: &CertFacts,
+    usage: KeyUsage,
+    now: OffsetDateTime,
+    algorithms: &[&dyn SignatureVerificationAlgorithm],
+) -> Result<(), String> {
+    let anchor_der = CertificateDer::from(anchor.der.as_slice());
+    let leaf_der = CertificateDer::from(leaf.der.as_slice());
+    let anchors = [anchor_from_trusted_cert(&anchor_der).map_err(|error| error.to_string())?];
+    let chain = [CertificateDer::from(issuer.der.as_slice())];
+    let end_entity = EndEntityCert::try_from(&leaf_der).map_err(|error| error.to_string())?;
+    end_entity
+        .verify_for_usage(algorithms, &anchors, &chain, unix(now), usage, None, None)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
 }
 
 /// A server certificate is valid for each of its names and not for a stranger's.

@@ -42,5 +42,6 @@ pub mod san;
 pub mod sealing;
 mod signatures;
 pub mod state;
+pub mod strict;
 pub mod tls;
 pub mod typo;

@@ -140,7 +140,7 @@ impl Manifest {
             version: u32,
         }
         let damaged =
-            |error: serde_json::Error| StateFault::damaged(MANIFEST, format!("it is no manifest: {error}"));
+            |error: serde_json::Error| StateFault::damaged(MANIFEST, format!("it is no manifest, or was changed by hand: {error}"));
         let Versioned { version } = serde_json::from_slice(text).map_err(damaged)?;
         if version > VERSION {
             return Err(StateFault {

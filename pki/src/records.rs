@@ -104,7 +104,10 @@ fn cert_record(cert: &CertPlan, facts: &CertFacts) -> CertRecord {
         kind: cert.kind.map_or("authority", |kind| kind.name).to_owned(),
         machine: cert.machine().map(ToOwned::to_owned),
         issuer: cert.issuer.map_or(own_name, Authority::name).to_owned(),
-        subject: subject(&facts.common_name, &facts.organizations),
+        subject: match cert.adopted {
+            Some(_) => facts.subject.clone(),
+            None => subject(&facts.common_name, &facts.organizations),
+        },
         sans: facts.sans.clone(),
         usages: usages.into_iter().map(ToOwned::to_owned).collect(),
         not_after: facts.not_after,

@@ -7,8 +7,8 @@ use crate::converge::CertAction;
 use crate::entries::{Entry, locate};
 use crate::error::StateFault;
 use crate::plan::{CertId, CertPlan, Content, EntryPlan, Format, Plan, SealedPlan};
-use crate::readers::Readers;
-use crate::state::State;
+use crate::readers::{Readers, called};
+use crate::state::{SealedFacts, State};
 
 /// What happens to a sealed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ fn seal_action(
             facts.keys.iter().filter(|key| !sealed.entries.iter().any(|entry| entry.name == **key));
         action.unplanned = unplanned.cloned().collect();
         refuse_strangers(&action, &joined)?;
-        action.reasons = seal_reasons(&entries, facts, &left, &joined);
+        action.reasons = seal_reasons(state, readers, &entries, facts, &left, &joined);
         if recorded.is_some_and(|record| record.sha256 != facts.sha256) {
             action.reasons.push("it was changed since it was recorded".to_owned());
         }
@@ -176,8 +176,10 @@ fn kept_entry(path: &str, name: &str) -> (EntryPlan, Source) {
 }
 
 fn seal_reasons(
+    state: &State,
+    readers: &Readers,
     entries: &[(EntryPlan, Source)],
-    facts: &crate::state::SealedFacts,
+    facts: &SealedFacts,
     left: &[String],
     joined: &[String],
 ) -> Vec<String> {
@@ -191,8 +193,9 @@ fn seal_reasons(
             Source::Sealed(_) => {}
         }
     }
-    reasons.extend(left.iter().map(|recipient| format!("{recipient} may no longer read it")));
-    reasons.extend(joined.iter().map(|recipient| format!("{recipient} may read it")));
+    let name = |recipient: &String| called(recipient, readers, state.manifest.as_ref());
+    reasons.extend(left.iter().map(|recipient| format!("{} may no longer read it", name(recipient))));
+    reasons.extend(joined.iter().map(|recipient| format!("{} may read it", name(recipient))));
     reasons
 }
 

@@ -315,6 +315,14 @@ fn debug_of_an_opened_file_shows_no_value() {
 }
 
 #[test]
+fn a_name_like_the_mark_of_a_merge_opens() {
+    let entries = vec![("<<<<<<< x".to_owned(), b"a".to_vec()), (">>>>>>> y".to_owned(), b"b".to_vec())];
+    let party = &PARTIES[0];
+    let text = sealed(&entries, std::slice::from_ref(&party.recipient));
+    assert_eq!(content(&open(&text, party).unwrap()), entries);
+}
+
+#[test]
 fn a_value_of_a_megabyte_is_one_line_and_opens() {
     let entries = vec![("big".to_owned(), vec![b'x'; 1 << 20])];
     let text = sealed(&entries, &recipients(&[0]));

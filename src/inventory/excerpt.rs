@@ -23,6 +23,9 @@ use std::rc::Rc;
 use quorate_pki::fault::{Fault, Level};
 use quorate_pki::inventory::Origin;
 
+use crate::nix::MOST_FAULTS;
+use crate::words;
+
 /// One file that faults point into.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
@@ -67,6 +70,8 @@ pub fn render<'a>(faults: &[Fault], sources: impl Fn(usize) -> Option<Source<'a>
     let mut blocks: Vec<_> = shown.into_iter().map(|(alike, _)| page.alike(alike)).collect();
     match left.iter().map(|(alike, _)| alike.len()).sum() {
         0 => {}
+        // Whoever reads Nix stops counting there.
+        more if faults.len() >= MOST_FAULTS => blocks.push(format!("... and at least {more} more\n")),
         more => blocks.push(format!("... and {more} more\n")),
     }
     blocks.join("\n")
@@ -89,7 +94,8 @@ fn first_errors(groups: Vec<&[Fault]>) -> Vec<(&[Fault], bool)> {
 
 /// Where secrets stand, as the faults themselves say.
 fn secrets(faults: &[Fault]) -> Vec<Origin> {
-    faults.iter().filter(|fault| fault.rule == "secret-in-inventory").filter_map(|fault| fault.at).collect()
+    let is_secret = |fault: &&Fault| matches!(fault.rule, "secret-in-inventory" | "token-in-inventory");
+    faults.iter().filter(is_secret).filter_map(|fault| fault.at).collect()
 }
 
 struct Page<F> {
@@ -119,7 +125,7 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
         let shown: Vec<_> = faults.iter().take(ALIKE).map(|fault| self.fault(fault)).collect();
         let rest = match faults.len().saturating_sub(ALIKE) {
             0 => String::new(),
-            more => format!("... and {more} more of the kind from the same place\n"),
+            more => self.wrap("", &format!("... and {more} more of the kind from the same place")),
         };
         shown.join("\n") + &rest
     }
@@ -255,7 +261,8 @@ impl<'a, F: Fn(usize) -> Option<Source<'a>>> Page<F> {
 fn window(before: &str, marked: &str, after: &str, room: usize) -> (String, usize, usize) {
     let whole = columns(before) + columns(marked) + columns(after);
     let length = columns(marked).max(1);
-    if whole <= room {
+    // A mark behind the last letter takes a column of its own.
+    if whole.max(columns(before) + length) <= room {
         return (format!("{before}{marked}{after}"), columns(before), length);
     }
     // A third of the room for what stands before, the rest from the mark on; an ellipsis where something is missing.
@@ -308,15 +315,7 @@ fn printable(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => out.push_str(TAB),
-            '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{2028}'
-            | '\u{2029}' => {
-                out.push('\u{fffd}');
-            }
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if words::steers(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -37,9 +37,9 @@ pub fn parse(text: &str, file: usize) -> Result<Node, JsonError> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| {
         let start = offset(text, error.line(), error.column());
         JsonError {
-            message: format!("not valid JSON: {error}"),
+            message: not_json(text, &error),
             at: Some(Origin { file, start, end: start }),
-            hint: "mend it; `jq . FILE` says the same in its words",
+            hint: "names and texts have `\"` around them, and nothing follows the last comma; `jq .` shows it too",
         }
     })?;
     let mut events = Parser::new_from_str(text).filter(|event| {
@@ -50,10 +50,21 @@ pub fn parse(text: &str, file: usize) -> Result<Node, JsonError> {
     reader.value(&event, &span)
 }
 
+/// What serde_json says, without the place: the excerpt shows it.
+fn not_json(text: &str, error: &serde_json::Error) -> String {
+    if text.trim().is_empty() {
+        return "the file is empty, expected an object of machines".to_owned();
+    }
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or(&words);
+    format!("the file is not JSON: {}", words.replacen("EOF", "the file ends", 1))
+}
+
 /// The byte at a line and column as serde_json counts them: lines from 1, columns in bytes, 0 before the first.
 fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    (start + column.saturating_sub(1)).min(text.len())
+    // Within a letter of several bytes it counts on.
+    text.floor_char_boundary((start + column.saturating_sub(1)).min(text.len()))
 }
 
 struct Reader<'e, I> {
@@ -70,7 +81,14 @@ impl<'i, I: Iterator<Item = Parsed<'i>>> Reader<'_, I> {
             Some(Err(error)) => {
                 let start = error.marker().byte_offset();
                 let at = start.map(|start| Origin { file: self.file, start, end: start });
-                Err(unreadable(&error.info(), at))
+                // Its words are about YAML, which nobody wrote.
+                let too_deep = error.info().contains("recursion");
+                let what = if too_deep {
+                    "it is nested too deep"
+                } else {
+                    "a name is too long or a text has U+007F"
+                };
+                Err(unreadable(what, at))
             }
             None => Err(unreadable("it ends too early", None)),
         }
@@ -135,7 +153,7 @@ fn unreadable(what: &str, at: Option<Origin>) -> JsonError {
     JsonError {
         message: format!("the file is JSON, but no inventory: {what}"),
         at,
-        hint: "names have at most 1,024 characters, and U+007F is written \\u007f",
+        hint: "names have at most 1,024 characters, U+007F is written \\u007f, and nothing is 128 levels deep",
     }
 }
 
@@ -184,6 +202,10 @@ mod tests {
         }
         let error = parse("{\n  \"a\": 1,\n  oops\n}", 0).unwrap_err();
         assert_eq!(error.at.unwrap().start, 14);
+        for text in ["{\"a\": é}", "\"\n\u{18}\u{72e2}\u{20bb}\"", "[\u{1f600}]"] {
+            let at = parse(text, 0).unwrap_err().at.unwrap();
+            assert!(text.is_char_boundary(at.start), "{at:?} of {text:?}");
+        }
     }
 
     #[test]
@@ -198,6 +220,6 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_and_overflows_no_stack() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(parse(&deep, 0).unwrap_err().message.contains("recursion limit"));
+        assert!(parse(&deep, 0).unwrap_err().message.contains("nested too deep"));
     }
 }

@@ -71,6 +71,17 @@ fn every_line_keeps_to_the_width_and_shows_the_mark() {
 }
 
 #[test]
+fn a_mark_behind_a_line_that_just_fits_keeps_to_the_width() {
+    for length in 90..110 {
+        let text = "a".repeat(length);
+        let at = Some(Origin { file: 0, start: length, end: length });
+        let shown = render(&[fault(at)], |_| Some(Source { name: "m.nix", text: &text }), 100);
+        assert!(shown.lines().all(|line| columns(line) <= 100), "{shown}");
+        assert!(shown.contains('^'), "{shown}");
+    }
+}
+
+#[test]
 fn a_place_outside_of_the_text_or_inside_a_letter_is_no_panic() {
     let ö = TEXT.find('ö').unwrap() + 1;
     for (start, end) in
@@ -107,6 +118,8 @@ fn a_function_that_makes_a_thousand_faults_shows_three() {
     let shown = render(&faults, |_| Some(Source { name: "m.nix", text: TEXT }), 100);
     assert_eq!(shown.matches("error: machine").count(), 3);
     assert!(shown.contains("... and 997 more of the kind from the same place\n\nerror: `cp2.ip`"), "{shown}");
+    let narrow = render(&faults, |_| Some(Source { name: "m.nix", text: &TEXT[..40] }), NARROWEST);
+    assert!(narrow.lines().all(|line| columns(line) <= NARROWEST), "{narrow}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_link_in_place_of_a_folder_takes_no_file_elsewhere() {
 
 #[test]
 fn each_is_waited_for_once_and_one_that_fails_is_an_error() {
-    let items: Vec<usize> = (0..3 * WAITING + 1).collect();
+    let items: Vec<usize> = (0..=3 * WAITING).collect();
     let seen = std::sync::Mutex::new(Vec::new());
     let wait = |item: &usize, bad: usize| {
         seen.lock().unwrap().push(*item);

@@ -16,15 +16,16 @@ const MAX_COMMENTS: usize = 10_000;
 /// Reads every document of `text`.
 pub(crate) fn read(text: &str) -> Result<Vec<Branch<Scalar>>, SopsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Some(line) = text.lines().position(is_merge_mark) {
-        return Err(SopsError::MergeConflict { line: line + 1 });
-    }
     let options = granit_parser::options! { max_buffered_comment_events: MAX_COMMENTS };
     let events = Parser::new_from_str_with_options(text, options);
-    Reader { events, outer: Vec::new() }.documents()
+    // A name may begin like a mark. What git leaves is no YAML, by the line of `=` between the two halves at the latest.
+    Reader { events, outer: Vec::new() }.documents().map_err(|error| {
+        let mark = text.lines().position(is_merge_mark);
+        mark.map_or(error, |line| SopsError::MergeConflict { line: line + 1 })
+    })
 }
 
-/// git writes these at the beginning of a line; no key or value of a sealed file looks so.
+/// git writes these at the beginning of a line.
 fn is_merge_mark(line: &str) -> bool {
     line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")
 }
