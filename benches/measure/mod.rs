@@ -30,7 +30,7 @@ impl Work {
         let own = Path::new("/proc/self/stat");
         let (started, before) = (Instant::now(), processor_time(own));
         work();
-        Self { wall: started.elapsed(), processor: processor_time(own) - before }
+        Self { wall: started.elapsed(), processor: processor_time(own).saturating_sub(before) }
     }
 }
 
