@@ -48,7 +48,7 @@ fn the_crates_that_are_fuzzed_are_those_that_are_built() {
 
 #[test]
 fn every_target_has_its_place_everywhere() {
-    let named = |path: &str, what: &str| fs::read_to_string(fuzz(path)).unwrap().contains(what);
+    let has = |path: &str, what: &str| fs::read_to_string(fuzz(path)).unwrap().contains(what);
     let targets = fs::read_dir(fuzz("targets")).unwrap();
     let names: Vec<String> = targets
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
@@ -58,8 +58,8 @@ fn every_target_has_its_place_everywhere() {
     let all = run.lines().find_map(|line| line.strip_prefix("all='")?.strip_suffix('\'')).unwrap();
     assert_eq!(all.split(' ').collect::<BTreeSet<_>>(), names.iter().map(String::as_str).collect());
     for name in names {
-        assert!(named("Cargo.toml", &format!("name = \"{name}\"\npath = \"targets/{name}.rs\"")), "{name}");
-        assert!(named("README.md", &format!("| `{name}` |")), "{name}");
+        assert!(has("Cargo.toml", &format!("name = \"{name}\"\npath = \"targets/{name}.rs\"")), "{name}");
+        assert!(has("README.md", &format!("| `{name}` |")), "{name}");
         assert!(fs::read_dir(fuzz("corpus").join(&name)).unwrap().count() > 50, "{name}");
     }
 }
