@@ -89,6 +89,9 @@ fn deep_seq(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
 fn message(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<String> {
     let value = machine.argument(arguments, 0)?;
     let text = machine.coerce(&value)?;
+    if text.trim().is_empty() {
+        return Ok("the file throws an error without a message".to_owned());
+    }
     Ok(text.chars().take(2_000).collect())
 }
 
