@@ -3,18 +3,18 @@
 
 mod support;
 
-use quorate_pki::adopt::{Adopted, check};
+use quorate_pki::adopt::check;
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{CaMode, KeyType};
 use quorate_pki::facts::CertFacts;
 use quorate_pki::issue::issue_self_signed;
 use quorate_pki::key::PrivateKey;
-use quorate_pki::plan::{CertId, Format, Plan};
+use quorate_pki::plan::{CertId, CertPlan, Format, Plan};
 
 /// The faults of a root whose certificate had `old` replaced by `new`, of the same length, wherever it stands.
 fn refused(old: &[u8], new: &[u8]) -> String {
     let plan = Plan::new(&support::cluster(&support::example("shared")), Format::Sops);
-    let root = plan.cert(&CertId::authority(Authority::Root)).unwrap();
+    let root = root(&plan);
     let key = PrivateKey::generate(KeyType::P256).unwrap();
     let mut der = issue_self_signed(root, &key, support::now()).unwrap().der;
     let places: Vec<usize> = (0..der.len() - old.len()).filter(|at| der[*at..].starts_with(old)).collect();
@@ -23,8 +23,7 @@ fn refused(old: &[u8], new: &[u8]) -> String {
         der[at..at + new.len()].copy_from_slice(new);
     }
     let facts = CertFacts::from_der(&der).unwrap();
-    let adopted = [(Authority::Root, Adopted { facts, key })].into();
-    let faults = check(CaMode::Shared, &adopted, support::now()).unwrap_err();
+    let faults = check(CaMode::Shared, &[(Authority::Root, facts)].into(), support::now()).unwrap_err();
     faults.into_iter().find(|fault| fault.attribute == "subject").unwrap().found
 }
 
@@ -47,5 +46,9 @@ fn a_question_mark_in_a_printable_string_is_refused_by_name() {
 /// The common name of the root.
 fn plan_name() -> String {
     let plan = Plan::new(&support::cluster(&support::example("shared")), Format::Sops);
-    plan.cert(&CertId::authority(Authority::Root)).unwrap().common_name.clone()
+    root(&plan).common_name.clone()
+}
+
+fn root(plan: &Plan) -> &CertPlan {
+    plan.certs.iter().find(|cert| cert.id == CertId::authority(Authority::Root)).unwrap()
 }
