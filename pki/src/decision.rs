@@ -120,7 +120,9 @@ pub fn foreign(state: &State) -> Option<StateFault> {
     };
     Some(StateFault {
         file: first,
-        message: format!("it stands there{others}, and no manifest.json beside it: somebody else made this folder"),
+        message: format!(
+            "it stands there{others}, and no manifest.json beside it: somebody else made this folder"
+        ),
         hint: "name an empty folder, or bring manifest.json back from git if `pki gen` made these files"
             .to_owned(),
     })

@@ -114,7 +114,9 @@ impl CertFacts {
         let (rest, certificate) = X509Certificate::from_der(der)
             .map_err(|_| FactsError::Der { cause: "its DER is damaged".to_owned() })?;
         if !rest.is_empty() {
-            return Err(FactsError::Der { cause: format!("other bytes follow it ({count})", count = rest.len()) });
+            return Err(FactsError::Der {
+                cause: format!("other bytes follow it ({count})", count = rest.len()),
+            });
         }
         Ok(read(&certificate, der))
     }

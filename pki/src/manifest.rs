@@ -139,8 +139,9 @@ impl Manifest {
         struct Versioned {
             version: u32,
         }
-        let damaged =
-            |error: serde_json::Error| StateFault::damaged(MANIFEST, format!("it is no manifest, or was changed by hand: {error}"));
+        let damaged = |error: serde_json::Error| {
+            StateFault::damaged(MANIFEST, format!("it is no manifest, or was changed by hand: {error}"))
+        };
         let Versioned { version } = serde_json::from_slice(text).map_err(damaged)?;
         if version > VERSION {
             return Err(StateFault {

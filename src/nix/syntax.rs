@@ -49,7 +49,11 @@ fn describe(error: &ParseError, text: &str, tokens: &Tokens<'_>) -> Option<Told>
         ParseError::UnexpectedExtra(range) => {
             let start = range.start().into();
             let found = tokens.first(start);
-            told(format!("{} is not expected here, the end of the file is", quoted(found)), start, start + found.len())
+            told(
+                format!("{} is not expected here, the end of the file is", quoted(found)),
+                start,
+                start + found.len(),
+            )
         }
         ParseError::Unexpected(range) => {
             let start = range.start().into();

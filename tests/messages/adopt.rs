@@ -43,9 +43,9 @@ fn told(project: &Project, arguments: &[String], change: fn(&Project)) -> String
     let words: Vec<&str> = ["gen", "--dry-run"].into_iter().chain(adopts).chain(["--at", THEN]).collect();
     let (line, out, err) = crate::case::told(project, &words, &[]);
     // What would be made, other sections show.
-    let shown = out.lines().filter(|line| line.contains("elsewhere"));
-    let shown: String = shown.map(|line| format!("{line}\n")).collect();
-    format!("{line}\n{shown}{err}")
+    let shown: Vec<&str> =
+        out.lines().filter(|line| line.contains("elsewhere")).chain([err.as_str()]).collect();
+    format!("{line}\n{}", shown.join("\n"))
 }
 
 fn nothing(_: &Project) {}
@@ -61,6 +61,9 @@ fn seal(project: &Project, name: &str, entries: &[(&str, Secret)]) {
     project.write(name, sops::seal(&entries, &[own(project)], "2026-11-21T00:00:00Z").unwrap());
 }
 
+const KEYS: &str = "RSA of 2048, 3072 or 4096 bits, P-256, P-384 or Ed25519";
+const CHAINS: &str = "one that chains to what it signs";
+
 /// The attributes of a certificate.
 pub(crate) fn attributes() -> Vec<Case> {
     let root = |what: &str, name: &str| {
@@ -74,10 +77,13 @@ pub(crate) fn attributes() -> Vec<Case> {
                 attribute,
                 found: found.clone(),
                 expected: expected.clone(),
-                hint: "what it signs has to repeat it to the byte",
+                hint: "make another authority with the tool that made this one, or leave `--adopt` out and let `pki gen` \
+                       make one",
             }],
         })
     };
+    let form =
+        |what: &str, found: &str| fault(what, "form", found, "what OpenSSL and Go read, as RFC 5280 has it");
     let repeated = "one that can be repeated to the byte";
     vec![
         root("one that may be adopted", "fine"),
@@ -90,6 +96,15 @@ pub(crate) fn attributes() -> Vec<Case> {
         root("two units", "units"),
         root("two attributes in one element", "joined"),
         root("a key on P-521", "p521"),
+        root("one that says more than a renewal will", "more"),
+        root("one that Go may refuse", "uri"),
+        root("one that OpenSSL and Go refuse", "policies"),
+        adopted(
+            "one that does not name the key of its root",
+            "shared",
+            &["root=fine.crt,authority.key", "etcd=bare.crt,other.key"],
+            nothing,
+        ),
         adopted("one below a root that stays away", "shared", &["etcd=below.crt,other.key"], nothing),
         adopted(
             "one below a root, where each signs itself",
@@ -127,12 +142,47 @@ pub(crate) fn attributes() -> Vec<Case> {
         }),
         fault("an element without attributes", "subject", "an empty element", repeated),
         fault("letters that are none", "subject", "`CN` with bytes that are no text", repeated),
+        fault("a type that is none", "subject", "`3.16.1`, a type that cannot be repeated", repeated),
+        fault("a question mark", "subject", "`CN` with a `?` as a PrintableString", repeated),
+        fault("a stranger by the root's name", "issuer", "`CN=CA`", "the adopted `root`, with its signature"),
         fault(
-            "one that rcgen refuses",
-            "subject",
-            "that of a certificate that nothing can be signed under: no name",
-            repeated,
+            "SHA-512 under P-256",
+            "signature algorithm",
+            "ecdsa-with-SHA512",
+            "RSA with SHA-256, SHA-384 or SHA-512, ECDSA with SHA-256 or SHA-384, or Ed25519",
         ),
+        fault(
+            "one that was signed under an older certificate of its root",
+            "authority key identifier",
+            "that of another certificate",
+            "its issuer's key identifier and serial number",
+        ),
+        fault("parameters in place of a curve", "key type", "a curve by explicit parameters", KEYS),
+        fault("RSA of an odd length", "key type", "RSA of 2560 bits", KEYS),
+        fault("RSA for small devices", "key type", "RSA with the public exponent 3", "65537"),
+        fault(
+            "a compressed point",
+            "key type",
+            "p256 in an unusual encoding",
+            "an uncompressed point, or RSA with NULL",
+        ),
+        form("no DER", "no strict DER (unexpected end of ASN.1 DER encoding)"),
+        form("two ways to write it", "DER that is not written in the one way there is"),
+        form("the first version", "an X.509 version before 3"),
+        form("unique identifiers", "unique identifiers"),
+        form("a number below zero", "a negative serial number"),
+        form("a long number", "a serial number of 21 octets"),
+        form("an extension twice", "`keyUsage` twice"),
+        form("an extension with nothing in it", "`keyUsage` with nothing in it"),
+        form("an address that is none", "`subjectAltName` with an address of neither 4 nor 16 octets"),
+        form("a name that is none", "`subjectAltName` with an empty name"),
+        fault(
+            "one that cannot be signed under",
+            "certificate",
+            "one to sign under which fails: could not sign `users/probe`: the key does not sign",
+            CHAINS,
+        ),
+        fault("one that webpki refuses", "certificate", "one below which webpki finds BadDer", CHAINS),
     ]
 }
 
@@ -150,7 +200,20 @@ pub(crate) fn files() -> Vec<Case> {
             project.write("two.crt", [file("fine.crt"), file("leaf.crt")].concat());
         }),
         certificate("a file of two megabytes", "long.crt", |project| {
-            project.write("long.crt", " ".repeat(2 << 20))
+            project.write("long.crt", " ".repeat(2 << 20));
+        }),
+        certificate("a second certificate, cut off", "cut.crt", |project| {
+            let fine = file("fine.crt");
+            project.write("cut.crt", [fine.as_slice(), &fine[..fine.len() / 2]].concat());
+        }),
+        adopted("stdin twice", "separate", &["etcd=fine.crt,-", "kubernetes=fine.crt,-"], nothing),
+        key("a SOPS file in JSON", "key.json", |project| {
+            project.write("key.json", "{ \"data\": \"ENC[]\", \"sops\": {} }");
+        }),
+        key("a SOPS file that is damaged", "keys.yaml", |project| {
+            seal(project, "keys.yaml", &[("root", "1".into())]);
+            let text = project.read("keys.yaml").replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,date:");
+            project.write("keys.yaml", text);
         }),
         key("the key of another certificate", "other.key", nothing),
         key("a key with a passphrase", "passphrase.key", nothing),
@@ -182,7 +245,7 @@ pub(crate) fn files() -> Vec<Case> {
         }),
         case("a PKI that is there already, without that authority's certificate", || {
             told(&generated(), &["root=fine.crt,authority.key".to_owned()], |project| {
-                fs::remove_file(project.path("certs/ca/root.crt")).unwrap();
+                lose(project, "root");
             })
         }),
         run(
@@ -196,6 +259,32 @@ pub(crate) fn files() -> Vec<Case> {
             adopt(project);
             fs::remove_file(project.path("certs/ca/root.crt")).unwrap();
         }),
+        run("one that is adopted, and is gone with its bundle", &["gen", "--at", THEN], |project| {
+            adopt(project);
+            lose(project, "root");
+        }),
+        run(
+            "one that is adopted, and another certificate with its key",
+            &["gen", "--adopt", "root=more.crt,authority.key", "--at", THEN],
+            |project| {
+                adopt(project);
+                project.write("more.crt", file("more.crt"));
+            },
+        ),
+        run("one that is recorded as adopted, and is another authority's", &["check"], |project| {
+            let kubernetes = project.read("certs/ca/kubernetes.crt");
+            project.write("certs/ca/etcd.crt", &kubernetes);
+            project.write("certs/ca/etcd.bundle.crt", &kubernetes);
+            let mut manifest: serde_json::Value =
+                serde_json::from_str(&project.read("certs/manifest.json")).unwrap();
+            let records = manifest["certificates"].as_array_mut().unwrap();
+            let key =
+                records.iter().find(|record| record["id"] == "ca/kubernetes").unwrap()["publicKey"].clone();
+            let etcd = records.iter_mut().find(|record| record["id"] == "ca/etcd").unwrap();
+            etcd["publicKey"] = key;
+            etcd["adopted"] = true.into();
+            project.write("certs/manifest.json", manifest.to_string());
+        }),
         case("a key that is sealed now", || {
             let project = generated();
             let said = adopt(&project);
@@ -203,6 +292,13 @@ pub(crate) fn files() -> Vec<Case> {
             format!("$ pki gen --adopt root=fine.crt,authority.key (exit code 0)\n{}\n", lines.join("\n"))
         }),
     ]
+}
+
+/// Takes an authority's certificate and its bundle away.
+fn lose(project: &Project, authority: &str) {
+    for ending in ["crt", "bundle.crt"] {
+        fs::remove_file(project.path(&format!("certs/ca/{authority}.{ending}"))).unwrap();
+    }
 }
 
 /// A PKI below the adopted root; gives what was said.

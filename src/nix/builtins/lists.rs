@@ -90,7 +90,9 @@ fn elem_at(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let length = list.len();
     match item {
         Some(item) => machine.force(*item),
-        None => Err(Fail::wrong(format!("element {index} of a list of {length} is asked for, the first is 0"))),
+        None => {
+            Err(Fail::wrong(format!("element {index} of a list of {length} is asked for, the first is 0")))
+        }
     }
 }
 
