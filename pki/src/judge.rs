@@ -71,7 +71,7 @@ pub fn judge(
     issued: Issued,
     now: OffsetDateTime,
 ) -> Result<Judged, Misjudged> {
-    let signatures = Signatures::new();
+    let signatures = Signatures::new(webpki::ALL_VERIFICATION_ALGS);
     let bench = Bench {
         cluster,
         mode: cluster.policy().ca,

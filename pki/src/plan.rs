@@ -207,6 +207,11 @@ impl Plan {
         Self { certs, sealed, format, homes }
     }
 
+    /// The certificate of that name. Reads the plan through: for one, not for each.
+    pub fn cert(&self, id: &CertId) -> Option<&CertPlan> {
+        self.certs.iter().find(|cert| cert.id == *id)
+    }
+
     /// Where the key of a certificate belongs.
     pub fn key_home(&self, id: &CertId) -> Option<&Entry> {
         self.homes.get(id)

@@ -10,13 +10,13 @@ use std::sync::{Mutex, PoisonError};
 use ring::digest::{Context, SHA256};
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 
-/// All of webpki's algorithms, for one judgement.
+/// A set of algorithms, for one judgement.
 #[derive(Debug)]
 pub(crate) struct Signatures(Vec<Once>);
 
 impl Signatures {
-    pub(crate) fn new() -> Self {
-        Self(webpki::ALL_VERIFICATION_ALGS.iter().map(|algorithm| Once::new(*algorithm)).collect())
+    pub(crate) fn new(algorithms: &[&'static dyn SignatureVerificationAlgorithm]) -> Self {
+        Self(algorithms.iter().map(|algorithm| Once::new(*algorithm)).collect())
     }
 
     pub(crate) fn algorithms(&self) -> Vec<&dyn SignatureVerificationAlgorithm> {
@@ -76,6 +76,7 @@ fn digest(parts: [&[u8]; 3]) -> Vec<u8> {
 mod tests {
     use ring::rand::SystemRandom;
     use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+    use rustls::pki_types::alg_id;
 
     use super::*;
 
@@ -88,7 +89,9 @@ mod tests {
         };
         let (own, other) = (pair(), pair());
         let (text, signature) = (b"to be signed", own.sign(b"to be signed"));
-        let once = Once::new(webpki::ring::ED25519);
+        let all = crate::tls::provider().signature_verification_algorithms.all;
+        let ed25519 = all.iter().find(|algorithm| algorithm.signature_alg_id() == alg_id::ED25519).unwrap();
+        let once = Once::new(*ed25519);
         let judge = |key: &[u8], text: &[u8], signature: &[u8]| {
             let found = once.verify_signature(key, text, signature).is_ok();
             assert_eq!(found, UnparsedPublicKey::new(&ED25519, key).verify(text, signature).is_ok());
