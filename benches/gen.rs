@@ -5,12 +5,14 @@
 //! left out and named.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark talks and may fail")]
 
+mod measure;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use measure::{Project, median, milliseconds, processors};
 
 /// Three masters that are etcd members and two workers: the example of the repository.
 const MACHINES: &str = include_str!("../machines.nix");
@@ -21,20 +23,21 @@ const CFSSL_SAMPLE: u32 = 5;
 fn main() {
     // `cargo bench` hands `--bench` to every target.
     let rounds = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(15);
-    let bench = Bench::new();
-    bench.gen_cold(); // warms the page cache
-    let certificates = bench.certificates();
+    let project = Project::new(MACHINES);
+    project.pki(&["gen", "--new-identity"]);
+    from_nothing(&project); // warms the page cache
+    let certificates = project.manifest()["certificates"].as_array().unwrap().len().try_into().unwrap();
 
     let mut cold = Vec::new();
     let mut durable = Vec::new();
     for _ in 0..rounds {
-        let (wall, disk) = bench.gen_cold();
+        let (wall, disk) = from_nothing(&project);
         cold.push(wall);
         durable.push(disk);
     }
-    let idle = (0..rounds * 2).map(|_| bench.timed(&["gen"]).0).collect::<Vec<_>>();
-    let check = (0..rounds * 2).map(|_| bench.timed(&["check"]).0).collect::<Vec<_>>();
-    let start = (0..rounds * 2).map(|_| bench.timed(&["--version"]).0).collect::<Vec<_>>();
+    let idle = (0..rounds * 2).map(|_| project.pki(&["gen"]).wall).collect::<Vec<_>>();
+    let check = (0..rounds * 2).map(|_| project.pki(&["check"]).wall).collect::<Vec<_>>();
+    let start = (0..rounds * 2).map(|_| project.pki(&["--version"]).wall).collect::<Vec<_>>();
 
     println!("{certificates} certificates for 5 machines, {rounds} rounds, {} processors", processors());
     println!("{:<44} {:>9} {:>9} {:>9}", "", "median", "min", "max");
@@ -50,69 +53,12 @@ fn main() {
     compare("cfssl, RSA-4096, scaled from 5", cfssl(certificates), ours);
 }
 
-struct Bench {
-    folder: TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("machines.nix"), MACHINES).unwrap();
-        fs::create_dir(folder.path().join("home")).unwrap();
-        let bench = Self { folder };
-        assert!(bench.run(&["gen", "--new-identity"]).status.success());
-        bench
-    }
-
-    fn run(&self, arguments: &[&str]) -> std::process::Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pki"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("HOME", self.folder.path().join("home")).output().unwrap()
-    }
-
-    fn timed(&self, arguments: &[&str]) -> (Duration, String) {
-        let started = Instant::now();
-        let output = self.run(arguments);
-        let wall = started.elapsed();
-        assert!(output.status.success(), "{arguments:?}");
-        (wall, String::from_utf8(output.stderr).unwrap())
-    }
-
-    /// Everything from nothing: the whole time, and how much of it the disk took, as `gen` itself says.
-    fn gen_cold(&self) -> (Duration, Duration) {
-        let _ = fs::remove_dir_all(self.folder.path().join("certs"));
-        let _ = fs::remove_file(self.folder.path().join(".sops.yaml"));
-        let (wall, said) = self.timed(&["gen"]);
-        (wall, disk(&said))
-    }
-
-    fn certificates(&self) -> u32 {
-        let manifest = fs::read_to_string(self.folder.path().join("certs/manifest.json")).unwrap();
-        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-        manifest["certificates"].as_array().unwrap().len().try_into().unwrap()
-    }
-}
-
-/// `..., and 15 ms for the disk`
-fn disk(said: &str) -> Duration {
-    let (before, _) = said.split_once(" for the disk").unwrap();
-    let words: Vec<&str> = before.split_whitespace().rev().take(2).collect();
-    let number: f64 = words[1].parse().unwrap();
-    Duration::from_secs_f64(if words[0] == "ms" { number / 1000.0 } else { number })
-}
-
-fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, Into::into)
-}
-
-fn median(times: &[Duration]) -> Duration {
-    let mut sorted = times.to_vec();
-    sorted.sort();
-    sorted[sorted.len() / 2]
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+/// Everything from nothing: the whole time, and how much of it the disk took.
+fn from_nothing(project: &Project) -> (Duration, Duration) {
+    let _ = fs::remove_dir_all(project.path().join("certs"));
+    let _ = fs::remove_file(project.path().join(".sops.yaml"));
+    let taken = project.pki(&["gen"]);
+    (taken.wall, taken.disk())
 }
 
 fn row(name: &str, times: &[Duration]) {

@@ -23,7 +23,7 @@ use quorate_pki::cluster::Cluster;
 /// A public host key as both kinds of files name it.
 fn host(machine: &str, public: &str) -> Result<Host, Error> {
     let recipient = Recipient::from_ssh_host_key(public).map_err(|error| Error::Recipient {
-        place: format!("`{machine}.hostKey`"),
+        place: format!("the host key of `{machine}`"),
         cause: error.to_string(),
         hint: error.hint().to_owned(),
     })?;
@@ -70,12 +70,12 @@ fn read_store(root: &Path, cluster: &Cluster, format: Option<Format>) -> Result<
     let manifest = crate::store::read_manifest(root)?;
     let format = format.or(manifest.as_ref().map(|manifest| manifest.format)).unwrap_or(Format::Sops);
     let mut plan = Plan::new(cluster, format);
-    let store = Store::read(root, &plan, manifest.as_ref())?;
+    let store = Store::read(root, &plan, manifest)?;
     if let Some(fault) = foreign(&store.state) {
         return Err(Error::State { folder: root.to_owned(), faults: vec![fault] });
     }
-    recall(&mut plan, &store.state)
-        .map_err(|fault| Error::State { folder: root.to_owned(), faults: vec![fault] })?;
+    recall(cluster.policy().ca, &mut plan, &store.state)
+        .map_err(|faults| Error::State { folder: root.to_owned(), faults })?;
     Ok((plan, store))
 }
 
@@ -85,12 +85,12 @@ fn say_interrupted(folder: &Path, left: Interrupted) {
     report::warning(&match left {
         Interrupted::Committed => {
             format!(
-                "a run was interrupted in {folder} while it moved files into place: `pki gen {folder}` finishes it"
+                "a run was interrupted in `{folder}` while it moved files into place: `pki gen {folder}` finishes it"
             )
         }
         Interrupted::Staged => {
             format!(
-                "a run was interrupted in {folder} before it changed anything: `pki gen {folder}` drops what it left"
+                "a run was interrupted in `{folder}` before it changed anything: `pki gen {folder}` drops what it left"
             )
         }
     });

@@ -1,6 +1,7 @@
 //! Why a command could not do its work: what was attempted on which thing, what was found, what to do. Every
 //! message of the shell stands here or comes with its thing from one of the core crates.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -118,7 +119,7 @@ pub enum Error {
     Misjudged(Misjudged),
     /// A name or file that is not there.
     NotFound {
-        /// What was asked for.
+        /// What was asked for: "user `grandma`".
         wanted: String,
         /// What there is.
         known: Vec<String>,
@@ -142,7 +143,7 @@ impl Error {
     /// What to do about it, when one thing can be said for all of it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io { cause, .. } => io_hint(cause.kind()),
+            Self::Io { cause, .. } => Some(io_hint(cause.kind())),
             Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } => None,
             Self::Locked { .. } => Some("wait for the other run to end, or look for it with `ps`".to_owned()),
             Self::Unfinished { .. } => Some(
@@ -167,36 +168,41 @@ impl Error {
             | Self::Foreign { hint, .. }
             | Self::Request { hint, .. } => Some(hint.clone()),
             Self::Issue(IssueError::Key { cause, .. }) if *cause != KeyError::Generate => Some(
-                "somebody changed the sealed file that holds it: bring that back from git. Nothing was written".to_owned(),
+                "somebody changed the sealed file that holds it: bring that back from git; nothing was written".to_owned(),
             ),
+            Self::Issue(IssueError::Key { .. }) => {
+                Some("try again, and look at the system's random generator: nothing was written".to_owned())
+            }
             Self::Issue(_) | Self::Misjudged(_) => {
                 Some("nothing was written; this is a fault of quorate's, please report it".to_owned())
             }
-            Self::NotFound { known, .. } => {
-                (!known.is_empty()).then(|| format!("there is: {}", known.join(", ")))
+            Self::NotFound { known, .. } if known.is_empty() => {
+                Some("there are no certificates yet: run `pki gen` first".to_owned())
             }
+            Self::NotFound { known, .. } => Some(format!("there is {}", crate::words::list(known, 12))),
         }
     }
 }
 
-fn io_hint(kind: io::ErrorKind) -> Option<String> {
+fn io_hint(kind: io::ErrorKind) -> String {
     let hint = match kind {
         io::ErrorKind::NotFound => "check the path, and the folder you are in",
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
             "something else stands there: move it away, or name another folder"
         }
         io::ErrorKind::PermissionDenied => "check who owns it and its mode, with `ls -ld`",
+        io::ErrorKind::IsADirectory => "a folder stands there: name a file in it",
         io::ErrorKind::StorageFull => "free some space and run this again: nothing was lost",
         io::ErrorKind::ReadOnlyFilesystem => {
             "the file system is mounted read-only: work on a copy, or remount it"
         }
-        _ => return None,
+        _ => "look at what stands there, with `ls -ld`",
     };
-    Some(hint.to_owned())
+    hint.to_owned()
 }
 
 /// What the system said, without the error number that Rust adds.
-fn plain(cause: &io::Error) -> String {
+pub(crate) fn plain(cause: &io::Error) -> String {
     let text = cause.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();
@@ -210,12 +216,11 @@ impl fmt::Display for Error {
                 write!(f, "could not {action} `{path}`: {cause}", path = path.display(), cause = plain(cause))
             }
             Self::Inventory { rendered, .. } => f.write_str(rendered.trim_end()),
-            Self::State { folder, faults } => write!(
-                f,
-                "`{folder}` is not as it was left: {count}",
-                folder = folder.display(),
-                count = crate::words::count(faults.len(), "file"),
-            ),
+            Self::State { folder, faults } => {
+                let files: BTreeSet<&str> = faults.iter().map(|fault| fault.file.as_str()).collect();
+                let count = crate::words::count(files.len(), "file");
+                write!(f, "cannot go on with {count} in `{folder}`", folder = folder.display())
+            }
             Self::Locked { folder } => {
                 write!(f, "another `pki gen` is at work in `{folder}`", folder = folder.display())
             }
@@ -229,17 +234,22 @@ impl fmt::Display for Error {
                 "nobody to seal to: `cluster.admins` is empty and no age identity was found (looked in {list})",
                 list = looked.join(", ")
             ),
-            Self::Recipient { place, cause, .. } => write!(f, "{place} is no recipient: {cause}"),
+            Self::Recipient { place, cause, .. } => write!(f, "could not seal to {place}: {cause}"),
             Self::Identity { place, cause, .. } => {
                 write!(f, "could not use the identity in {place}: {cause}")
             }
-            Self::NoIdentity { files, recipients, looked } => write!(
-                f,
-                "could not open {files}: no identity here is among its readers {recipients} (looked in {looked})",
-                files = crate::words::list(files, 3),
-                recipients = crate::words::list(recipients, 3),
-                looked = looked.join(", "),
-            ),
+            Self::NoIdentity { files, recipients, looked } => {
+                let files = crate::words::list(files, 3);
+                let readers = match recipients.as_slice() {
+                    [] => "others".to_owned(),
+                    some => crate::words::plain(some, 3),
+                };
+                let looked = looked.join(", ");
+                write!(
+                    f,
+                    "could not open {files}: sealed to {readers}, and no identity of theirs is here (looked in {looked})"
+                )
+            }
             Self::Sealed { file, cause, .. } => write!(f, "`{file}`: {cause}"),
             Self::Foreign { path, cause, .. } => {
                 write!(f, "could not use `{path}`: {cause}", path = path.display())
@@ -252,7 +262,7 @@ impl fmt::Display for Error {
             Self::Rules { path, cause, .. } => write!(f, "`{path}`: {cause}", path = path.display()),
             Self::Issue(error) => error.fmt(f),
             Self::Misjudged(error) => error.fmt(f),
-            Self::NotFound { wanted, .. } => write!(f, "there is no `{wanted}`"),
+            Self::NotFound { wanted, .. } => write!(f, "there is no {wanted}"),
             Self::Request { message, .. } => f.write_str(message),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -140,16 +140,26 @@ impl Identities {
         };
         let words = shlex::split(command).unwrap_or_default();
         let Some((program, arguments)) = words.split_first() else {
-            self.broken.push(failed("it is no command line".to_owned()));
+            self.broken.push(failed("it is no command line, is a quote not closed?".to_owned()));
             return;
         };
-        match Command::new(program).args(arguments).stdin(Stdio::inherit()).stderr(Stdio::inherit()).output()
-        {
+        // It may ask a person; a pipe belongs to us, and may hold a key.
+        let stdin = if io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() };
+        match Command::new(program).args(arguments).stdin(stdin).stderr(Stdio::inherit()).output() {
             Ok(output) if output.status.success() => {
                 self.text(place, &Secret::from_bytes(output.stdout), true);
             }
-            Ok(output) => self.broken.push(failed(format!("`{program}` ended with {}", output.status))),
-            Err(cause) => self.broken.push(failed(format!("`{program}` did not start: {cause}"))),
+            Ok(output) => {
+                let how = output
+                    .status
+                    .code()
+                    .map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
+                self.broken.push(failed(format!("`{program}` ended {how}")));
+            }
+            Err(cause) => {
+                self.broken
+                    .push(failed(format!("`{program}` did not start: {}", crate::error::plain(&cause))));
+            }
         }
         self.looked.push(place.to_owned());
     }
@@ -176,7 +186,7 @@ impl NewIdentity {
     /// [`Error::Request`] when there is no such place, or when git would take it.
     pub fn make(places: &Places) -> Result<Self, Error> {
         let path = places.new_file().ok_or_else(|| Error::Request {
-            message: "could not place a new identity: neither SOPS_AGE_KEY_FILE nor HOME is set".to_owned(),
+            message: "could not place a new identity: neither SOPS_AGE_KEY_FILE nor XDG_CONFIG_HOME nor HOME is set".to_owned(),
             hint: "set SOPS_AGE_KEY_FILE to a file outside the repository".to_owned(),
         })?;
         let path = std::path::absolute(&path).map_err(Error::io("find", &path))?;

@@ -12,6 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::error::Error;
 use crate::words;
 
+/// Files named of which the same is to be said.
+const MOST_FILES: usize = 5;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -32,32 +35,40 @@ impl From<Outcome> for ExitCode {
 
 /// Exit code 2: the command could not do its work.
 pub fn fail(error: &Error) -> ExitCode {
+    say(told(error).trim_end_matches('\n'));
+    ExitCode::from(2)
+}
+
+/// An error as a person reads it: what went wrong, and a line on what to do.
+pub fn told(error: &Error) -> String {
+    let mut lines = Vec::new();
     if let Error::Inventory { .. } = error {
         // Rendered with its own `error:` lines.
-        say(&error.to_string());
+        lines.push(error.to_string());
     } else {
-        say(&format!("{} {error}", label("error", Colour::Red)));
+        lines.push(format!("{} {error}", label("error", Colour::Red)));
     }
     if let Error::State { folder, faults } = error {
         // The core calls the folder `certs/`, as everybody does; here it has its own name.
         let named = |text: &str| {
             text.replace("certs/", &format!("{}/", folder.display().to_string().trim_end_matches('/')))
         };
-        for fault in faults {
-            say(&format!("  {}", named(&fault.to_string())));
-            say(&format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
+        // One thing may be wrong with every file, and is one line then.
+        for alike in faults.chunk_by(|a, b| (&a.message, &a.hint) == (&b.message, &b.hint)) {
+            let Some(fault) = alike.first() else { continue };
+            let files: Vec<String> = alike.iter().map(|fault| fault.file.clone()).collect();
+            lines.push(format!("  {}: {}", words::list(&files, MOST_FILES), named(&fault.message)));
+            lines.push(format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }
     if let Error::Adopt { faults } = error {
         for fault in faults {
-            say(&format!("  {fault}"));
-            say(&format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
+            lines.push(format!("  {fault}"));
+            lines.push(format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
         }
     }
-    if let Some(text) = error.hint() {
-        hint(&text);
-    }
-    ExitCode::from(2)
+    lines.extend(error.hint().map(|text| format!("{} {text}", label("hint", Colour::Cyan))));
+    lines.join("\n") + "\n"
 }
 
 /// A line to stderr. A reader that went away is none of our business.

@@ -14,7 +14,7 @@ use quorate_pki::manifest::Manifest;
 use quorate_pki::plan::{Format, Plan};
 use quorate_pki::state::{SealedFacts, State};
 use quorate_secrets::recipient::Recipient;
-use quorate_secrets::sops::SealedFile;
+use quorate_secrets::sops::{SealedFile, SopsError};
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -48,8 +48,11 @@ pub enum Sealed {
 /// [`Error::State`] when it is none, [`Error::Io`] when it cannot be read.
 pub fn read_manifest(root: &Path) -> Result<Option<Manifest>, Error> {
     let Some(text) = read_file(root, MANIFEST)? else { return Ok(None) };
-    let refused = |fault: StateFault| Error::State { folder: root.to_owned(), faults: vec![fault] };
-    Manifest::parse(&text).map(Some).map_err(refused)
+    Manifest::parse(&text).map(Some).map_err(|fault| refused(root, fault))
+}
+
+fn refused(root: &Path, fault: StateFault) -> Error {
+    Error::State { folder: root.to_owned(), faults: vec![fault] }
 }
 
 impl Store {
@@ -58,13 +61,15 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::State`] with every file that cannot be understood, [`Error::Io`] for one that cannot be read.
-    pub fn read(root: &Path, plan: &Plan, manifest: Option<&Manifest>) -> Result<Self, Error> {
+    pub fn read(root: &Path, plan: &Plan, manifest: Option<Manifest>) -> Result<Self, Error> {
         let Some(manifest) = manifest else {
             let files = list(root)?.into_iter().map(|path| (path, Vec::new())).collect();
             let state = State { files, ..State::default() };
             return Ok(Self { root: root.to_owned(), state, sealed: BTreeMap::new() });
         };
-        let paths: BTreeSet<String> = planned_files(plan).into_iter().chain(recorded(manifest)).collect();
+        let mut paths = planned_files(plan);
+        paths.extend(recorded(&manifest));
+        paths.remove(MANIFEST);
         let files: Vec<(String, Vec<u8>)> = paths
             .into_par_iter()
             .filter_map(|path| {
@@ -92,7 +97,10 @@ impl Store {
             }
         }
         match State::read(clear.into_iter().collect(), facts) {
-            Ok(state) if faults.is_empty() => Ok(Self { root: root.to_owned(), state, sealed: originals }),
+            Ok(state) if faults.is_empty() => {
+                let state = State { manifest: Some(manifest), ..state };
+                Ok(Self { root: root.to_owned(), state, sealed: originals })
+            }
             Ok(_) => Err(Error::State { folder: root.to_owned(), faults }),
             Err(more) => Err(Error::State { folder: root.to_owned(), faults: [faults, more].concat() }),
         }
@@ -148,15 +156,12 @@ fn read_file(root: &Path, path: &str) -> Result<Option<Vec<u8>>, Error> {
         }
         Err(cause) => return Err(Error::io("read", full)(cause)),
         Ok(found) if !found.is_file() => {
-            let cause = io::Error::other("it is no regular file");
-            return Err(Error::io("read", full)(cause));
+            return Err(refused(root, StateFault::damaged(path, "it is no regular file")));
         }
         Ok(found) if found.len() > LONGEST => {
-            let cause = io::Error::other(format!(
-                "it has {} bytes, no file of ours has more than {LONGEST}",
-                found.len()
-            ));
-            return Err(Error::io("read", full)(cause));
+            let message =
+                format!("it has {} MiB, expected at most {}", found.len().div_ceil(1 << 20), LONGEST >> 20);
+            return Err(refused(root, StateFault::damaged(path, message)));
         }
         Ok(_) => {}
     }
@@ -181,9 +186,23 @@ fn parse_sealed(path: &str, bytes: Vec<u8>) -> Result<Sealed, StateFault> {
         return Ok(Sealed::Age(bytes));
     }
     let text = String::from_utf8(bytes).map_err(|_| StateFault::damaged(path, "it is not UTF-8"))?;
-    SealedFile::parse(&text)
-        .map(|file| Sealed::Sops(Box::new(file)))
-        .map_err(|error| StateFault::damaged(path, error.to_string()))
+    SealedFile::parse(&text).map(|file| Sealed::Sops(Box::new(file))).map_err(|error| damaged(path, &error))
+}
+
+/// What is wrong with a sealed file, and what to do: bring it back, unless something better is known.
+pub(crate) fn damaged(path: &str, error: &SopsError) -> StateFault {
+    let mut fault = StateFault::damaged(path, error.to_string());
+    match error {
+        // git gives nothing back in the middle of a merge.
+        SopsError::MergeConflict { .. } | SopsError::CannotKeep { .. } => {
+            error.hint().clone_into(&mut fault.hint);
+        }
+        SopsError::NotSealed | SopsError::NotEncrypted { .. } => {
+            fault.hint += "; a key that was committed in clear is known to others, have it made anew";
+        }
+        _ => {}
+    }
+    fault
 }
 
 fn sealed_facts(path: &str, sealed: &Sealed, sha256: String) -> SealedFacts {

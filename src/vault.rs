@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_pki::entries::Entry;
+use quorate_pki::error::StateFault;
 use quorate_pki::judge::Judged;
 use quorate_pki::key::PrivateKey;
 use quorate_pki::plan::{Content, EntryPlan, Format};
-use quorate_pki::readers::Readers;
+use quorate_pki::readers::{Readers, called};
 use quorate_pki::sealing::{SealAction, SealChange, Source};
 use quorate_secrets::age_file::{self, Encoding};
 use quorate_secrets::identity::Identity;
@@ -18,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::Error;
 use crate::identities::Identities;
-use crate::store::{Sealed, Store};
+use crate::store::{Sealed, Store, damaged};
 
 /// The sealed files that a run had to open.
 #[derive(Debug, Default)]
@@ -59,7 +60,9 @@ impl Vault {
                 }
                 Err(Refused::NoIdentity { recipients }) => {
                     if refused.is_empty() {
-                        readers = recipients;
+                        let manifest = store.state.manifest.as_ref();
+                        let name = |recipient: &String| called(recipient, &Readers::default(), manifest);
+                        readers = recipients.iter().map(name).collect();
                     }
                     refused.push(path);
                 }
@@ -105,7 +108,9 @@ fn open_one(path: &str, sealed: &Sealed, identities: &[Identity]) -> Result<Open
         Sealed::Sops(file) => match file.open(identities) {
             Ok(opened) => Ok(OpenFile::Sops(Box::new(opened))),
             Err(SopsError::NoIdentity { recipients, .. }) => Err(Refused::NoIdentity { recipients }),
-            Err(error) => Err(Refused::Damaged { cause: error.to_string(), hint: error.hint().to_owned() }),
+            Err(error) => {
+                Err(Refused::Damaged { cause: error.to_string(), hint: damaged(path, &error).hint })
+            }
         },
         Sealed::Age(bytes) => match age_file::decrypt(bytes, identities) {
             Ok(secret) => {
@@ -114,7 +119,10 @@ fn open_one(path: &str, sealed: &Sealed, identities: &[Identity]) -> Result<Open
                 Ok(OpenFile::Age(stem.to_owned(), secret))
             }
             Err(age_file::AgeError::NoIdentity) => Err(Refused::NoIdentity { recipients: Vec::new() }),
-            Err(error) => Err(Refused::Damaged { cause: error.to_string(), hint: error.hint().to_owned() }),
+            Err(error) => {
+                let hint = StateFault::damaged(path, "").hint;
+                Err(Refused::Damaged { cause: error.to_string(), hint })
+            }
         },
     }
 }
@@ -190,7 +198,7 @@ impl Sealer<'_> {
         let missing = || Error::Sealed {
             file: action.path.clone(),
             cause: format!("its entry `{}` is nowhere to be had", entry.name),
-            hint: "bring the file back from git".to_owned(),
+            hint: StateFault::damaged(&action.path, "").hint,
         };
         let found = found.ok_or_else(missing)?;
         if let Source::Sealed(from) = source
@@ -244,7 +252,7 @@ pub fn recipients(texts: &[String], place: &str) -> Result<Vec<Recipient>, Error
         .iter()
         .map(|text| {
             text.parse::<Recipient>().map_err(|error| Error::Recipient {
-                place: format!("`{text}` of `{place}`"),
+                place: format!("`{place}`"),
                 cause: error.to_string(),
                 hint: error.hint().to_owned(),
             })

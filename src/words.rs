@@ -18,6 +18,13 @@ pub fn list(names: &[String], most: usize) -> String {
     if rest == 0 { shown.join(", ") } else { format!("{} and {rest} more", shown.join(", ")) }
 }
 
+/// Names as they are, joined; those beyond `most` counted.
+pub fn plain(names: &[String], most: usize) -> String {
+    let shown = names.get(..most.min(names.len())).unwrap_or_default().join(", ");
+    let rest = names.len().saturating_sub(most);
+    if rest == 0 { shown } else { format!("{shown} and {rest} more") }
+}
+
 /// A duration as people say it: `31 ms`, `2.4 s`.
 pub fn duration(time: Duration) -> String {
     let milliseconds = time.as_millis();

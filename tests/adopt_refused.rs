@@ -59,6 +59,27 @@ const WRONG: &[Wrong] = &[
     },
     Wrong { wanted: Wanted { key: "-algorithm ED448", ..FINE }, attribute: "key type", found: "1.3.101.113" },
     Wrong {
+        wanted: Wanted { key: "-algorithm RSA -pkeyopt rsa_keygen_bits:2560", ..FINE },
+        attribute: "key type",
+        found: "RSA of 2560 bits",
+    },
+    Wrong {
+        wanted: Wanted {
+            key: "-algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3",
+            ..FINE
+        },
+        attribute: "key type",
+        found: "RSA with the public exponent 3",
+    },
+    Wrong {
+        wanted: Wanted {
+            key: "-algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",
+            ..FINE
+        },
+        attribute: "key type",
+        found: "a curve by explicit parameters",
+    },
+    Wrong {
         wanted: Wanted { extensions: &["basicConstraints=critical,CA:FALSE", USAGE], ..FINE },
         attribute: "basic constraints",
         found: "no authority",
@@ -96,6 +117,37 @@ const WRONG: &[Wrong] = &[
         attribute: "path length",
         found: "0",
     },
+    // Strict readers alone see these: Go the names and the number, OpenSSL the rest.
+    Wrong {
+        wanted: Wanted { extensions: &[CA, "keyUsage=critical,encipherOnly"], ..FINE },
+        attribute: "key usage",
+        found: "encipherOnly",
+    },
+    Wrong {
+        wanted: Wanted { extensions: &[CA, USAGE, "2.5.29.17=ASN1:FORMAT:HEX,OCT:00"], ..FINE },
+        attribute: "form",
+        found: "`subjectAltName` with content that is damaged",
+    },
+    Wrong {
+        wanted: Wanted { extensions: &[CA, USAGE, "subjectAltName=URI:http://[::1"], ..FINE },
+        attribute: "form",
+        found: "`subjectAltName` with a URI in it",
+    },
+    Wrong {
+        wanted: Wanted { extensions: &[CA, USAGE, "certificatePolicies=DER:0500"], ..FINE },
+        attribute: "form",
+        found: "`certificatePolicies` with content that is damaged",
+    },
+    Wrong {
+        wanted: Wanted { extensions: &["2.5.29.19=critical,DER:3003010101", USAGE], ..FINE },
+        attribute: "form",
+        found: "`basicConstraints` with content that is damaged",
+    },
+    Wrong {
+        wanted: Wanted { extensions: &[CA, USAGE, "policyConstraints=requireExplicitPolicy:0"], ..FINE },
+        attribute: "extensions",
+        found: "policyConstraints",
+    },
     Wrong {
         wanted: Wanted { subject: &["OU=one", "OU=two", "CN=Magi CA"], ..FINE },
         attribute: "subject",
@@ -120,6 +172,68 @@ fn an_authority_that_is_wrong_in_one_way_is_refused_with_that_attribute_and_no_o
         assert!(said.contains(&line), "expected {line}\n{said}");
         assert_eq!(said.matches("cannot be adopted: ").count(), 1, "{said}");
     }
+}
+
+/// What openssl makes of one and the same authority by further options, and what is in the way then.
+const OPTIONS: &[(&[&str], &str)] = &[
+    (&["-set_serial", "-5"], "form: found a negative serial number"),
+    (
+        &["-set_serial", "0x112233445566778899aabbccddeeff001122334455"],
+        "form: found a serial number of 21 octets",
+    ),
+    (&["-sha512"], "signature algorithm: found ecdsa-with-SHA512"),
+];
+
+#[test]
+fn what_only_strict_readers_refuse_is_refused_too() {
+    let Some(_) = find(Peer::Openssl) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = good(folder.path());
+    for (options, expected) in OPTIONS {
+        let certificate = folder.path().join("again.crt");
+        let mut command = Command::new("openssl");
+        command.args(["req", "-x509", "-new", "-days", "100", "-config"]).arg(folder.path().join("good.cnf"));
+        run(command.args(*options).arg("-key").arg(&made.key).arg("-out").arg(&certificate));
+        let said = refused(&project("shared"), &[Made { certificate, ..made.clone() }.argument("root")]);
+        says(&said, &[&format!("`root` cannot be adopted: {expected}")]);
+    }
+}
+
+#[test]
+fn an_authority_that_was_signed_under_another_certificate_of_its_issuer_is_refused() {
+    let Some(_) = find(Peer::Openssl) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = good(folder.path());
+    let extensions = &[CA, USAGE, "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid,issuer:always"];
+    let below = Wanted { subject: &["CN=below"], extensions, days: 100, issuer: Some(&first), ..FINE };
+    let etcd = openssl(folder.path(), "etcd", &below);
+    // The root renewed: same key and name, another serial number, which OpenSSL compares.
+    let mut renew = Command::new("openssl");
+    renew.args(["req", "-x509", "-new", "-days", "900", "-config"]).arg(folder.path().join("good.cnf"));
+    let certificate = folder.path().join("renewed.crt");
+    run(renew.arg("-key").arg(&first.key).arg("-out").arg(&certificate));
+    let root = Made { certificate, ..first };
+    let said = refused(&project("shared"), &[root.argument("root"), etcd.argument("etcd")]);
+    says(&said, &["`etcd` cannot be adopted: authority key identifier: found that of another certificate"]);
+}
+
+#[test]
+fn stdin_is_ours_alone() {
+    let Some(_) = find(Peer::Openssl) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = good(folder.path());
+    let argument = Made { key: "-".into(), ..made.clone() }.argument("root");
+    let said = refused(&project("shared"), &[argument.clone(), argument.replace("root=", "etcd=")]);
+    says(&said, &["`-` stands for two files"]);
+    // A command for identities, which would pass on what it finds there.
+    let project = project("shared");
+    let stolen = folder.path().join("stolen");
+    let mut command = project.command(["gen", "certs", "--new-identity", "--adopt", &argument]);
+    command.env("SOPS_AGE_KEY_CMD", format!("tee {}", stolen.display()));
+    command.stdin(fs::File::open(&made.key).expect("a key"));
+    let output = command.output().expect("pki starts");
+    assert!(output.status.success() || !output.stderr.is_empty());
+    assert_eq!(fs::read(&stolen).expect("the command ran"), b"");
 }
 
 /// The good authority that the other tests start from.
@@ -164,10 +278,7 @@ fn an_authority_out_of_its_life_is_refused() {
         let at = format!("{year}-01-01T00:00:00Z");
         let said =
             project.pki(["gen", "certs", "--new-identity", "--adopt", &made, "--at", &at]).expect(2).stderr;
-        says(
-            &said,
-            &["`root` cannot be adopted: validity: found from ", &format!("one that holds {year}-01-01")],
-        );
+        says(&said, &["`root` cannot be adopted: validity: found ", &format!("one that holds {year}-01-01")]);
         assert!(!project.path("certs").exists());
     }
 }
@@ -248,12 +359,18 @@ fn a_file_that_is_no_certificate_or_no_key_is_named_with_what_makes_one_of_it() 
         run(Command::new("openssl").args(arguments).arg("-in").arg(input)).stdout
     };
     let der = openssl(&["x509", "-outform", "der"], &made.certificate);
+    let made_text = certificate.clone();
     let twice = [certificate.clone(), certificate].concat();
     for (path, part) in [
         (file("ca.der", &der), "openssl x509 -inform der"),
         (file("chain.crt", &twice), "it holds 2 certificates where the authority's alone belongs"),
         (file("key.crt", &key), "it holds a `PRIVATE KEY` where a certificate belongs"),
         (file("empty.crt", b""), "no `BEGIN CERTIFICATE`"),
+        (
+            file("cut.crt", &[made_text.as_slice(), &made_text[..made_text.len() / 2]].concat()),
+            "a second certificate in it is cut off",
+        ),
+        (Path::new("/dev/zero").to_owned(), "longer than 16 KiB"),
         (folder.path().join("nowhere.crt"), "could not read"),
         (folder.path().to_owned(), "could not read"),
     ] {
@@ -269,17 +386,17 @@ fn a_file_that_is_no_certificate_or_no_key_is_named_with_what_makes_one_of_it() 
     for (path, part) in [
         (file("sealed.key", &openssl(&encrypt, &made.key)), "it is protected by a passphrase"),
         (file("old.key", &openssl(&traditional, &made.key)), "it is protected by a passphrase"),
-        (file("key.der", &openssl(&["pkey", "-outform", "der"], &made.key)), "no text"),
+        (file("key.der", &openssl(&["pkey", "-outform", "der"], &made.key)), "it is no text"),
         (file("two.key", &[key.clone(), key.clone()].concat()), "it holds more than one private key"),
         (
             file("none.key", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
             "no private key",
         ),
-        (file("half.key", &key[..key.len() / 2]), "could not use"),
+        (file("half.key", &key[..key.len() / 2]), "it holds no private key"),
         (file("x25519.key", &run(Command::new("openssl").args(dsa)).stdout), "no key of a supported type"),
         (file("notes.yaml", b"a: b\n"), "no private key"),
         (folder.path().join("nowhere.key"), "could not read"),
-        (Path::new("/dev/zero").to_owned(), "longer than 1 MiB"),
+        (Path::new("/dev/zero").to_owned(), "longer than 1024 KiB"),
     ] {
         let said =
             refused(&project("shared"), &[Made { key: path.clone(), ..made.clone() }.argument("root")]);

@@ -16,7 +16,7 @@ use cluster::network::{Host, Network};
 use cluster::peer::{Peer, Programs};
 use cluster::run;
 use deployed::{Deployment, MODES, inventory, peers};
-use project::{Project, changed};
+use project::Project;
 use quorate_pki::cluster::CaMode;
 use quorate_pki::edges::{SERVERS, Server};
 use quorate_pki::kinds::{KINDS, Kind, Scope};
@@ -61,8 +61,13 @@ struct Running {
 impl Running {
     /// Generates as of `age` ago, and starts a member on each master. `None` when a peer is missing.
     fn start(version: Peer, mode: CaMode, age: Duration) -> Option<Self> {
+        Self::start_with(version, mode, "p256", age)
+    }
+
+    /// The same with another type of key.
+    fn start_with(version: Peer, mode: CaMode, key_type: &str, age: Duration) -> Option<Self> {
         let [_, sops, verify, etcd] = peers([Peer::Namespaces, Peer::Sops, Peer::GoVerify, version])?;
-        let project = Project::new(&inventory(3, &format!("ca = \"{mode}\";")));
+        let project = Project::new(&inventory(3, &format!("ca = \"{mode}\"; keyType = \"{key_type}\";")));
         let at = (OffsetDateTime::now_utc() - age).format(&Rfc3339).expect("a time");
         project.pki(["gen", "certs", "--new-identity", "--at", &at]).expect(0);
         let deployment = Deployment::of(project, &sops, &verify);
@@ -114,11 +119,20 @@ impl Running {
     }
 }
 
+/// Every `ca` mode, and every type of key.
+const CLUSTERS: [(CaMode, &str); 5] = [
+    (CaMode::Shared, "p256"),
+    (CaMode::Single, "p256"),
+    (CaMode::Separate, "p256"),
+    (CaMode::Shared, "p384"),
+    (CaMode::Shared, "ed25519"),
+];
+
 fn what_an_api_server_writes_is_read_from_every_member(version: Peer) {
-    for mode in MODES {
-        let Some(running) = Running::start(version, mode, Duration::ZERO) else { return };
+    for (mode, key_type) in CLUSTERS {
+        let Some(running) = Running::start_with(version, mode, key_type, Duration::ZERO) else { return };
         let hosts: Vec<_> = running.members.iter().map(Member::host).collect();
-        let value = format!("{version:?} {mode}");
+        let value = format!("{version:?} {mode} {key_type}");
         running.api_server("cp1", &hosts, &["put", "quorum", &value]);
         for (member, master) in running.members.iter().zip(["cp2", "cp3", "cp1"]) {
             let read = running.api_server(master, &[member.host()], &["get", "quorum", "--print-value-only"]);
@@ -126,18 +140,18 @@ fn what_an_api_server_writes_is_read_from_every_member(version: Peer) {
             // Nor does etcd refuse itself or another member.
             let mut rejections = member.log().rejections();
             rejections.retain(|rejection| rejection.reason != Reason::HungUp);
-            assert_eq!(rejections, [], "{mode}");
+            assert_eq!(rejections, [], "{mode} {key_type}");
         }
     }
 }
 
 #[test]
-fn etcd_3_4_runs_on_what_each_machine_can_open_in_every_ca_mode() {
+fn etcd_3_4_runs_on_what_each_machine_can_open_in_every_ca_mode_and_with_every_type_of_key() {
     what_an_api_server_writes_is_read_from_every_member(Peer::Etcd34);
 }
 
 #[test]
-fn etcd_3_6_runs_on_what_each_machine_can_open_in_every_ca_mode() {
+fn etcd_3_6_runs_on_what_each_machine_can_open_in_every_ca_mode_and_with_every_type_of_key() {
     what_an_api_server_writes_is_read_from_every_member(Peer::Etcd36);
 }
 
@@ -192,21 +206,6 @@ fn etcd_3_6_takes_and_refuses_every_kind_as_the_table_of_edges_says() {
     etcd_agrees_with_the_table_of_edges(Peer::Etcd36);
 }
 
-/// The second `gen`, while etcd runs: nothing but the leaves, all of them, and their keys are kept.
-fn renew_every_leaf(running: &Running) {
-    let project = &running.deployment.project;
-    let before = project.tree("certs");
-    project.pki(["gen"]).expect(0);
-    let is_leaf = |path: &&String| path.strip_suffix(".crt").is_some_and(|name| !name.starts_with("ca/"));
-    let mut expected: Vec<_> = before.keys().filter(is_leaf).cloned().collect();
-    expected.push("manifest.json".into());
-    expected.sort();
-    assert_eq!(changed(&before, &project.tree("certs")), expected);
-    for (machine, _) in MACHINES {
-        running.deployment.replace_certificates(machine);
-    }
-}
-
 fn leaves_are_renewed_under_load(version: Peer) {
     for mode in MODES {
         let Some(mut running) = Running::start(version, mode, DUE) else { return };
@@ -221,7 +220,7 @@ fn leaves_are_renewed_under_load(version: Peer) {
             .iter()
             .map(|member| caller.connect_loop(server(member, 2379), 334, running.deployment.project.root()))
             .collect();
-        renew_every_leaf(&running);
+        running.deployment.renew_every_leaf(&MACHINES.map(|(machine, _)| machine));
         let new = MEMBERS.map(|member| serial(&format!("{member}/etcd-server")));
         for (member, new) in running.members.iter().zip(&new) {
             let now = caller.once(server(member, 2379));

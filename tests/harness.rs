@@ -14,6 +14,7 @@ use std::time::Duration;
 use cluster::client::{Caller, Connections, etcdctl};
 use cluster::etcd::{Member, authority, etcd_environment, start_cluster, wait_healthy};
 use cluster::files::MachineFiles;
+use cluster::kubernetes::stand_in;
 use cluster::log::Reason;
 use cluster::network::{Host, Network};
 use cluster::peer::{self, Peer, Programs};
@@ -158,6 +159,29 @@ fn etcd_3_4_refuses_clients_for_the_reasons_its_log_names() {
 #[test]
 fn etcd_3_6_refuses_clients_for_the_reasons_its_log_names() {
     the_server_says_why_it_refuses(Peer::Etcd36);
+}
+
+#[test]
+fn a_stand_in_serves_the_clients_of_its_bundle_and_no_others() {
+    let (true, Some(verify)) = (peer::namespaces(), peer::find(Peer::GoVerify)) else { return };
+    let pki = Pki::new(CaMode::Shared);
+    let network = network();
+    let (host, pair) = (network.host("cp1"), pki.members[0].pair("etcd-server"));
+    let server = SocketAddr::new(host.address, 10250);
+    let mut stand_in = stand_in(&verify, server, host, pair, pki.trust(), pki.folder.path());
+    wait_for("a stand-in", Duration::from_secs(20), || {
+        stand_in.assert_running();
+        let answer = pki.caller(&verify, &network, Some("good")).once(server);
+        if answer.failures.is_empty() { Ok(()) } else { Err(format!("{answer:?}")) }
+    });
+    for (client, refusal) in [
+        (None, "certificate required"),
+        (Some("foreign"), "unknown certificate authority"),
+        (Some("server-only"), "bad certificate"),
+    ] {
+        let failures = pki.caller(&verify, &network, client).once(server).failures;
+        assert!(failures.keys().all(|said| said.contains(refusal)) && failures.len() == 1, "{failures:?}");
+    }
 }
 
 fn leaves_are_replaced_under_load(version: Peer) {

@@ -96,7 +96,7 @@ fn an_error_names_the_thing_the_place_and_the_remedy() {
     tells("{ a.b = [ 1 (x: x) ]; }", Evaluation, "1:14 `a.b[1]` is a function, expected data", "");
     tells("{ a = throw \"no machine\"; }", Evaluation, "1:7 no machine", "");
     tells("{ a = throw \"\"; }", Evaluation, "1:7 the file throws an error without a message", "");
-    tells("assert 1 == 2; { }", Evaluation, "1:8 assertion failed", "");
+    tells("assert 1 == 2; { }", Evaluation, "1:8 assertion failed: this is false", "");
     tells("rec { a = b; b = a; }", Evaluation, "1:11 infinite recursion: this value needs itself", "cycle");
     tells(
         "{ a = builtins.readFile ./x; }",
@@ -108,7 +108,7 @@ fn an_error_names_the_thing_the_place_and_the_remedy() {
         "{ lib, ... }: { a = lib.mkDefault 1; }",
         Unknown,
         "1:25 `lib.mkDefault` is not known to the built-in evaluator",
-        "install `nix`",
+        "no NixOS module",
     );
     tells(
         "{ a = <nixpkgs>; }",

@@ -61,8 +61,8 @@ impl Sealed {
 
     /// The sealed files with this ending.
     fn files(&self, ending: &str) -> Vec<SealedRecord> {
-        let mut sealed = self.deployment.manifest().sealed;
-        sealed.retain(|record| record.file.ends_with(ending));
+        let sealed = self.deployment.manifest().sealed.into_iter();
+        let sealed: Vec<_> = sealed.filter(|record| record.file.ends_with(ending)).collect();
         assert!(!sealed.is_empty(), "no sealed file ends with `{ending}`");
         sealed
     }

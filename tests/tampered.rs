@@ -173,7 +173,7 @@ fn the_service_account_key_comes_back_from_a_masters_copy_in_one_run() {
 fn a_folder_without_its_manifest_is_named_for_what_it_is() {
     let project = small();
     remove(&project, "manifest.json");
-    refused(&project, "and no manifest.json: the folder is not ours");
+    refused(&project, "and no manifest.json beside it: somebody else made this folder");
 }
 
 #[test]
@@ -269,5 +269,5 @@ fn a_day_that_no_calendar_has_is_refused_and_a_slow_clock_is_named() {
         assert!(run.stderr.contains("it is no year from 2000 to 2199"), "{}", run.stderr);
     }
     let run = project.pki(["gen", "--at", "2020-01-01T00:00:00Z"]).expect(2);
-    assert!(run.stderr.contains("see whether the clock is right"), "{}", run.stderr);
+    assert!(run.stderr.contains("whether the clock of this machine is right"), "{}", run.stderr);
 }

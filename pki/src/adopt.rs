@@ -1,21 +1,28 @@
 //! Authorities that were made elsewhere, taken over with their keys: by cfssl, openssl, easy-rsa, kubeadm, k3s, step.
 //! What would make a cluster of them that half of its members refuse is told here, before anything is signed.
 
+mod checks;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use time::OffsetDateTime;
+
+use checks::{Candidate, MAKE_ANOTHER, When, faults};
 
 use crate::authority::Authority;
 use crate::cluster::{CaMode, KeyType};
 use crate::error::{FactsError, IssueError, StateFault};
 use crate::facts::CertFacts;
 use crate::issue::{Signer, issue};
+use crate::judge::verify_server;
 use crate::key::PrivateKey;
 use crate::kinds::Usage;
+use crate::layout::bundle_file;
 use crate::plan::{CertId, CertPlan, Holder, Plan};
 use crate::san::San;
 use crate::state::State;
+use crate::strict;
 
 /// An authority that was made elsewhere: its certificate and its key.
 #[derive(Debug)]
@@ -48,127 +55,43 @@ impl fmt::Display for AdoptFault {
     }
 }
 
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 /// Reads the certificate of an authority: PEM, and nothing else in it. Text around it, as easy-rsa and openssl write
 /// it, is passed over.
 ///
 /// # Errors
 /// [`FactsError`].
 pub fn read_certificate(text: &[u8]) -> Result<CertFacts, FactsError> {
+    let begun = text.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
     let mut chain = CertFacts::chain_from_pem(text)?;
     match (chain.pop(), chain.len()) {
-        (Some(facts), 0) => Ok(facts),
+        (Some(facts), 0) if begun == 1 => Ok(facts),
+        (_, 0) => Err(FactsError::Pem { cause: "a second certificate in it is cut off".to_owned() }),
         (_, others) => Err(FactsError::Pem {
             cause: format!("it holds {} certificates where the authority's alone belongs", others + 1),
         }),
     }
 }
 
-/// Judges the kind of key that an authority has, before the key itself is read. ring signs with these alone, and RSA
-/// below 2048 bits nobody trusts.
-///
-/// # Errors
-/// The fault.
-pub fn check_key_type(authority: Authority, facts: &CertFacts) -> Result<(), AdoptFault> {
-    let (good, found) = match (facts.rsa_bits, facts.key_type.as_str()) {
-        (Some(bits), _) => ((2048..=4096).contains(&bits), format!("RSA of {bits} bits")),
-        (None, name) => (["p256", "p384", "ed25519"].contains(&name), name.to_owned()),
-    };
-    if good {
-        return Ok(());
-    }
-    let expected = "RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519".to_owned();
-    Err(AdoptFault { authority, attribute: "key type", found, expected, hint: MAKE_ANOTHER })
-}
-
-/// The authorities that are to be taken over, and what they are judged by.
-struct Candidate<'a> {
-    mode: CaMode,
-    authority: Authority,
-    adopted: &'a Adopted,
-    all: &'a BTreeMap<Authority, Adopted>,
-    now: OffsetDateTime,
-}
-
-/// What an attribute is and what it should be; `None` when it will do.
-type Finding = Option<(String, String)>;
-
-/// An attribute of an authority that is looked at before it is taken over.
-pub struct Check {
-    /// The attribute, as messages name it.
-    pub attribute: &'static str,
-    judge: fn(&Candidate<'_>) -> Finding,
-    /// What to do when it will not do.
-    pub hint: &'static str,
-}
-
-const MAKE_ANOTHER: &str = "make another authority with the tool that made this one, or leave `--adopt` out and let \
-                            `pki gen` make one";
-
-/// Every attribute that is looked at, in the order in which faults are shown. RFC 5280 section 4.2.1 says what they
-/// mean.
-pub const CHECKS: &[Check] = &[
-    Check {
-        attribute: "basic constraints",
-        judge: basic_constraints,
-        hint: "name the certificate of the authority itself, not one that it signed",
-    },
-    Check { attribute: "key usage", judge: key_usage, hint: MAKE_ANOTHER },
-    Check { attribute: "extended key usage", judge: extended_key_usage, hint: MAKE_ANOTHER },
-    Check { attribute: "extensions", judge: limits, hint: MAKE_ANOTHER },
-    Check {
-        attribute: "validity",
-        judge: life,
-        hint: "renew it with the tool that made it, same key and name, and adopt that; or let `pki gen` make one",
-    },
-    Check {
-        attribute: "path length",
-        judge: path_length,
-        hint: "with `cluster.ca = \"shared\"` the root signs three authorities: adopt a root that may, or set \
-               `cluster.ca = \"single\"`, where it signs everything itself",
-    },
-    Check {
-        attribute: "issuer",
-        judge: issuer,
-        hint: "with `cluster.ca = \"shared\"` the root is adopted as well, and signed the others; with \"separate\" and \
-               \"single\" each signed itself",
-    },
-    Check {
-        attribute: "not after",
-        judge: end,
-        hint: "nothing outlives its issuer: renew the root with the tool that made it, and adopt that",
-    },
-    Check {
-        attribute: "subject",
-        judge: subject,
-        hint: "what it signs has to repeat it to the byte, or OpenSSL, Go and rustls find no chain: give it one attribute \
-               of a kind, each in an element of its own",
-    },
-    Check {
-        attribute: "key",
-        judge: twice,
-        hint: "authorities that are to be kept apart have keys of their own; one for everything is `cluster.ca = \"single\"`",
-    },
-];
-
-/// Judges authorities that are to be taken over.
+/// Judges authorities that are to be taken over, before their keys are read.
 ///
 /// # Errors
 /// Every attribute of every one of them that will not do.
 pub fn check(
     mode: CaMode,
-    adopted: &BTreeMap<Authority, Adopted>,
+    offered: &BTreeMap<Authority, CertFacts>,
     now: OffsetDateTime,
 ) -> Result<(), Vec<AdoptFault>> {
-    let mut faults = Vec::new();
-    for (authority, one) in adopted {
-        let candidate = Candidate { mode, authority: *authority, adopted: one, all: adopted, now };
-        let own = CHECKS.iter().filter_map(|check| {
-            let (found, expected) = (check.judge)(&candidate)?;
-            let Check { attribute, hint, .. } = check;
-            Some(AdoptFault { authority: *authority, attribute, found, expected, hint })
-        });
-        faults.extend(own);
-    }
+    let candidate = |(authority, facts): (&Authority, _)| Candidate {
+        mode,
+        authority: *authority,
+        facts,
+        all: offered,
+        now,
+    };
+    let faults: Vec<AdoptFault> =
+        offered.iter().map(candidate).flat_map(|candidate| faults(&candidate, |_| true)).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
@@ -177,103 +100,64 @@ pub fn check(
 ///
 /// Source: OpenSSL 3, crypto/x509/x509_vfy.c, `check_extensions`; Python 3.13, `ssl.create_default_context`.
 pub fn strictures(facts: &CertFacts) -> Vec<&'static str> {
+    let signs_itself = facts.raw_issuer == facts.raw_subject;
     let held = [
         (facts.constraints_critical, "its basic constraints are not critical"),
         (!facts.key_usages.is_empty(), "it has no key usage"),
         (facts.subject_key_id.is_some(), "it has no subject key identifier"),
+        (signs_itself || facts.authority_key_id.is_some(), "it has no authority key identifier"),
     ];
     held.into_iter().filter_map(|(good, what)| (!good).then_some(what)).collect()
 }
 
-fn unless(good: bool, found: impl FnOnce() -> String, expected: &str) -> Finding {
-    (!good).then(|| (found(), expected.to_owned()))
+/// What a renewal by us will leave out: extensions that we do not write.
+pub fn left_out(facts: &CertFacts) -> Vec<String> {
+    let ours = [
+        "basicConstraints",
+        "keyUsage",
+        "extendedKeyUsage",
+        "subjectKeyIdentifier",
+        "authorityKeyIdentifier",
+    ];
+    let mut names: Vec<String> =
+        strict::extensions(&facts.der).into_iter().filter(|name| !ours.contains(&name.as_str())).collect();
+    names.extend(facts.purposes.contains(&"others").then(|| "further extended key usages".to_owned()));
+    names
 }
 
-fn basic_constraints(it: &Candidate<'_>) -> Finding {
-    unless(it.adopted.facts.is_ca, || "no authority".to_owned(), "CA:TRUE")
-}
-
-fn key_usage(it: &Candidate<'_>) -> Finding {
-    let facts = &it.adopted.facts;
-    let good = facts.key_usages.is_empty() || facts.key_usages.contains(&"keyCertSign");
-    unless(good, || facts.key_usages.join(", "), "keyCertSign among it")
-}
-
-/// OpenSSL and Go hold an authority's purposes against all that is below it.
-fn extended_key_usage(it: &Candidate<'_>) -> Finding {
-    let purposes = &it.adopted.facts.purposes;
-    let good = purposes.is_empty() || (purposes.contains(&"serverAuth") && purposes.contains(&"clientAuth"));
-    unless(good, || purposes.join(", "), "none, or serverAuth and clientAuth among it")
-}
-
-/// A renewal would lose them, and machines that come later would be refused for what nobody remembers.
-fn limits(it: &Candidate<'_>) -> Finding {
-    let limits = &it.adopted.facts.limits;
-    unless(
-        limits.is_empty(),
-        || limits.join(", "),
-        "no name constraints and no critical extension of its own",
-    )
-}
-
-fn life(it: &Candidate<'_>) -> Finding {
-    let facts = &it.adopted.facts;
-    let found = || format!("from {} to {}", facts.not_before.date(), facts.not_after.date());
-    let good = facts.not_before <= it.now && it.now < facts.not_after;
-    unless(good, found, &format!("one that holds {}", it.now.date()))
-}
-
-fn path_length(it: &Candidate<'_>) -> Finding {
-    let least = u32::from(it.mode.path_length(it.authority));
-    let found = it.adopted.facts.path_length.filter(|found| *found < least)?;
-    Some((found.to_string(), format!("{least} or more, or none")))
-}
-
-fn issuer(it: &Candidate<'_>) -> Finding {
-    let facts = &it.adopted.facts;
-    let Some(parent) = it.mode.parent(it.authority) else {
-        let found = || format!("`{}`", facts.issuer);
-        return unless(facts.is_signed_by(facts), found, "the authority itself, with its signature");
+/// Tries authorities out with their keys: each signs a certificate that nobody keeps, which has to name it to the byte
+/// and is verified by webpki.
+///
+/// # Errors
+/// What came of it where that is not the certificate it should be.
+pub fn try_out(
+    mode: CaMode,
+    adopted: &BTreeMap<Authority, Adopted>,
+    now: OffsetDateTime,
+) -> Result<(), Vec<AdoptFault>> {
+    let attempt = |(authority, one): (&Authority, &Adopted)| {
+        let anchor = mode.parent(*authority).and_then(|parent| adopted.get(&parent)).unwrap_or(one);
+        let (attribute, found) = match probe(*authority, one, now) {
+            Err(IssueError::IssuerName { .. }) => ("subject", format!("`{}`", one.facts.subject)),
+            Err(error) => ("certificate", format!("one to sign under which fails: {error}")),
+            Ok(leaf) => {
+                let verified = verify_server(&leaf, &one.facts, &anchor.facts, now);
+                ("certificate", format!("one below which webpki finds {}", verified.err()?))
+            }
+        };
+        let expected = "one that chains to what it signs".to_owned();
+        Some(AdoptFault { authority: *authority, attribute, found, expected, hint: MAKE_ANOTHER })
     };
-    let signed = it.all.get(&parent).is_some_and(|parent| facts.is_signed_by(&parent.facts));
-    let expected =
-        if it.all.contains_key(&parent) { "the adopted `root`" } else { "a `root` that is adopted too" };
-    unless(signed, || format!("`{}`", facts.issuer), expected)
+    let faults: Vec<AdoptFault> = adopted.iter().filter_map(attempt).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-fn end(it: &Candidate<'_>) -> Finding {
-    let parent = it.all.get(&it.mode.parent(it.authority)?)?;
-    let (own, above) = (it.adopted.facts.not_after, parent.facts.not_after);
-    unless(own <= above, || own.date().to_string(), &format!("none after its issuer's, {}", above.date()))
-}
-
-/// The name is tried: something is signed, and its issuer compared.
-fn subject(it: &Candidate<'_>) -> Finding {
-    let facts = &it.adopted.facts;
-    let expected = "one that can be repeated to the byte";
-    match facts.subject_elements() {
-        Err(cause) => return Some((cause, expected.to_owned())),
-        Ok(elements) if elements.is_empty() => return Some(("empty".to_owned(), "a name".to_owned())),
-        Ok(_) => {}
-    }
-    // Of a key that is not its own, or a life that is over, the other checks speak.
-    match probe(it) {
-        Err(IssueError::IssuerName { .. }) => Some((format!("`{}`", facts.subject), expected.to_owned())),
-        Err(IssueError::Sign { cause, .. }) => Some((
-            format!("that of a certificate that nothing can be signed under: {cause}"),
-            expected.to_owned(),
-        )),
-        _ => None,
-    }
-}
-
-/// Signs a certificate that nobody keeps.
-fn probe(it: &Candidate<'_>) -> Result<CertFacts, IssueError> {
+fn probe(authority: Authority, adopted: &Adopted, now: OffsetDateTime) -> Result<CertFacts, IssueError> {
     let plan = CertPlan {
         id: CertId::user("probe"),
         holder: Holder::User,
         kind: None,
-        issuer: Some(it.authority),
+        issuer: Some(authority),
         common_name: "probe".to_owned(),
         organization: None,
         sans: vec![San::Dns("probe.invalid".to_owned())],
@@ -282,16 +166,10 @@ fn probe(it: &Candidate<'_>) -> Result<CertFacts, IssueError> {
         days: 1,
         adopted: None,
     };
-    let signer = Signer::new(it.authority.name(), &it.adopted.facts, &it.adopted.key)?;
+    let signer = Signer::new(authority.name(), &adopted.facts, &adopted.key)?;
     let key = PrivateKey::generate(KeyType::P256)
         .map_err(|cause| IssueError::Key { id: plan.id.to_string(), cause })?;
-    issue(&plan, key.public(), &signer, it.now)
-}
-
-fn twice(it: &Candidate<'_>) -> Finding {
-    let key = &it.adopted.facts.public_key;
-    let other = it.all.iter().find(|(name, other)| **name != it.authority && other.facts.public_key == *key);
-    other.map(|(name, _)| (format!("`{name}`'s too"), "one of its own".to_owned()))
+    issue(&plan, key.public(), &signer, now)
 }
 
 /// Puts authorities that were found good where those stand that exist: the decision keeps them, and signs with them.
@@ -311,40 +189,72 @@ pub fn take(plan: &mut Plan, state: &mut State, adopted: &BTreeMap<Authority, Ad
     }
 }
 
-/// Plans the authorities that the manifest records as adopted after their own certificates.
+/// Plans the authorities that the manifest records as adopted after their own certificates. One that is lost is read
+/// from its bundle, and then made again with its key, after its likeness.
 ///
 /// # Errors
-/// One that is gone: it cannot be made again.
-pub fn recall(plan: &mut Plan, state: &State) -> Result<(), StateFault> {
+/// One that is not what can have been adopted. The manifest says so, but who can write to the repository can write
+/// that.
+pub fn recall(mode: CaMode, plan: &mut Plan, state: &State) -> Result<(), Vec<StateFault>> {
     let Some(manifest) = &state.manifest else { return Ok(()) };
-    for cert in plan.certs.iter_mut().take_while(|cert| cert.is_authority()) {
+    let all: BTreeMap<Authority, CertFacts> = mode
+        .authorities()
+        .iter()
+        .filter_map(|authority| Some((*authority, known(state, *authority)?)))
+        .collect();
+    let mut found = Vec::new();
+    for cert in &mut plan.certs {
+        let Holder::Authority(authority) = cert.holder else { continue };
+        let Some(facts) = all.get(&authority) else { continue };
         if !manifest.certificate(&cert.id).is_some_and(|record| record.adopted) {
             continue;
         }
-        let Some(facts) = state.cert(&cert.id) else {
-            let file = cert.id.file();
-            return Err(StateFault {
-                message: "it was made elsewhere and adopted, and is gone: it cannot be made again".to_owned(),
-                hint: format!("bring it back with `git checkout -- certs/{file}`"),
-                file,
-            });
-        };
+        // Its dates are not asked for: `now` is any day.
+        let candidate = Candidate { mode, authority, facts, all: &all, now: facts.not_before };
+        found.extend(faults(&candidate, |when| when != When::Once).into_iter().map(|fault| {
+            StateFault::damaged(
+                &cert.id.file(),
+                format!("it is recorded as adopted and could not have been: {fault}"),
+            )
+        }));
         cert.adopted = Some(Box::new(facts.clone()));
     }
-    Ok(())
+    if found.is_empty() { Ok(()) } else { Err(found) }
 }
 
-/// Whether an existing PKI has this authority already, adopted or made: then there is nothing to adopt.
+/// An authority's certificate, or what its bundle has of it.
+fn known(state: &State, authority: Authority) -> Option<CertFacts> {
+    let id = CertId::authority(authority);
+    let from_bundle = || {
+        let facts = read_certificate(state.files.get(&bundle_file(authority))?).ok()?;
+        let record = state.manifest.as_ref()?.certificate(&id)?;
+        (record.public_key == facts.public_key.sha256()).then_some(facts)
+    };
+    state.cert(&id).cloned().or_else(from_bundle)
+}
+
+/// What an existing PKI makes of an authority that is offered to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The PKI is yet to be made.
+    No,
+    /// It is this PKI's authority.
+    Yes,
+    /// This PKI's authority has that key, and another certificate.
+    Renewed,
+}
+
+/// Whether an existing PKI has this authority already.
 ///
 /// # Errors
 /// Another one stands in its place.
-pub fn settled(state: &State, authority: Authority, facts: &CertFacts) -> Result<bool, AdoptFault> {
+pub fn settled(state: &State, authority: Authority, facts: &CertFacts) -> Result<Settled, AdoptFault> {
     if state.manifest.is_none() {
-        return Ok(false);
+        return Ok(Settled::No);
     }
-    match state.cert(&CertId::authority(authority)) {
-        // Its own renewals, made since it was adopted, have its key.
-        Some(known) if known.public_key == facts.public_key => Ok(true),
+    match known(state, authority) {
+        Some(known) if known.der == facts.der => Ok(Settled::Yes),
+        Some(known) if known.public_key == facts.public_key => Ok(Settled::Renewed),
         known => Err(AdoptFault {
             authority,
             attribute: "authority of this PKI",

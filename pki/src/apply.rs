@@ -238,9 +238,13 @@ impl Run<'_> {
                 let key = self.opened(&cert.id)?;
                 (key.public().clone(), Some(key))
             }
-            KeySource::New | KeySource::Adopted(_) => {
+            KeySource::New => {
                 let key = self.new_key(&cert.id)?;
                 (key.public().clone(), Some(key))
+            }
+            KeySource::Adopted(_) => {
+                let cause = "only authorities are adopted".to_owned();
+                return Err(IssueError::Sign { id: cert.id.to_string(), cause });
             }
         };
         Ok((issue(cert, &public, signer, self.now)?, key))

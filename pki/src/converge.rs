@@ -1,18 +1,19 @@
 //! The plan against what exists: what is kept, issued, renewed or issued again, and why. A value that is shown,
 //! and the same value that is applied. Needs no private key to decide.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
-use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::cluster::Cluster;
 use crate::drift::{Reason, compare, days_left};
-use crate::entries::{Entry, locate};
+use crate::entries::{Entry, key_entry};
 use crate::error::StateFault;
 use crate::facts::CertFacts;
 use crate::manifest::Manifest;
-use crate::plan::{CertId, CertPlan, Content, Holder, Plan};
+use crate::plan::{CertId, CertPlan, Holder, Plan};
 use crate::readers::Readers;
 use crate::san::San;
 use crate::state::State;
@@ -97,9 +98,8 @@ pub fn certificates(
     let mut actions: Vec<CertAction> = Vec::with_capacity(plan.certs.len());
     let mut faults = Vec::new();
     let mut changed = BTreeSet::new();
-    let homes = key_homes(plan);
     for cert in &plan.certs {
-        let context = Context { cluster, plan, state, readers, now, homes: &homes };
+        let context = Context { cluster, plan, state, readers, now };
         let issuer_changed = cert.issuer.is_some_and(|issuer| changed.contains(&CertId::authority(issuer)));
         match context.decide(cert, issuer_changed) {
             Ok(action) => {
@@ -114,16 +114,10 @@ pub fn certificates(
     if faults.is_empty() { Ok(actions) } else { Err(faults) }
 }
 
-/// Which sealed file holds the key of which certificate.
-fn key_homes(plan: &Plan) -> BTreeMap<&CertId, Entry> {
-    let entries =
-        plan.sealed.iter().flat_map(|sealed| sealed.entries.iter().map(move |entry| (sealed, entry)));
-    entries
-        .filter_map(|(sealed, entry)| match &entry.content {
-            Content::Key(id) => Some((id, Entry { file: sealed.path.clone(), name: entry.name.clone() })),
-            Content::Shared(_) | Content::HostKey(_) => None,
-        })
-        .collect()
+/// A time as messages have it, in UTC and whole seconds.
+fn rfc3339(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
 }
 
 /// Whether the file that exists is one that we wrote: its public key is the manifest's, its issuer signed it, and
@@ -149,8 +143,12 @@ fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), 
     if facts.not_before > now {
         return Err(StateFault {
             file,
-            message: format!("its life begins on {}, it is {} now", facts.not_before, now.date()),
-            hint: "see whether the clock is right".to_owned(),
+            message: format!(
+                "its life begins at {}, and it is {} now",
+                rfc3339(facts.not_before),
+                rfc3339(now)
+            ),
+            hint: "see with `date` whether the clock of this machine is right".to_owned(),
         });
     }
     let issuer = match cert.issuer {
@@ -160,14 +158,13 @@ fn integrity(cert: &CertPlan, state: &State, now: OffsetDateTime) -> Result<(), 
     // An issuer that is gone is made again from its sealed key; what it signed is signed anew then.
     let Some(issuer) = issuer else { return Ok(()) };
     if !facts.is_signed_by(issuer) {
-        let message =
-            format!("it was changed by hand: the signature of `{}` is not on it", issuer.common_name);
+        let message = format!("it was changed by hand: the signature of `{}` is not on it", issuer.subject);
         return Err(StateFault::damaged(&file, message));
     }
     let expected: &[&CertFacts] = if cert.is_authority() { &[] } else { &[issuer] };
     if !chain.iter().skip(1).eq(expected.iter().copied()) {
         let message =
-            format!("behind the certificate it does not hold its issuer `{}` alone", issuer.common_name);
+            format!("behind the certificate it does not hold its issuer `{}` alone", issuer.subject);
         return Err(StateFault::damaged(&file, message));
     }
     Ok(())
@@ -179,23 +176,27 @@ struct Context<'a> {
     state: &'a State,
     readers: &'a Readers,
     now: OffsetDateTime,
-    homes: &'a BTreeMap<&'a CertId, Entry>,
 }
 
 impl Context<'_> {
     fn decide(&self, cert: &CertPlan, issuer_changed: bool) -> Result<CertAction, StateFault> {
-        let sealed_key = self.homes.get(&cert.id).and_then(|home| self.sealed_key(home));
+        let sealed_key = key_entry(self.plan, self.state, &cert.id);
         let replaced = self.replaced_host(cert);
         let Some(facts) = self.state.cert(&cert.id) else {
-            let known =
-                self.state.manifest.as_ref().is_some_and(|manifest| manifest.certificate(&cert.id).is_some());
+            let record = self.state.manifest.as_ref().and_then(|manifest| manifest.certificate(&cert.id));
+            let known = record.is_some();
             if known && cert.is_authority() && sealed_key.is_none() {
                 return self.key_is_gone(cert);
+            }
+            if record.is_some_and(|record| record.adopted) && cert.adopted.is_none() {
+                return Err(lost(cert));
             }
             // A key that is there already counts only for a certificate that we know of.
             return Ok(make(cert, sealed_key.filter(|_| known), replaced, known));
         };
-        if let (None, Some(_), Some(home)) = (&self.state.manifest, &cert.adopted, self.homes.get(&cert.id)) {
+        if let (None, Some(_), Some(home)) =
+            (&self.state.manifest, &cert.adopted, self.plan.key_home(&cert.id))
+        {
             return Ok(self.adopt(cert, facts, home));
         }
         if sealed_key.is_none() {
@@ -241,10 +242,9 @@ impl Context<'_> {
 
     /// A certificate without its key. A leaf gets a new one; an authority cannot, without everything below it.
     fn key_is_gone(&self, cert: &CertPlan) -> Result<CertAction, StateFault> {
-        let file = self.homes.get(&cert.id).map_or_else(String::new, |home| home.file.clone());
+        let file = self.plan.key_home(&cert.id).map_or_else(String::new, |home| home.file.clone());
         if cert.is_authority() {
-            let message =
-                format!("it holds the key of authority `{}` and that key is gone", cert.common_name);
+            let message = format!("it holds the key of authority `{}` and that key is gone", cert.id);
             let hint = format!(
                 "bring it back with `git checkout -- certs/{file}`: without it nothing can be signed"
             );
@@ -260,11 +260,6 @@ impl Context<'_> {
         let then = self.state.manifest.as_ref()?.machines.get(name)?.host_key.as_ref()?;
         let now = &self.readers.hosts.get(name)?.ssh;
         (then != now).then(|| name.clone())
-    }
-
-    /// Where the key that belongs at `home` is sealed today: there, or in the other form.
-    fn sealed_key(&self, home: &Entry) -> Option<Entry> {
-        locate(self.plan, self.state, home)
     }
 
     /// Says "machine moved" in place of the addresses one by one.
@@ -299,13 +294,25 @@ fn make(cert: &CertPlan, sealed_key: Option<Entry>, replaced: Option<String>, kn
     CertAction { id: cert.id.clone(), change: Change::Issue, reasons: vec![reason], key }
 }
 
+/// An adopted authority of which neither certificate nor bundle is left.
+fn lost(cert: &CertPlan) -> StateFault {
+    let file = cert.id.file();
+    StateFault {
+        message:
+            "it was made elsewhere and adopted, and is gone with its bundle: its name is not known any more"
+                .to_owned(),
+        hint: format!("bring it back with `git checkout -- certs/{file}`"),
+        file,
+    }
+}
+
 fn authority_differs(cert: &CertPlan, reasons: &[Reason]) -> StateFault {
     let list: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     StateFault {
         file: cert.id.file(),
         message: format!("the authority is not the one that machines.nix describes: {}", list.join("; ")),
         hint: "an authority is not changed in place: everything that trusts it would have to change on the same \
-               day. Put `cluster.name` and `cluster.ca` back, or start a new PKI in an empty folder"
+               day; put `cluster.name` and `cluster.ca` back, or start a new PKI in an empty folder"
             .to_owned(),
     }
 }

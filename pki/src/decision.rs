@@ -99,7 +99,7 @@ pub fn decide(
         decision.files.push(FileAction {
             path: MANIFEST.to_owned(),
             removed: false,
-            reason: "it does not say what is there".to_owned(),
+            reason: "it is out of date".to_owned(),
         });
     }
     Ok(decision)
@@ -120,7 +120,9 @@ pub fn foreign(state: &State) -> Option<StateFault> {
     };
     Some(StateFault {
         file: first,
-        message: format!("it is there{others}, and no manifest.json: the folder is not ours"),
+        message: format!(
+            "it stands there{others}, and no manifest.json beside it: somebody else made this folder"
+        ),
         hint: "name an empty folder, or bring manifest.json back from git if `pki gen` made these files"
             .to_owned(),
     })

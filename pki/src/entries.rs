@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::kinds::SHARED;
-use crate::plan::{CertId, Content, Plan};
+use crate::plan::{CertId, Plan};
 use crate::state::State;
 
 /// One secret in one sealed file.
@@ -35,11 +35,7 @@ impl fmt::Display for Orphan {
 
 /// Where the key of a certificate is sealed today.
 pub fn key_entry(plan: &Plan, state: &State, id: &CertId) -> Option<Entry> {
-    let mut homes = plan.sealed.iter().filter_map(|sealed| {
-        let entry = sealed.entries.iter().find(|entry| entry.content == Content::Key(id.clone()));
-        entry.map(|entry| Entry { file: sealed.path.clone(), name: entry.name.clone() })
-    });
-    locate(plan, state, &homes.next()?)
+    locate(plan, state, plan.key_home(id)?)
 }
 
 /// Where the service-account key is sealed today: its own file, or a master's.
@@ -60,7 +56,7 @@ pub fn locate(plan: &Plan, state: &State, home: &Entry) -> Option<Entry> {
         folder.map(|folder| [format!("{folder}/keys.yaml"), format!("{folder}/{}.age", home.name)]);
     let shared = SHARED.iter().any(|shared| shared.name == home.name);
     let canonical = shared.then(|| format!("{}.yaml", home.name));
-    let copies = plan.sealed.iter().map(|sealed| sealed.path.clone()).filter(|_| shared);
+    let copies = shared.then(|| plan.sealed.iter().map(|sealed| sealed.path.clone())).into_iter().flatten();
     let candidates = other_forms.into_iter().flatten().chain(canonical).chain(copies);
     let mut candidates = candidates.filter(|file| !is_other_purpose(home, file));
     candidates.find(|file| holds(file)).map(|file| Entry { file, name: home.name.clone() })

@@ -26,7 +26,9 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Generate => "the operating system gave no random numbers",
-            Self::Parse => "it is no key of a supported type (P-256, P-384, Ed25519, RSA of 2048 to 4096 bits)",
+            Self::Parse => {
+                "it is no key of a supported type (P-256, P-384, Ed25519, RSA of 2048 to 4096 bits)"
+            }
             Self::Foreign => "it is not the key of the certificate",
             Self::Missing => "it is not in its sealed file",
             Self::Pem => "it is no PEM block labelled `PRIVATE KEY`",
@@ -112,6 +114,9 @@ pub enum IssueError {
 impl fmt::Display for IssueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Key { id, cause: cause @ KeyError::Generate } => {
+                write!(f, "could not make a key for `{id}`: {cause}")
+            }
             Self::Key { id, cause } => {
                 write!(f, "could not issue `{id}`: the sealed private key it needs cannot be used: {cause}")
             }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use time::OffsetDateTime;
 use x509_parser::asn1_rs::Tag;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
-use x509_parser::objects::{oid_registry, oid2abbrev};
+use x509_parser::objects::{oid_registry, oid2abbrev, oid2sn};
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
     OID_SIG_ED25519,
@@ -63,10 +64,23 @@ pub struct CertFacts {
     /// The kind of its key, as machines.nix names it where it can: `p256`, `p384`, `ed25519`, `rsa`, `P-521`
     /// or an OID.
     pub key_type: String,
-    /// How long an RSA key is, in bits.
-    pub rsa_bits: Option<usize>,
+    /// How long an RSA key is, in bits, and its public exponent.
+    pub rsa: Option<(usize, u64)>,
     /// The extensions that narrow what may stand below it and that are not named above, by name or OID.
     pub limits: Vec<String>,
+}
+
+/// What is to be said of a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signature {
+    /// It is the issuer's.
+    Holds,
+    /// The certificate names another issuer.
+    OtherIssuer,
+    /// It is of an algorithm that is not verified here, by name.
+    Unsupported(String),
+    /// It is not over this certificate, or not by this key.
+    Broken,
 }
 
 /// One element of a subject: an attribute's type, how its text is encoded, and the text.
@@ -100,7 +114,9 @@ impl CertFacts {
         let (rest, certificate) = X509Certificate::from_der(der)
             .map_err(|_| FactsError::Der { cause: "its DER is damaged".to_owned() })?;
         if !rest.is_empty() {
-            return Err(FactsError::Der { cause: format!("{count} bytes follow it", count = rest.len()) });
+            return Err(FactsError::Der {
+                cause: format!("other bytes follow it ({count})", count = rest.len()),
+            });
         }
         Ok(read(&certificate, der))
     }
@@ -127,15 +143,29 @@ impl CertFacts {
 
     /// Whether `issuer` signed this certificate: its name, to the byte, and its signature.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
+        self.signature_of(issuer) == Signature::Holds
+    }
+
+    /// What is to be said of the signature on this certificate as one of `issuer`.
+    pub fn signature_of(&self, issuer: &Self) -> Signature {
         if self.raw_issuer != issuer.raw_subject {
-            return false;
+            return Signature::OtherIssuer;
         }
         let (Ok((_, own)), Ok((_, key))) =
             (X509Certificate::from_der(&self.der), SubjectPublicKeyInfo::from_der(issuer.public_key.spki()))
         else {
-            return false;
+            return Signature::Broken;
         };
-        own.verify_signature(Some(&key)).is_ok()
+        match own.verify_signature(Some(&key)) {
+            Ok(()) => Signature::Holds,
+            Err(X509Error::SignatureUnsupportedAlgorithm) => {
+                let oid = &own.signature_algorithm.algorithm;
+                Signature::Unsupported(
+                    oid2sn(oid, oid_registry()).map_or_else(|_| oid.to_id_string(), ToOwned::to_owned),
+                )
+            }
+            Err(_) => Signature::Broken,
+        }
     }
 
     /// Its subject, element by element, as it can be written again to the byte.
@@ -194,8 +224,8 @@ fn read(certificate: &X509Certificate<'_>, der: &[u8]) -> CertFacts {
         authority_key_id: None,
         public_key: PublicKey::from_spki(certificate.public_key().raw.to_vec()),
         key_type: key_type(certificate.public_key()),
-        rsa_bits: match certificate.public_key().parsed() {
-            Ok(SubjectKey::RSA(key)) => Some(key.key_size()),
+        rsa: match certificate.public_key().parsed() {
+            Ok(SubjectKey::RSA(key)) => Some((key.key_size(), key.try_exponent().unwrap_or(u64::MAX))),
             _ => None,
         },
         limits: certificate.extensions().iter().filter_map(limit).collect(),
@@ -226,6 +256,8 @@ fn read_extension(facts: &mut CertFacts, extension: &X509Extension<'_>) {
                 (usage.non_repudiation(), "nonRepudiation"),
                 (usage.data_encipherment(), "dataEncipherment"),
                 (usage.key_agreement(), "keyAgreement"),
+                (usage.encipher_only(), "encipherOnly"),
+                (usage.decipher_only(), "decipherOnly"),
             ];
             facts.key_usages = named.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
             facts.key_usages.sort_unstable();
@@ -249,11 +281,14 @@ fn read_extension(facts: &mut CertFacts, extension: &X509Extension<'_>) {
     }
 }
 
-/// What narrows what may stand below an authority, beside what we read: name constraints, and whatever is critical
-/// and unknown.
+/// What narrows what may stand below an authority, beside what we read: constraints on names and policies, and
+/// whatever is critical and unknown.
 fn limit(extension: &X509Extension<'_>) -> Option<String> {
     match extension.parsed_extension() {
         ParsedExtension::NameConstraints(_) => Some("nameConstraints".to_owned()),
+        ParsedExtension::PolicyConstraints(_) => Some("policyConstraints".to_owned()),
+        ParsedExtension::InhibitAnyPolicy(_) => Some("inhibitAnyPolicy".to_owned()),
+        ParsedExtension::PolicyMappings(_) => Some("policyMappings".to_owned()),
         ParsedExtension::SubjectAlternativeName(_)
         | ParsedExtension::BasicConstraints(_)
         | ParsedExtension::KeyUsage(_)
@@ -282,8 +317,9 @@ fn name_element(rdn: &RelativeDistinguishedName<'_>) -> Result<NameElement, Stri
     let text = std::str::from_utf8(value.data)
         .map_err(|_| format!("`{}` with bytes that are no text", label(attribute)))?;
     let oid: Vec<u64> = attribute.attr_type().iter().map(Iterator::collect).unwrap_or_default();
-    // What x509-parser makes of a first byte from 120 on is an identifier that does not exist, and rcgen gives up on it.
-    if oid.len() < 2 || oid.first().is_some_and(|arc| *arc > 2) {
+    // X.660: 0.0 to 0.39, 1.0 to 1.39 and 2.0 on. What x509-parser makes of 2.40 and beyond is an identifier that does not
+    // exist, and rcgen gives up on it.
+    if !matches!(oid.as_slice(), [0..=2, 0..=39, ..]) {
         return Err(format!("`{}`, a type that cannot be repeated", label(attribute)));
     }
     // A question mark is printable (X.680 section 41.4), and yasna, which writes for rcgen, gives up on it.
@@ -329,8 +365,12 @@ fn key_type(key: &SubjectPublicKeyInfo<'_>) -> String {
         return "ed25519".to_owned();
     }
     if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY
-        && let Some(Ok(curve)) = key.algorithm.parameters.as_ref().map(|any| any.clone().oid())
+        && let Some(parameters) = &key.algorithm.parameters
     {
+        let Ok(curve) = parameters.clone().oid() else { return "a curve by explicit parameters".to_owned() };
+        if parameters.tag() != Tag::Oid {
+            return "a curve by explicit parameters".to_owned();
+        }
         if curve == OID_EC_P256 {
             return "p256".to_owned();
         }

@@ -35,14 +35,12 @@ const CURVES: [(ObjectIdentifier, usize); 2] = [
 /// [`KeyError::Parse`] for a key that cannot sign here, [`KeyError::Foreign`] for one that is not `public`'s.
 pub fn from_pem(text: &SecretString, public: &PublicKey) -> Result<PrivateKey, KeyError> {
     let blocks = pem::parse_many(text.expose_secret()).map_err(|_| KeyError::Pem)?;
-    let mut keys: Vec<Pem> =
-        blocks.into_iter().filter(|block| block.tag().ends_with("PRIVATE KEY")).collect();
+    let mut keys: Vec<Block> =
+        blocks.into_iter().map(Block::from).filter(|block| block.tag.ends_with("PRIVATE KEY")).collect();
     let count = keys.len();
-    let (Some(block), 1) = (keys.pop(), count) else { return Err(KeyError::Count(count)) };
-    let encrypted = block.tag() == "ENCRYPTED PRIVATE KEY"
-        || block.headers().get("Proc-Type").is_some_and(|kind| kind.ends_with("ENCRYPTED"));
-    let tag = block.tag().to_owned();
-    let der = Zeroizing::new(block.into_contents());
+    let (Some(Block { tag, encrypted, der }), 1) = (keys.pop(), count) else {
+        return Err(KeyError::Count(count));
+    };
     if encrypted {
         return Err(KeyError::Encrypted);
     }
@@ -54,6 +52,23 @@ pub fn from_pem(text: &SecretString, public: &PublicKey) -> Result<PrivateKey, K
     };
     let key = PrivateKey::from_pkcs8(&pkcs8)?;
     if key.public() == public { Ok(key) } else { Err(KeyError::Foreign) }
+}
+
+/// A block of a PEM file, wiped when it goes.
+struct Block {
+    tag: String,
+    encrypted: bool,
+    der: Zeroizing<Vec<u8>>,
+}
+
+impl From<Pem> for Block {
+    fn from(block: Pem) -> Self {
+        let tag = block.tag().to_owned();
+        let headers = block.headers();
+        let encrypted = tag == "ENCRYPTED PRIVATE KEY"
+            || headers.get("Proc-Type").is_some_and(|kind| kind.ends_with("ENCRYPTED"));
+        Self { tag, encrypted, der: Zeroizing::new(block.into_contents()) }
+    }
 }
 
 fn from_pkcs8(der: &[u8], public: &PublicKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {

@@ -165,8 +165,8 @@ fn parameters(
     Ok(params)
 }
 
-/// An authority that was made elsewhere keeps what it says of itself: its name, its key identifier, how deep it
-/// reaches and what it is for.
+/// An authority that was made elsewhere keeps its name, its key identifier, how deep it reaches, its key usages, and
+/// that it is for servers and clients. What else it had is left out: [`crate::adopt::left_out`].
 fn like_adopted(plan: &CertPlan, params: &mut CertificateParams) -> Result<(), IssueError> {
     let Some(adopted) = &plan.adopted else { return Ok(()) };
     let elements = adopted.subject_elements().map_err(|_| issuer_name(plan.id.as_str(), adopted))?;
@@ -183,6 +183,10 @@ fn like_adopted(plan: &CertPlan, params: &mut CertificateParams) -> Result<(), I
     let depth = adopted.path_length.map(|depth| u8::try_from(depth).unwrap_or(u8::MAX));
     params.is_ca = IsCa::Ca(depth.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained));
     params.key_usages = adopted.key_usages.iter().filter_map(|name| key_usage(name)).collect();
+    if params.key_usages.is_empty() {
+        // Strict readers want one: RFC 5280 section 4.2.1.3.
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    }
     params.extended_key_usages = if adopted.purposes.is_empty() { Vec::new() } else { purposes(Usage::Both) };
     if let Some(id) = &adopted.subject_key_id {
         params.key_identifier_method = KeyIdMethod::PreSpecified(unhex(id));
@@ -190,13 +194,18 @@ fn like_adopted(plan: &CertPlan, params: &mut CertificateParams) -> Result<(), I
     Ok(())
 }
 
-/// The key usages of RFC 5280 section 4.2.1.3 that an authority has.
+/// The key usages of RFC 5280 section 4.2.1.3, by their names in [`CertFacts`].
 fn key_usage(name: &str) -> Option<KeyUsagePurpose> {
     match name {
         "digitalSignature" => Some(KeyUsagePurpose::DigitalSignature),
         "keyEncipherment" => Some(KeyUsagePurpose::KeyEncipherment),
         "keyCertSign" => Some(KeyUsagePurpose::KeyCertSign),
         "cRLSign" => Some(KeyUsagePurpose::CrlSign),
+        "nonRepudiation" => Some(KeyUsagePurpose::ContentCommitment),
+        "dataEncipherment" => Some(KeyUsagePurpose::DataEncipherment),
+        "keyAgreement" => Some(KeyUsagePurpose::KeyAgreement),
+        "encipherOnly" => Some(KeyUsagePurpose::EncipherOnly),
+        "decipherOnly" => Some(KeyUsagePurpose::DecipherOnly),
         _ => None,
     }
 }

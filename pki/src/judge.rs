@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rayon::prelude::*;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, SignatureVerificationAlgorithm};
 use time::OffsetDateTime;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
@@ -20,6 +20,7 @@ use crate::key::PrivateKey;
 use crate::kinds::{KINDS, Usage};
 use crate::plan::{CertId, CertPlan, Holder, Plan};
 use crate::san::San;
+use crate::signatures::Signatures;
 use crate::tls::{Credential, Demand, Dialler, Listener, unix};
 
 /// A set of certificates that was found good.
@@ -70,7 +71,14 @@ pub fn judge(
     issued: Issued,
     now: OffsetDateTime,
 ) -> Result<Judged, Misjudged> {
-    let bench = Bench { cluster, mode: cluster.policy().ca, issued: &issued, now };
+    let signatures = Signatures::new();
+    let bench = Bench {
+        cluster,
+        mode: cluster.policy().ca,
+        issued: &issued,
+        now,
+        algorithms: signatures.algorithms(),
+    };
     bench.serials(plan)?;
     for cert in plan.certs.iter().filter(|cert| cert.is_authority()) {
         bench.authority(cert)?;
@@ -88,6 +96,7 @@ struct Bench<'a> {
     mode: CaMode,
     issued: &'a Issued,
     now: OffsetDateTime,
+    algorithms: Vec<&'a dyn SignatureVerificationAlgorithm>,
 }
 
 impl<'a> Bench<'a> {
@@ -156,7 +165,8 @@ impl<'a> Bench<'a> {
                 (KeyUsage::server_auth(), "server", usage.is_server()),
                 (KeyUsage::client_auth(), "client", usage.is_client()),
             ] {
-                let verified = verify(facts, issuer, self.anchor(*authority)?, key_usage, self.now);
+                let anchor = self.anchor(*authority)?;
+                let verified = verify(facts, issuer, anchor, key_usage, self.now, &self.algorithms);
                 if verified.is_ok() != (below && may) {
                     let found = verified.err().unwrap_or_else(|| "accepted".to_owned());
                     let expected = if below && may { "accepted" } else { "refused" };
@@ -258,6 +268,19 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// webpki's judgement of a server's certificate with its issuer behind it, under one anchor.
+///
+/// # Errors
+/// What webpki said.
+pub(crate) fn verify_server(
+    leaf: &CertFacts,
+    issuer: &CertFacts,
+    anchor: &CertFacts,
+    now: OffsetDateTime,
+) -> Result<(), String> {
+    verify(leaf, issuer, anchor, KeyUsage::server_auth(), now, webpki::ALL_VERIFICATION_ALGS)
+}
+
 /// webpki's judgement of a leaf with its issuer behind it, under one anchor, for one usage.
 fn verify(
     leaf: &CertFacts,
@@ -265,6 +288,7 @@ fn verify(
     anchor: &CertFacts,
     usage: KeyUsage,
     now: OffsetDateTime,
+    algorithms: &[&dyn SignatureVerificationAlgorithm],
 ) -> Result<(), String> {
     let anchor_der = CertificateDer::from(anchor.der.as_slice());
     let leaf_der = CertificateDer::from(leaf.der.as_slice());
@@ -272,7 +296,7 @@ fn verify(
     let chain = [CertificateDer::from(issuer.der.as_slice())];
     let end_entity = EndEntityCert::try_from(&leaf_der).map_err(|error| error.to_string())?;
     end_entity
-        .verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &anchors, &chain, unix(now), usage, None, None)
+        .verify_for_usage(algorithms, &anchors, &chain, unix(now), usage, None, None)
         .map(|_| ())
         .map_err(|error| error.to_string())
 }

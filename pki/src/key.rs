@@ -80,11 +80,7 @@ impl PrivateKey {
         }
         let pair = KeyPair::generate_for(algorithm(key_type)).map_err(|_| KeyError::Generate)?;
         let public = PublicKey::from_pair(&pair);
-        Ok(Self {
-            pkcs8: SecretSlice::from(pair.serialize_der()),
-            algorithm: algorithm(key_type),
-            public,
-        })
+        Ok(Self { pkcs8: SecretSlice::from(pair.serialize_der()), algorithm: algorithm(key_type), public })
     }
 
     /// A key from the DER of PKCS#8.
@@ -171,6 +167,16 @@ impl PublicKey {
     /// SHA-256 of the DER, in lower-case hexadecimal: the name by which the manifest knows a key.
     pub fn sha256(&self) -> String {
         sha256(&self.spki)
+    }
+
+    /// Whether it is encoded as everybody encodes it: a point uncompressed (RFC 5480 section 2.2), RSA with NULL for
+    /// parameters (RFC 3279 section 2.3.1). A private key's public half is, and is compared by its bytes.
+    pub fn is_usual(&self) -> bool {
+        const RSA_WITH_NULL: &[u8] =
+            &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+        // Ed25519, P-256, P-384: each has one length.
+        let rsa = self.spki.windows(RSA_WITH_NULL.len()).take(8).any(|window| window == RSA_WITH_NULL);
+        rsa || matches!(self.spki.len(), 44 | 91 | 120)
     }
 
     /// The key as PEM, label `PUBLIC KEY`.

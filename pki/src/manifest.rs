@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::error::StateFault;
 use crate::layout::MANIFEST;
+use crate::listed::{Listed, Named};
 use crate::plan::{CertId, Format};
 use crate::san::San;
 
@@ -35,12 +36,12 @@ pub struct Manifest {
     /// The machines that keys are sealed for.
     pub machines: BTreeMap<String, MachineRecord>,
     /// Every certificate, each after its issuer.
-    pub certificates: Vec<CertRecord>,
+    pub certificates: Listed<CertRecord>,
     /// SHA-256 of the service-account public key's DER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
     /// Every sealed file.
-    pub sealed: Vec<SealedRecord>,
+    pub sealed: Listed<SealedRecord>,
     /// Files we made once that nothing plans any more; `pki gen --prune` removes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub orphans: Vec<String>,
@@ -116,6 +117,18 @@ pub struct SealedRecord {
     pub sha256: String,
 }
 
+impl Named for CertRecord {
+    fn name(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+impl Named for SealedRecord {
+    fn name(&self) -> &str {
+        &self.file
+    }
+}
+
 impl Manifest {
     /// Reads the file.
     ///
@@ -126,8 +139,9 @@ impl Manifest {
         struct Versioned {
             version: u32,
         }
-        let damaged =
-            |error: serde_json::Error| StateFault::damaged(MANIFEST, format!("it is no manifest: {error}"));
+        let damaged = |error: serde_json::Error| {
+            StateFault::damaged(MANIFEST, format!("it is no manifest, or was changed by hand: {error}"))
+        };
         let Versioned { version } = serde_json::from_slice(text).map_err(damaged)?;
         if version > VERSION {
             return Err(StateFault {
@@ -149,11 +163,11 @@ impl Manifest {
 
     /// The record of a certificate.
     pub fn certificate(&self, id: &CertId) -> Option<&CertRecord> {
-        self.certificates.iter().find(|record| record.id == *id)
+        self.certificates.named(id.as_str())
     }
 
     /// The record of a sealed file.
     pub fn sealed(&self, file: &str) -> Option<&SealedRecord> {
-        self.sealed.iter().find(|record| record.file == file)
+        self.sealed.named(file)
     }
 }

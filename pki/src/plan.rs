@@ -1,12 +1,14 @@
 //! Everything that should exist for a cluster: every certificate in issuing order, every sealed file with its
 //! readers, every public file. Derived from the cluster alone.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::authority::Authority;
 use crate::cluster::{Cluster, Machine, Policy};
+use crate::entries::Entry;
 use crate::facts::CertFacts;
 use crate::kinds::{CommonName, HOST, KINDS, Kind, SHARED, Scope, SharedSecret, Usage};
 use crate::san::San;
@@ -98,6 +100,14 @@ impl CertPlan {
     pub fn is_authority(&self) -> bool {
         matches!(self.holder, Holder::Authority(_))
     }
+
+    /// The machine that it is made for; `None` for an authority and a person.
+    pub fn machine(&self) -> Option<&str> {
+        match &self.holder {
+            Holder::Machine(name) => Some(name),
+            Holder::Authority(_) | Holder::User => None,
+        }
+    }
 }
 
 /// In which form a machine's keys are sealed.
@@ -172,6 +182,8 @@ pub struct Plan {
     pub sealed: Vec<SealedPlan>,
     /// The form in which the machines' keys are sealed.
     pub format: Format,
+    /// Which sealed file holds the key of which certificate.
+    homes: BTreeMap<CertId, Entry>,
 }
 
 impl Plan {
@@ -191,13 +203,26 @@ impl Plan {
         let users = KINDS.iter().filter(|kind| kind.scope == Scope::User && (kind.needed)(cluster));
         certs.extend(users.map(|kind| plan_leaf(cluster, kind, None)));
         let sealed = plan_sealed(cluster, &certs, format);
-        Self { certs, sealed, format }
+        let homes = key_homes(&sealed);
+        Self { certs, sealed, format, homes }
     }
 
-    /// The certificate of that name.
-    pub fn cert(&self, id: &CertId) -> Option<&CertPlan> {
-        self.certs.iter().find(|cert| cert.id == *id)
+    /// Where the key of a certificate belongs.
+    pub fn key_home(&self, id: &CertId) -> Option<&Entry> {
+        self.homes.get(id)
     }
+}
+
+fn key_homes(sealed: &[SealedPlan]) -> BTreeMap<CertId, Entry> {
+    let entries = sealed.iter().flat_map(|sealed| sealed.entries.iter().map(move |entry| (sealed, entry)));
+    entries
+        .filter_map(|(sealed, entry)| match &entry.content {
+            Content::Key(id) => {
+                Some((id.clone(), Entry { file: sealed.path.clone(), name: entry.name.clone() }))
+            }
+            Content::Shared(_) | Content::HostKey(_) => None,
+        })
+        .collect()
 }
 
 fn plan_authority(cluster: &Cluster, authority: Authority) -> CertPlan {
@@ -248,6 +273,7 @@ fn plan_leaf(cluster: &Cluster, kind: &'static Kind, machine: Option<&Machine>) 
 
 fn plan_sealed(cluster: &Cluster, certs: &[CertPlan], format: Format) -> Vec<SealedPlan> {
     let mut sealed = Vec::new();
+    let mut own: BTreeMap<&str, Vec<&CertPlan>> = BTreeMap::new();
     for cert in certs {
         match &cert.holder {
             Holder::Authority(authority) => {
@@ -269,7 +295,7 @@ fn plan_sealed(cluster: &Cluster, certs: &[CertPlan], format: Format) -> Vec<Sea
                     Content::Key(cert.id.clone()),
                 ));
             }
-            Holder::Machine(_) => {}
+            Holder::Machine(name) => own.entry(name).or_default().push(cert),
         }
     }
     for machine in cluster.machines().iter().filter(|machine| machine.node()) {
@@ -277,7 +303,7 @@ fn plan_sealed(cluster: &Cluster, certs: &[CertPlan], format: Format) -> Vec<Sea
             let content = Content::HostKey(machine.name().to_owned());
             sealed.push(alone(&format!("{}/host.yaml", machine.name()), Audience::Admins, HOST, content));
         }
-        sealed.extend(plan_keys(machine, certs, format));
+        sealed.extend(plan_keys(machine, own.get(machine.name()).into_iter().flatten(), format));
     }
     for SharedSecret { name, .. } in SHARED {
         sealed.push(alone(&format!("{name}.yaml"), Audience::Admins, name, Content::Shared(name)));
@@ -291,9 +317,11 @@ fn alone(path: &str, audience: Audience, name: &str, content: Content) -> Sealed
 }
 
 /// A machine's own keys: one SOPS file, or an age file each.
-fn plan_keys(machine: &Machine, certs: &[CertPlan], format: Format) -> Vec<SealedPlan> {
-    let own =
-        certs.iter().filter(|cert| matches!(&cert.holder, Holder::Machine(name) if name == machine.name()));
+fn plan_keys<'a>(
+    machine: &Machine,
+    own: impl Iterator<Item = &'a &'a CertPlan>,
+    format: Format,
+) -> Vec<SealedPlan> {
     let mut entries: Vec<EntryPlan> = own
         .filter_map(|cert| {
             let kind = cert.kind?;

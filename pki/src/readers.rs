@@ -6,6 +6,7 @@ use crate::cluster::Cluster;
 use crate::error::StateFault;
 use crate::kinds::HOST;
 use crate::layout::host_file;
+use crate::manifest::Manifest;
 use crate::plan::{Audience, Format};
 use crate::state::State;
 
@@ -48,6 +49,25 @@ impl Readers {
         recipients.retain(|recipient| seen.insert(recipient.clone()));
         recipients
     }
+}
+
+/// A recipient as messages call it: nobody knows a key by its letters. `w1 (age1...)`, `an admin (age1...)`.
+pub fn called(recipient: &str, readers: &Readers, manifest: Option<&Manifest>) -> String {
+    let is = |key: Option<&String>| key.is_some_and(|key| key == recipient);
+    let now = readers.hosts.iter().find(|(_, host)| host.age == recipient || host.ssh == recipient);
+    let then = || {
+        let mut machines = manifest?.machines.iter();
+        machines.find(|(_, record)| is(record.recipient.as_ref()) || is(record.host_key.as_ref()))
+    };
+    if let Some(machine) = now.map(|(name, _)| name).or_else(|| then().map(|(name, _)| name)) {
+        return format!("{machine} ({recipient})");
+    }
+    let lists = [&readers.admins, &readers.root_admins].into_iter();
+    let before = manifest.into_iter().flat_map(|manifest| [&manifest.admins, &manifest.root_admins]);
+    if lists.chain(before).any(|list| list.iter().any(|admin| admin == recipient)) {
+        return format!("an admin ({recipient})");
+    }
+    recipient.to_owned()
 }
 
 /// Where a machine's host key stands.

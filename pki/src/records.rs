@@ -1,6 +1,6 @@
 //! The manifest for a set of certificates and sealed files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authority::Authority;
 use crate::cluster::Cluster;
@@ -8,6 +8,7 @@ use crate::drift::subject;
 use crate::entries::Orphan;
 use crate::facts::CertFacts;
 use crate::key::sha256;
+use crate::listed::Listed;
 use crate::manifest::{CertRecord, MachineRecord, Manifest, SealedRecord, VERSION};
 use crate::plan::{CertId, CertPlan, Holder, Plan};
 use crate::readers::Readers;
@@ -15,7 +16,7 @@ use crate::sealing::{SealAction, SealChange};
 use crate::state::State;
 
 /// The records of the sealed files, as they will stand.
-pub struct Sealed(Vec<SealedRecord>);
+pub struct Sealed(Listed<SealedRecord>);
 
 impl Sealed {
     /// As the actions leave them. `written` has the bytes of those that are sealed in this run.
@@ -47,13 +48,9 @@ pub fn manifest_of(
     service_account: Option<String>,
     orphans: &[Orphan],
 ) -> Manifest {
-    let machines = cluster.machines().iter().filter(|machine| {
-        machine.node()
-            || plan
-                .certs
-                .iter()
-                .any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == machine.name()))
-    });
+    let holders: BTreeSet<&str> = plan.certs.iter().filter_map(CertPlan::machine).collect();
+    let machines =
+        cluster.machines().iter().filter(|machine| machine.node() || holders.contains(machine.name()));
     Manifest {
         version: VERSION,
         cluster: cluster.name().to_owned(),
@@ -105,12 +102,12 @@ fn cert_record(cert: &CertPlan, facts: &CertFacts) -> CertRecord {
     CertRecord {
         id: cert.id.clone(),
         kind: cert.kind.map_or("authority", |kind| kind.name).to_owned(),
-        machine: match &cert.holder {
-            Holder::Machine(name) => Some(name.clone()),
-            Holder::Authority(_) | Holder::User => None,
-        },
+        machine: cert.machine().map(ToOwned::to_owned),
         issuer: cert.issuer.map_or(own_name, Authority::name).to_owned(),
-        subject: subject(&facts.common_name, &facts.organizations),
+        subject: match cert.adopted {
+            Some(_) => facts.subject.clone(),
+            None => subject(&facts.common_name, &facts.organizations),
+        },
         sans: facts.sans.clone(),
         usages: usages.into_iter().map(ToOwned::to_owned).collect(),
         not_after: facts.not_after,

@@ -1,14 +1,14 @@
 //! The sealed files against what exists: which are sealed, extended, sealed anew for other readers, or give way.
 //! Decided without opening any of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::converge::CertAction;
 use crate::entries::{Entry, locate};
 use crate::error::StateFault;
-use crate::plan::{CertId, Content, EntryPlan, Format, Holder, Plan, SealedPlan};
-use crate::readers::Readers;
-use crate::state::State;
+use crate::plan::{CertId, CertPlan, Content, EntryPlan, Format, Plan, SealedPlan};
+use crate::readers::{Readers, called};
+use crate::state::{SealedFacts, State};
 
 /// What happens to a sealed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ fn seal_action(
             facts.keys.iter().filter(|key| !sealed.entries.iter().any(|entry| entry.name == **key));
         action.unplanned = unplanned.cloned().collect();
         refuse_strangers(&action, &joined)?;
-        action.reasons = seal_reasons(&entries, facts, &left, &joined);
+        action.reasons = seal_reasons(state, readers, &entries, facts, &left, &joined);
         if recorded.is_some_and(|record| record.sha256 != facts.sha256) {
             action.reasons.push("it was changed since it was recorded".to_owned());
         }
@@ -176,8 +176,10 @@ fn kept_entry(path: &str, name: &str) -> (EntryPlan, Source) {
 }
 
 fn seal_reasons(
+    state: &State,
+    readers: &Readers,
     entries: &[(EntryPlan, Source)],
-    facts: &crate::state::SealedFacts,
+    facts: &SealedFacts,
     left: &[String],
     joined: &[String],
 ) -> Vec<String> {
@@ -191,8 +193,9 @@ fn seal_reasons(
             Source::Sealed(_) => {}
         }
     }
-    reasons.extend(left.iter().map(|recipient| format!("{recipient} may no longer read it")));
-    reasons.extend(joined.iter().map(|recipient| format!("{recipient} may read it")));
+    let name = |recipient: &String| called(recipient, readers, state.manifest.as_ref());
+    reasons.extend(left.iter().map(|recipient| format!("{} may no longer read it", name(recipient))));
+    reasons.extend(joined.iter().map(|recipient| format!("{} may read it", name(recipient))));
     reasons
 }
 
@@ -207,12 +210,14 @@ fn other_form(plan: &Plan, state: &State) -> Vec<SealAction> {
     if manifest.format == plan.format {
         return Vec::new();
     }
+    let planned: BTreeSet<&str> = plan.sealed.iter().map(|sealed| sealed.path.as_str()).collect();
+    let machines: BTreeSet<&str> = plan.certs.iter().filter_map(CertPlan::machine).collect();
     let replaced = manifest.sealed.iter().filter(|record| {
-        let planned = plan.sealed.iter().any(|sealed| sealed.path == record.file);
         let folder = record.file.split('/').next().unwrap_or_default();
-        let machine =
-            plan.certs.iter().any(|cert| matches!(&cert.holder, Holder::Machine(name) if name == folder));
-        !planned && machine && !record.file.ends_with("/host.yaml") && state.sealed.contains_key(&record.file)
+        !planned.contains(record.file.as_str())
+            && machines.contains(folder)
+            && !record.file.ends_with("/host.yaml")
+            && state.sealed.contains_key(&record.file)
     });
     replaced
         .map(|record| SealAction {

@@ -79,6 +79,16 @@ impl fmt::Display for HostKeyError {
     }
 }
 
+impl HostKeyError {
+    /// What to do about it, for the line after the message.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Random => "try again, and look at the system's random generator",
+            Self::Comment | Self::Encode => "this is a fault of quorate's, please report it",
+        }
+    }
+}
+
 impl std::error::Error for HostKeyError {}
 
 #[cfg(test)]

@@ -46,7 +46,10 @@ pub enum RecipientError {
         kind: String,
     },
     /// An RSA key of fewer than 2048 bits or more than 4096.
-    RsaSize,
+    RsaSize {
+        /// The text, cut.
+        found: String,
+    },
     /// A recipient of an age plugin.
     Plugin {
         /// The plugin's name: `yubikey` of `age1yubikey1...`.
@@ -113,7 +116,9 @@ impl Recipient {
         ssh_key::PublicKey::from_openssh(text).map_err(|_| damaged())?;
         let key: age::ssh::Recipient = text.parse().map_err(|error| match error {
             age::ssh::ParseRecipientKeyError::RsaModulusTooLarge
-            | age::ssh::ParseRecipientKeyError::RsaModulusTooSmall => RecipientError::RsaSize,
+            | age::ssh::ParseRecipientKeyError::RsaModulusTooSmall => {
+                RecipientError::RsaSize { found: shorten(text) }
+            }
             age::ssh::ParseRecipientKeyError::Unsupported(kind) => RecipientError::SshKind { kind },
             _ => damaged(),
         })?;
@@ -220,7 +225,9 @@ impl fmt::Display for RecipientError {
                     "an SSH key of kind `{kind}` cannot be sealed to, only `ssh-ed25519` and `ssh-rsa` can"
                 )
             }
-            Self::RsaSize => f.write_str("an `ssh-rsa` recipient has fewer than 2048 bits or more than 4096"),
+            Self::RsaSize { found } => {
+                write!(f, "`{found}` has fewer than 2048 bits or more than 4096, which age does not seal to")
+            }
             Self::Plugin { name } => {
                 write!(
                     f,
@@ -249,7 +256,7 @@ impl RecipientError {
             Self::Age { .. } | Self::Ssh { .. } => {
                 "copy it again from its source; a character is wrong or missing"
             }
-            Self::SshKind { .. } | Self::RsaSize => {
+            Self::SshKind { .. } | Self::RsaSize { .. } => {
                 "use an `ssh-ed25519` key (ssh-keygen -t ed25519) or an age key (age-keygen)"
             }
             Self::Plugin { .. } | Self::PostQuantum => {

@@ -5,6 +5,7 @@
 //! claims: they stand last, in a block of their own.
 
 mod layout;
+mod lookup;
 mod read;
 
 use std::fmt;
@@ -14,6 +15,7 @@ pub use read::{Match, rule_for};
 use crate::recipient::Recipient;
 use crate::sops::quoted;
 use layout::{Block, Layout};
+use lookup::Lookup;
 
 /// A rule of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +97,7 @@ pub fn edit_rules(old: Option<&str>, first: &[Rule], last: &[Rule]) -> Result<St
     let foreign = read::rules(&user)?;
     let layout = Layout::of(&user)?;
     let before = match place {
+        Some(at) if layout.is_inside_a_rule(&user, at) => return Err(not_between_rules()),
         Some(at) => layout.rules_before(at)?,
         None => 0,
     };
@@ -113,6 +116,11 @@ pub fn edit_rules(old: Option<&str>, first: &[Rule], last: &[Rule]) -> Result<St
     Ok(new)
 }
 
+fn not_between_rules() -> RulesError {
+    let (marker, _) = Block::First.markers();
+    RulesError::Markers { marker, why: "does not stand between two rules" }
+}
+
 /// Reads the result as sops will: every foreign rule is what it was, every file of ours falls under its own rule.
 fn verify(
     new: &str,
@@ -128,12 +136,12 @@ fn verify(
     let unchanged =
         others.len() == foreign.len() && others.iter().zip(foreign).all(|(new, old)| new.same_as(old));
     if !unchanged || rules.len() != foreign.len() + first.len() + last.len() {
-        let (marker, _) = Block::First.markers();
-        return Err(RulesError::Markers { marker, why: "does not stand between two rules" });
+        return Err(not_between_rules());
     }
+    let lookup = Lookup::new(&rules);
     for rule in first.iter().chain(last.iter().copied()) {
         for path in &rule.paths {
-            let found = rules.iter().find(|found| found.matches(path));
+            let found = lookup.first(path);
             if found.is_none_or(|found| found.path_regex.as_deref() != Some(&rule.path_regex)) {
                 return Err(RulesError::Contradiction { path: path.clone() });
             }
@@ -197,13 +205,13 @@ fn lines(rule: &Rule) -> Vec<String> {
 impl fmt::Display for RulesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Yaml { why } => write!(f, "`.sops.yaml` cannot be read: {why}"),
-            Self::Style { what, found } => write!(f, "cannot add rules to `.sops.yaml`: {what} is {found}"),
+            Self::Yaml { why } => write!(f, "it cannot be read: {why}"),
+            Self::Style { what, found } => write!(f, "no rule can be added: {what} is {found}"),
             Self::Markers { marker, why } => {
-                write!(f, "cannot edit `.sops.yaml`: the line `# {marker}` {why}")
+                write!(f, "the line `# {marker}` {why}")
             }
             Self::Captured { number, path_regex, path } => {
-                write!(f, "rule {number} of `.sops.yaml` ")?;
+                write!(f, "rule {number} ")?;
                 match path_regex {
                     Some(regex) => write!(f, "(path_regex `{regex}`)")?,
                     None => f.write_str("(no path_regex, so every file)")?,
@@ -211,16 +219,13 @@ impl fmt::Display for RulesError {
                 write!(f, " stands before ours and catches `{path}`")
             }
             Self::Regex { number, path_regex } => {
-                write!(
-                    f,
-                    "rule {number} of `.sops.yaml` has a path_regex that does not compile: `{path_regex}`"
-                )
+                write!(f, "rule {number} has a path_regex that does not compile: `{path_regex}`")
             }
             Self::NoRecipients { path_regex } => {
-                write!(f, "cannot edit `.sops.yaml`: the rule for `{path_regex}` has no recipient")
+                write!(f, "no rule can be added: the one for `{path_regex}` has no recipient")
             }
             Self::Contradiction { path } => {
-                write!(f, "cannot edit `.sops.yaml`: `{path}` would be sealed by another rule than its own")
+                write!(f, "no rule can be added: `{path}` would be sealed by another rule than its own")
             }
         }
     }

@@ -152,7 +152,7 @@ fn a_foreign_rule_before_ours_is_an_error_only_where_it_catches_a_file_of_ours()
     );
     let all = edit_rules(Some(&before("pgp: abc")), &first(), &[]).unwrap_err();
     insta::assert_snapshot!(format!("{all}\n{}", all.hint()), @r"
-    rule 1 of `.sops.yaml` (no path_regex, so every file) stands before ours and catches `certs/cp1/keys.yaml`
+    rule 1 (no path_regex, so every file) stands before ours and catches `certs/cp1/keys.yaml`
     move that rule behind ours, or narrow its path_regex
     ");
 }
@@ -249,4 +249,16 @@ fn the_first_match_wins_anywhere_in_the_path() {
     assert_eq!(found("b/d").number, 2);
     assert_eq!((found("a").path_regex, found("a").recipients), (None, vec!["k".to_owned(), "l".to_owned()]));
     assert_eq!(rule_for("", "a").unwrap(), None);
+}
+
+#[test]
+fn rules_of_ours_that_stand_inside_of_a_foreign_one_are_refused_although_nothing_else_changed() {
+    let good = edit("creation_rules:\n  - path_regex: zzz\n    age: a\n").unwrap();
+    let begin = good.find("  # quorate: begin of rules").unwrap();
+    let end = good.find("end of rules\n").unwrap() + "end of rules\n".len();
+    let (before, own, after) = (&good[..begin], &good[begin..end], &good[end..]);
+    let inside =
+        format!("{before}  - path_regex: zzz\n{own}{}", after.replacen("  - path_regex: zzz\n", "", 1));
+    let error = edit(&inside).unwrap_err();
+    assert!(error.to_string().contains("does not stand between two rules"), "{error}");
 }

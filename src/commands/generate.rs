@@ -17,7 +17,7 @@ use quorate_pki::entries::service_account_entry;
 use quorate_pki::judge::{Judged, judge};
 use quorate_pki::outcome::{public_files, service_account_public};
 use quorate_pki::plan::{CertId, Format, Plan};
-use quorate_pki::readers::{Readers, key_only};
+use quorate_pki::readers::{Host, Readers, called, key_only};
 use quorate_pki::sealing::SealChange;
 use quorate_secrets::host_key::HostKey;
 use quorate_secrets::secret::Secret;
@@ -36,6 +36,7 @@ use crate::store::Store;
 use crate::store::commit::{ChangeSet, Interrupted, Lock, interrupted};
 use crate::vault::{Sealer, Vault};
 use crate::words;
+use adopt::Offer;
 
 /// Runs the verb.
 ///
@@ -44,12 +45,13 @@ use crate::words;
 pub fn run(args: &Gen, now: OffsetDateTime) -> Result<Outcome, Error> {
     let started = Instant::now();
     let cluster = inventory::load(&args.inventory)?;
+    let offers = adopt::read_files(args)?;
     if args.dry_run {
-        return dry_run(args, &cluster, now);
+        return dry_run(args, &cluster, &offers, now);
     }
     let is_new = !args.certs.exists();
     let lock = Lock::take(&args.certs)?;
-    let outcome = locked(args, &cluster, &lock, now, started);
+    let outcome = locked(args, &cluster, &offers, &lock, now, started);
     if is_new && outcome.is_err() {
         // What was made to be locked, and holds nothing.
         let _ = std::fs::remove_dir(&args.certs);
@@ -58,7 +60,7 @@ pub fn run(args: &Gen, now: OffsetDateTime) -> Result<Outcome, Error> {
 }
 
 /// Everything but the last thought. Of a folder that a committed run has half moved into place, nothing can be said.
-fn dry_run(args: &Gen, cluster: &Cluster, now: OffsetDateTime) -> Result<Outcome, Error> {
+fn dry_run(args: &Gen, cluster: &Cluster, offers: &[Offer], now: OffsetDateTime) -> Result<Outcome, Error> {
     let left = interrupted(&args.certs);
     if let Some(left) = left {
         super::say_interrupted(&args.certs, left);
@@ -66,7 +68,7 @@ fn dry_run(args: &Gen, cluster: &Cluster, now: OffsetDateTime) -> Result<Outcome
             return Ok(Outcome::Findings);
         }
     }
-    let job = Job::prepare(args, cluster, now)?;
+    let job = Job::prepare(args, cluster, offers, now)?;
     show::show(&job.decision, job.rules.as_ref(), args.json);
     if job.is_nothing() {
         say_nothing(args);
@@ -78,6 +80,7 @@ fn dry_run(args: &Gen, cluster: &Cluster, now: OffsetDateTime) -> Result<Outcome
 fn locked(
     args: &Gen,
     cluster: &Cluster,
+    offers: &[Offer],
     lock: &Lock,
     now: OffsetDateTime,
     started: Instant,
@@ -92,7 +95,7 @@ fn locked(
         )),
         None => {}
     }
-    let mut job = Job::prepare(args, cluster, now)?;
+    let mut job = Job::prepare(args, cluster, offers, now)?;
     show::show(&job.decision, job.rules.as_ref(), args.json);
     if job.is_nothing() {
         say_nothing(args);
@@ -141,7 +144,12 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn prepare(args: &Gen, cluster: &'a Cluster, now: OffsetDateTime) -> Result<Self, Error> {
+    fn prepare(
+        args: &Gen,
+        cluster: &'a Cluster,
+        offers: &[Offer],
+        now: OffsetDateTime,
+    ) -> Result<Self, Error> {
         let format = args.format.map(|format| match format {
             FormatArg::Sops => Format::Sops,
             FormatArg::Age => Format::Age,
@@ -149,7 +157,7 @@ impl<'a> Job<'a> {
         let (mut plan, mut store) = read_store(&args.certs, cluster, format)?;
         let places = Places::from_env();
         let mut admins = admins::admins(args, cluster, store.state.manifest.as_ref(), &places)?;
-        let adopted = adopt::read(&args.adopt, cluster, &store.state, &places, &mut admins.identities, now)?;
+        let adopted = adopt::adopt(offers, cluster, &store.state, &places, &mut admins.identities, now)?;
         quorate_pki::adopt::take(&mut plan, &mut store.state, &adopted);
         let (mut readers, to_make) =
             known_readers(&args.certs, cluster, &store, admins.everyday, admins.of_root)?;
@@ -264,6 +272,11 @@ impl<'a> Job<'a> {
         })
     }
 
+    fn named(&self, recipients: &[String]) -> Vec<String> {
+        let manifest = self.store.state.manifest.as_ref();
+        recipients.iter().map(|recipient| called(recipient, &self.readers, manifest)).collect()
+    }
+
     fn say_done(&self, judged: &Judged, work: Duration, durable: Duration) {
         let all = self.decision.certs.len();
         report::note(&format!(
@@ -275,16 +288,19 @@ impl<'a> Job<'a> {
             work = words::duration(work),
             durable = words::duration(durable),
         ));
-        for authority in self.adopted.keys() {
-            report::note(&format!(
-                "the key of `{authority}` is sealed in ca/{authority}.yaml now: keep no copy of it in clear"
-            ));
+        for action in &self.decision.certs {
+            if let KeySource::Adopted(place) = &action.key {
+                report::note(&format!(
+                    "the key of `{}` is sealed in {} now: keep no copy of it in clear",
+                    action.id, place.file
+                ));
+            }
         }
         for action in self.decision.sealed.iter().filter(|action| !action.left.is_empty()) {
             let names: Vec<String> = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
             report::warning(&format!(
                 "{} could read `{}`, and still knows {}",
-                words::list(&action.left, 3),
+                words::plain(&self.named(&action.left), 3),
                 action.path,
                 words::list(&names, 20),
             ));
@@ -300,16 +316,22 @@ fn whole_seconds(now: OffsetDateTime) -> String {
 }
 
 fn make_host_keys(machines: &[String], readers: &mut Readers) -> Result<BTreeMap<String, Secret>, Error> {
+    let pairs: Vec<(Secret, Host)> =
+        machines.par_iter().map(|machine| make_host_key(machine)).collect::<Result<_, _>>()?;
     let mut keys = BTreeMap::new();
-    for machine in machines {
-        let failed = |error: quorate_secrets::host_key::HostKeyError| Error::Sealed {
-            file: format!("{machine}/host.yaml"),
-            cause: error.to_string(),
-            hint: "try again: the operating system gave no random numbers".to_owned(),
-        };
-        let (private, public) = HostKey::generate(machine).map_err(failed)?.into_files();
-        readers.hosts.insert(machine.clone(), host(machine, &key_only(&public))?);
+    for (machine, (private, host)) in machines.iter().zip(pairs) {
+        readers.hosts.insert(machine.clone(), host);
         keys.insert(machine.clone(), private);
     }
     Ok(keys)
+}
+
+fn make_host_key(machine: &str) -> Result<(Secret, Host), Error> {
+    let failed = |error: quorate_secrets::host_key::HostKeyError| Error::Sealed {
+        file: format!("{machine}/host.yaml"),
+        cause: error.to_string(),
+        hint: error.hint().to_owned(),
+    };
+    let (private, public) = HostKey::generate(machine).map_err(failed)?.into_files();
+    Ok((private, host(machine, &key_only(&public))?))
 }

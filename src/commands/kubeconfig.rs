@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::Cluster;
 use quorate_pki::entries::{Entry, key_entry};
+use quorate_pki::error::StateFault;
 use quorate_pki::kinds::{KINDS, Scope};
 use quorate_pki::kubeconfig::Kubeconfig;
 use quorate_pki::layout::bundle_file;
@@ -29,7 +30,7 @@ pub fn run(args: &cli::Kubeconfig) -> Result<Outcome, Error> {
     let (plan, store) = read_store(&args.certs, &cluster, None)?;
     let users = || KINDS.iter().filter(|kind| kind.scope == Scope::User).map(|kind| kind.name.to_owned());
     if !users().any(|user| user == args.user) {
-        return Err(Error::NotFound { wanted: args.user.clone(), known: users().collect() });
+        return Err(Error::NotFound { wanted: format!("user `{}`", args.user), known: users().collect() });
     }
     let id = CertId::user(&args.user);
     let missing = |file: String| Error::Request {
@@ -62,7 +63,7 @@ fn open(store: &crate::store::Store, entry: &Entry) -> Result<secrecy::SecretStr
     vault.get(entry).ok_or_else(|| Error::Sealed {
         file: entry.file.clone(),
         cause: format!("it holds no text under `{}`", entry.name),
-        hint: "bring it back from git".to_owned(),
+        hint: StateFault::damaged(&entry.file, "").hint,
     })
 }
 

@@ -26,7 +26,7 @@ pub fn run(args: &Show, now: OffsetDateTime) -> Result<Outcome, Error> {
         Some(record) => args.certs.join(&record.file),
         None if Path::new(&args.what).exists() => args.what.clone().into(),
         None => {
-            let wanted = args.what.clone();
+            let wanted = format!("certificate or file `{}`", args.what);
             return Err(Error::NotFound { wanted, known: nearest(&args.what, &known) });
         }
     };

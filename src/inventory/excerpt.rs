@@ -23,6 +23,7 @@ use std::rc::Rc;
 use quorate_pki::fault::{Fault, Level};
 use quorate_pki::inventory::Origin;
 
+use crate::nix::MOST_FAULTS;
 use crate::words;
 
 /// One file that faults point into.
@@ -69,6 +70,8 @@ pub fn render<'a>(faults: &[Fault], sources: impl Fn(usize) -> Option<Source<'a>
     let mut blocks: Vec<_> = shown.into_iter().map(|(alike, _)| page.alike(alike)).collect();
     match left.iter().map(|(alike, _)| alike.len()).sum() {
         0 => {}
+        // Whoever reads Nix stops counting there.
+        more if faults.len() >= MOST_FAULTS => blocks.push(format!("... and at least {more} more\n")),
         more => blocks.push(format!("... and {more} more\n")),
     }
     blocks.join("\n")
@@ -91,7 +94,8 @@ fn first_errors(groups: Vec<&[Fault]>) -> Vec<(&[Fault], bool)> {
 
 /// Where secrets stand, as the faults themselves say.
 fn secrets(faults: &[Fault]) -> Vec<Origin> {
-    faults.iter().filter(|fault| fault.rule == "secret-in-inventory").filter_map(|fault| fault.at).collect()
+    let is_secret = |fault: &&Fault| matches!(fault.rule, "secret-in-inventory" | "token-in-inventory");
+    faults.iter().filter(is_secret).filter_map(|fault| fault.at).collect()
 }
 
 struct Page<F> {

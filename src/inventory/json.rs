@@ -37,9 +37,9 @@ pub fn parse(text: &str, file: usize) -> Result<Node, JsonError> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| {
         let start = offset(text, error.line(), error.column());
         JsonError {
-            message: format!("not valid JSON: {error}"),
+            message: not_json(text, &error),
             at: Some(Origin { file, start, end: start }),
-            hint: "mend it; `jq . FILE` says the same in its words",
+            hint: "names and texts have `\"` around them, and nothing follows the last comma; `jq .` shows it too",
         }
     })?;
     let mut events = Parser::new_from_str(text).filter(|event| {
@@ -48,6 +48,16 @@ pub fn parse(text: &str, file: usize) -> Result<Node, JsonError> {
     let mut reader = Reader { events: &mut events, file };
     let (event, span) = reader.next()?;
     reader.value(&event, &span)
+}
+
+/// What serde_json says, without the place: the excerpt shows it.
+fn not_json(text: &str, error: &serde_json::Error) -> String {
+    if text.trim().is_empty() {
+        return "the file is empty, expected an object of machines".to_owned();
+    }
+    let words = error.to_string();
+    let words = words.split(" at line ").next().unwrap_or(&words);
+    format!("the file is not JSON: {}", words.replacen("EOF", "the file ends", 1))
 }
 
 /// The byte at a line and column as serde_json counts them: lines from 1, columns in bytes, 0 before the first.
@@ -71,7 +81,14 @@ impl<'i, I: Iterator<Item = Parsed<'i>>> Reader<'_, I> {
             Some(Err(error)) => {
                 let start = error.marker().byte_offset();
                 let at = start.map(|start| Origin { file: self.file, start, end: start });
-                Err(unreadable(&error.info(), at))
+                // Its words are about YAML, which nobody wrote.
+                let too_deep = error.info().contains("recursion");
+                let what = if too_deep {
+                    "it is nested too deep"
+                } else {
+                    "a name is too long or a text has U+007F"
+                };
+                Err(unreadable(what, at))
             }
             None => Err(unreadable("it ends too early", None)),
         }
@@ -136,7 +153,7 @@ fn unreadable(what: &str, at: Option<Origin>) -> JsonError {
     JsonError {
         message: format!("the file is JSON, but no inventory: {what}"),
         at,
-        hint: "names have at most 1,024 characters, and U+007F is written \\u007f",
+        hint: "names have at most 1,024 characters, U+007F is written \\u007f, and nothing is 128 levels deep",
     }
 }
 
@@ -203,6 +220,6 @@ mod tests {
     #[test]
     fn deep_nesting_is_refused_and_overflows_no_stack() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(parse(&deep, 0).unwrap_err().message.contains("recursion limit"));
+        assert!(parse(&deep, 0).unwrap_err().message.contains("nested too deep"));
     }
 }

@@ -1,8 +1,9 @@
 //! From a file to a [`Cluster`]: evaluated, translated, parsed, every fault of it shown with its lines.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::Path;
+use std::string::FromUtf8Error;
 
 use quorate_pki::cluster::Cluster;
 use quorate_pki::fault::Fault;
@@ -95,6 +96,10 @@ fn evaluate(path: &Path, evaluator: EvaluatorArg) -> Result<(Node, Vec<Read>), E
 
 /// A regular file: a pipe might never be written to, and a device never end.
 fn open(path: &Path) -> Result<File, Error> {
+    if path == Path::new("-") {
+        let message = "the inventory `-` would be standard input, expected a regular file".to_owned();
+        return Err(Error::Request { message, hint: "write it to a file first and give that".to_owned() });
+    }
     let metadata = fs::metadata(path).map_err(Error::io("read the inventory", path))?;
     let name = path.display();
     if metadata.is_dir() {
@@ -118,8 +123,15 @@ fn read_json(path: &Path, file: File) -> Result<(Node, Vec<Read>), Error> {
         let hint = "is this another file than you meant?".to_owned();
         return Err(Error::Request { message, hint });
     }
-    let not_text = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-    let text = String::from_utf8(bytes).map_err(not_text).map_err(Error::io("read the inventory", path))?;
+    let not_text = |error: FromUtf8Error| Error::Request {
+        message: format!(
+            "the inventory `{}` is not UTF-8 text (byte {})",
+            path.display(),
+            error.utf8_error().valid_up_to()
+        ),
+        hint: "save it as UTF-8".to_owned(),
+    };
+    let text = String::from_utf8(bytes).map_err(not_text)?;
     // Some editors begin UTF-8 with a byte order mark; readers of JSON may pass over it (RFC 8259, section 8.1).
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let node = json::parse(&text, 0);

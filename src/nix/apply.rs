@@ -24,15 +24,17 @@ impl Machine {
             }
             Value::Attrs(attrs) => {
                 let Some(functor) = attrs.get("__functor") else {
-                    return Err(Fail::wrong("a set without `__functor` is called like a function"));
+                    let fail = Fail::wrong("a set is called like a function, and has no `__functor`");
+                    return Err(fail.hint("is an operator or a `;` missing between the two?"));
                 };
                 let functor = self.force(functor.value)?;
                 let itself = self.heap.done(function.clone())?;
                 let inner = self.nested(|machine| machine.call(&functor, itself))?;
                 self.nested(|machine| machine.call(&inner, argument))
             }
-            other => Err(expected("a function", other)
-                .hint("elements of a list that are function calls need parentheses around them")),
+            other => {
+                Err(expected("a function", other).hint("is an operator or a `;` missing between the two?"))
+            }
         }
     }
 

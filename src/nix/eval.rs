@@ -175,7 +175,7 @@ impl Machine {
         if self.condition(condition, env)? {
             return self.eval(body, env);
         }
-        let mut fail = Fail::wrong("assertion failed").at(condition.span);
+        let mut fail = Fail::wrong("assertion failed: this is false").at(condition.span);
         fail.catchable = true;
         Err(fail)
     }
@@ -360,9 +360,18 @@ pub(super) fn expected(what: &str, found: &Value) -> Fail {
 pub(super) fn unknown(attrs: &Attrs, name: &str) -> Option<Fail> {
     match attrs.open {
         Some(Open::Builtins) => Some(Fail::unknown(&format!("`builtins.{name}`"))),
+        Some(Open::Lib) if is_of_modules(name) => Some(Fail::unknown(&format!("`lib.{name}`")).hint(
+            "an inventory is no NixOS module: merge sets with `//`, choose with `if ... then ... else ...`",
+        )),
         Some(Open::Lib) => Some(Fail::unknown(&format!("`lib.{name}`"))),
         Some(Open::Argument) | None => None,
     }
+}
+
+/// The functions of nixpkgs' module system: their results mean nothing outside of it.
+/// Source: nixpkgs `lib/default.nix`, what it inherits from `modules` and `options`.
+fn is_of_modules(name: &str) -> bool {
+    name.starts_with("mk") || matches!(name, "evalModules" | "types" | "modules" | "options")
 }
 
 /// An attribute that is not there. Looks for what was meant, which takes time: only for an error that is shown.
@@ -376,7 +385,20 @@ pub(super) fn missing(attrs: &Attrs, name: &str) -> Fail {
     let fail = Fail::wrong(format!("attribute `{name}` missing"));
     match quorate_pki::typo::nearest(name, attrs.entries.iter().map(|entry| &*entry.name)) {
         Some(near) => fail.hint(format!("did you mean `{near}`?")),
-        None => fail,
+        None => fail.hint(what_there_is(attrs)),
+    }
+}
+
+/// The first few names of a set.
+fn what_there_is(attrs: &Attrs) -> String {
+    let names: Vec<String> =
+        attrs.entries.iter().map(|entry| entry.name.chars().take(64).collect()).take(6).collect();
+    match (names.len(), attrs.entries.len()) {
+        (0, _) => "the set is empty".to_owned(),
+        (shown, all) if shown < all => {
+            format!("the set has {} and others", crate::words::list(&names, shown))
+        }
+        (shown, _) => format!("the set has {}", crate::words::list(&names, shown)),
     }
 }
 

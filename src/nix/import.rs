@@ -13,7 +13,7 @@ use super::expr::{Expr, Name};
 use super::lower::{Lowering, Scope};
 use super::sources::{Sources, Span};
 use super::value::{Thunk, ThunkId, Value};
-use super::{builtins, paths, scan, syntax};
+use super::{builtins, mistakes, paths, scan, syntax};
 
 /// The files of an evaluation.
 pub(super) struct Files {
@@ -143,6 +143,12 @@ pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<N
             .hint(excess.hint)
             .at(Span::new(file, excess.at, excess.at))
     })?;
+    let refuse = |not_nix: mistakes::NotNix| {
+        Fail::new(ErrorKind::Syntax, not_nix.message).hint(not_nix.hint).at(Span::new(file, 0, 0))
+    };
+    if let Some(nothing) = mistakes::nothing(text) {
+        return Err(refuse(nothing));
+    }
     let parsed = rnix::Root::parse(text);
     let mut faults = syntax::faults(parsed.errors(), text, file);
     let mut lowering =
@@ -155,6 +161,9 @@ pub(super) fn parse(text: &str, file: Option<usize>, folder: &Path, names: Vec<N
     if faults.is_empty() {
         return Ok(expr);
     }
+    if let Some(other) = mistakes::other_language(text) {
+        return Err(refuse(other));
+    }
     faults.sort_by_key(|fault| fault.at);
     Err(Fail { kind: ErrorKind::Syntax, faults, catchable: false })
 }
@@ -166,7 +175,7 @@ pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
     let io = |error| cannot_read(shown, &error);
     let metadata = fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
-        return Err(fail("it is not a regular file".to_owned()));
+        return Err(fail("it is not a regular file".to_owned()).hint("put the file itself there"));
     }
     let mut bytes = Vec::new();
     let limit = u64::try_from(scan::MAX_BYTES).unwrap_or(u64::MAX) + 1;
@@ -180,16 +189,18 @@ pub(super) fn read(path: &Path, shown: &Path) -> Eval<String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        fail(format!("it is not UTF-8 text (byte {at})"))
+        fail(format!("it is not UTF-8 text (byte {at})")).hint("save it as UTF-8")
     })
 }
 
 fn cannot_read(shown: &Path, error: &std::io::Error) -> Fail {
-    let what = match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        _ => error.to_string(),
+    let (what, hint) = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            ("there is no such file".to_owned(), "check the path: it counts from the file that names it")
+        }
+        _ => (crate::error::plain(error), "check who owns it and its mode, with `ls -ld`"),
     };
-    Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display()))
+    Fail::new(ErrorKind::Read, format!("cannot read `{}`: {what}", shown.display())).hint(hint)
 }
 
 /// Symlinks in a row that are followed: as many as Linux follows.

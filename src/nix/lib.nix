@@ -149,7 +149,7 @@ let
         go = n: s: n == len || (s ? ${elemAt path n} && go (n + 1) s.${elemAt path n});
       in
       go 0 set;
-    getAttrFromPath = path: attrsets.attrByPath path (throw "cannot find attribute `${concatStringsSep "." path}'");
+    getAttrFromPath = path: attrsets.attrByPath path (throw "cannot find attribute `${concatStringsSep "." path}`");
     setAttrByPath = path: value:
       let
         len = length path;

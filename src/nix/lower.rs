@@ -12,9 +12,9 @@ use rowan::ast::AstNode;
 
 use super::error::ErrorKind;
 use super::expr::{Expr, Formal, Key, Kind, Lambda, Name, Operator, Param, Pattern, Withs};
-use super::paths;
 use super::sources::Span;
 use super::value::{MAX_NAME, too_long};
+use super::{mistakes, paths};
 
 /// A file being lowered.
 pub(super) struct Lowering<'a> {
@@ -30,8 +30,11 @@ pub(super) struct Lowering<'a> {
     pub(super) faults: Vec<Fault>,
 }
 
+/// What is said of a part that is not there. rnix finds all of them first, and `syntax` says it better.
+pub(super) const HOLE: &str = "something is missing here";
+
 /// Faults of a file that are kept. No more than a screen or two are ever shown.
-pub(super) const MOST_FAULTS: usize = 300;
+pub(crate) const MOST_FAULTS: usize = 300;
 
 /// Faults of a file that come with a suggestion: each is measured against every name there is.
 const SUGGESTIONS: usize = 20;
@@ -75,7 +78,7 @@ impl Lowering<'_> {
     pub(super) fn expr_or_hole(&mut self, expr: Option<ast::Expr>, around: &SyntaxNode) -> Rc<Expr> {
         match expr {
             Some(expr) => self.expr(&expr),
-            None => self.hole("an expression is missing here", self.span(around)),
+            None => self.hole(HOLE, self.span(around)),
         }
     }
 
@@ -83,10 +86,13 @@ impl Lowering<'_> {
     pub(super) fn expr(&mut self, expr: &ast::Expr) -> Rc<Expr> {
         let node = expr.syntax();
         let span = self.span(node);
+        if let Some(hole) = self.address(expr, span) {
+            return hole;
+        }
         let kind = match expr {
             ast::Expr::Paren(paren) => {
                 if paren.r_paren_token().is_none() {
-                    self.fault("this parenthesis is never closed", span);
+                    self.fault(HOLE, span);
                 }
                 return self.expr_or_hole(paren.expr(), node);
             }
@@ -99,7 +105,7 @@ impl Lowering<'_> {
             ast::Expr::PathSearch(path) => Kind::Unknown(format!("the search path `{path}`")),
             ast::Expr::List(list) => {
                 if list.r_brack_token().is_none() {
-                    self.fault("this list is never closed", span);
+                    self.fault(HOLE, span);
                 }
                 Kind::List(list.items().map(|item| self.expr(&item)).collect())
             }
@@ -133,13 +139,13 @@ impl Lowering<'_> {
                 match unary.operator() {
                     Some(ast::UnaryOpKind::Invert) => Kind::Not(operand),
                     Some(ast::UnaryOpKind::Negate) => Kind::Negate(operand),
-                    None => return self.hole("an operator is missing here", span),
+                    None => return self.hole(HOLE, span),
                 }
             }
             ast::Expr::BinOp(binary) => self.binary(binary, span),
             ast::Expr::LegacyLet(_) => Kind::Unknown("the old form `let { body = ...; }`".to_owned()),
             ast::Expr::CurPos(_) => Kind::Unknown("`__curPos`".to_owned()),
-            ast::Expr::Error(_) => return self.hole("this is not an expression", span),
+            ast::Expr::Error(_) => return self.hole(HOLE, span),
         };
         Rc::new(Expr { kind, span })
     }
@@ -190,6 +196,20 @@ impl Lowering<'_> {
             fault.hint = Some(hint);
         }
         hole
+    }
+
+    /// `10.0.1.2` is a call of a number to Nix, `fd00::1` a URI, `10.0.0.0/24` a path: nobody means those.
+    fn address(&mut self, expr: &ast::Expr, span: Span) -> Option<Rc<Expr>> {
+        let kinds = matches!(expr, ast::Expr::Apply(_) | ast::Expr::Literal(_) | ast::Expr::PathRel(_));
+        let text = kinds.then(|| expr.syntax().text()).filter(|text| u32::from(text.len()) < 64)?.to_string();
+        if !mistakes::is_address(&text) {
+            return None;
+        }
+        let hole = self.hole(format!("the address `{text}` has no quotes around it"), span);
+        if let Some(fault) = self.faults.last_mut() {
+            fault.hint = Some(format!("write \"{text}\""));
+        }
+        Some(hole)
     }
 
     fn literal(&mut self, literal: &ast::Literal, span: Span) -> Kind {
@@ -256,7 +276,7 @@ impl Lowering<'_> {
         let keys: Vec<Key> =
             path.into_iter().flat_map(ast::Attrpath::attrs).map(|attr| self.key(&attr)).collect();
         if keys.is_empty() {
-            self.fault("an attribute name is missing here", span);
+            self.fault(HOLE, span);
         }
         keys
     }
@@ -314,7 +334,7 @@ impl Lowering<'_> {
             Some(B::MoreOrEq) => Operator::MoreOrEqual,
             Some(B::PipeLeft | B::PipeRight) => return Kind::Unknown("a pipe operator".to_owned()),
             None => {
-                self.fault("an operator is missing here", span);
+                self.fault(HOLE, span);
                 Operator::Equal
             }
         };
@@ -347,7 +367,7 @@ impl Lowering<'_> {
                 (Param::Pattern(pattern), names)
             }
             None => {
-                self.fault("a parameter is missing here", span);
+                self.fault(HOLE, span);
                 (Param::Single, vec!["".into()])
             }
         };
@@ -364,7 +384,7 @@ impl Lowering<'_> {
             let name = ident.to_string();
             if !names.insert(name.as_str().into()) {
                 let span = self.span(ident.syntax());
-                self.fault(format!("the parameter `{name}` is there twice"), span);
+                self.fault(format!("the parameter `{name}` is there twice, expected each name once"), span);
             }
         }
         let slots: Vec<Name> = names.into_iter().collect();

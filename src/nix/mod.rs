@@ -15,6 +15,7 @@ mod expr;
 mod import;
 mod library;
 mod lower;
+mod mistakes;
 mod nix_program;
 mod numbers;
 mod operators;
@@ -36,6 +37,7 @@ use error::Fail;
 pub use error::{ErrorKind, EvalError};
 use eval::Machine;
 use import::Files;
+pub(crate) use lower::MOST_FAULTS;
 pub use sources::{Source, Sources};
 
 /// Who evaluates.
@@ -108,12 +110,15 @@ fn builtin(path: &Path) -> Result<(Node, Sources), EvalError> {
     match outcome {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(failed(
-            Fail::new(ErrorKind::Program, "the evaluator broke down: this is a bug"),
+            Fail::new(ErrorKind::Program, "the built-in evaluator broke down: this is a fault of quorate's")
+                .hint("please report it with the file; `--evaluator nix` may take it meanwhile"),
             Sources::default(),
         )),
         Err(error) => {
-            let message = format!("cannot start a thread to evaluate `{}`: {error}", path.display());
-            Err(failed(Fail::new(ErrorKind::Program, message), Sources::default()))
+            let cause = crate::error::plain(&error);
+            let message = format!("cannot start a thread to evaluate `{}`: {cause}", path.display());
+            let fail = Fail::new(ErrorKind::Program, message).hint("free some memory and run this again");
+            Err(failed(fail, Sources::default()))
         }
     }
 }

@@ -23,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// What `nix` may print; its description of an inventory is some ten times the size of the data.
 const MAX_OUTPUT: u64 = 64 << 20;
 
+/// What to do about a `nix` that does not behave like one.
+const OTHER_NIX: &str = "look which `nix` is the first in PATH; `--evaluator builtin` does without it";
+
 /// Where `nix` is installed, by the given `PATH`.
 pub(super) fn find(path: Option<&std::ffi::OsStr>) -> Option<PathBuf> {
     std::env::split_paths(path?).map(|folder| folder.join("nix")).find(|program| program.is_file())
@@ -41,16 +44,18 @@ pub(super) fn evaluate(program: &Path, given: &Path, sources: &mut Sources) -> E
         return Err(complaint(&stderr, &mut places));
     }
     let json: Json = serde_json::from_str(&stdout).map_err(|error| {
-        Fail::new(ErrorKind::Program, format!("`nix eval` printed what is not JSON: {error}"))
+        Fail::new(ErrorKind::Program, format!("`nix eval` printed what is not JSON: {error}")).hint(OTHER_NIX)
     })?;
     node(&json, None, &mut places).ok_or_else(|| {
         Fail::new(ErrorKind::Program, "`nix eval` printed a result of another shape than expected")
+            .hint(OTHER_NIX)
     })
 }
 
 fn run(program: &Path, inventory: &Path, folder: &Path) -> Eval<(bool, String, String)> {
-    let fail =
-        |what: String| Fail::new(ErrorKind::Program, format!("cannot run `{}`: {what}", program.display()));
+    let fail = |what: String| {
+        Fail::new(ErrorKind::Program, format!("cannot run `{}`: {what}", program.display())).hint(OTHER_NIX)
+    };
     let mut command = Command::new(program);
     command.args(["eval", "--json", "--impure", "--extra-experimental-features", "nix-command fetch-tree"]);
     command.args(["--option", "restrict-eval", "true", "--option", "allow-import-from-derivation", "false"]);
@@ -65,7 +70,7 @@ fn run(program: &Path, inventory: &Path, folder: &Path) -> Eval<(bool, String, S
     let nixpkgs = quoted(&locked);
     command.arg("--expr").arg(format!("({WRAPPER}) {{ file = {file}; nixpkgs = {nixpkgs}; }}"));
     command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| fail(error.to_string()))?;
+    let mut child = command.spawn().map_err(|error| fail(crate::error::plain(&error)))?;
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let success = wait(&mut child).map_err(fail)?;
@@ -111,7 +116,7 @@ fn wait(child: &mut Child) -> Result<bool, String> {
                 let _ = child.wait();
                 return Err(format!("no answer within {} seconds", TIMEOUT.as_secs()));
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(crate::error::plain(&error)),
         }
     }
 }
@@ -209,7 +214,11 @@ fn complaint(stderr: &str, places: &mut Places) -> Fail {
     let message = stderr.rfind("error: ").map_or(stderr, |start| &stderr[start + "error: ".len()..]);
     let line: String = message.lines().next().unwrap_or_default().trim().chars().take(1_000).collect();
     let kind = if line.starts_with("syntax error") { ErrorKind::Syntax } else { ErrorKind::Evaluation };
-    let mut fail = Fail::new(kind, if line.is_empty() { "`nix eval` failed".to_owned() } else { line });
+    let mut fail = if line.is_empty() {
+        Fail::new(kind, "`nix eval` failed and did not say why").hint(OTHER_NIX)
+    } else {
+        Fail::new(kind, line)
+    };
     let mut places_named = stderr.lines().rev().filter_map(|line| {
         let (file, rest) = line.trim().strip_prefix("at ")?.split_once(':')?;
         let mut numbers = rest.split(':').map_while(|number| number.parse::<usize>().ok());

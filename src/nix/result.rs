@@ -63,7 +63,12 @@ impl Machine {
                 } else {
                     format!("`{}` is a function, expected data", shown(path))
                 };
-                return Err(Fail::wrong(message).at(span));
+                let hint = if path.is_empty() {
+                    "write it as `{ lib, ... }: { ... }`, or as the set alone"
+                } else {
+                    "give it its arguments; an element of a list is called in parentheses, `[ (f x) ]`"
+                };
+                return Err(Fail::wrong(message).hint(hint).at(span));
             }
         };
         Ok(Node { data, origin: span.origin() })

@@ -7,7 +7,7 @@ use rnix::ast::{self, HasEntry as _};
 use rowan::ast::AstNode as _;
 
 use super::expr::{Binding, Bound, Expr, Key, Kind, Name, SetExpr};
-use super::lower::{Lowering, Scope};
+use super::lower::{HOLE, Lowering, Scope};
 use super::sources::Span;
 
 /// A set as it was written, before names are resolved: merging must come first, because the names that a
@@ -47,7 +47,7 @@ impl Lowering<'_> {
     /// `{ ... }` or `rec { ... }`
     pub(super) fn attr_set(&mut self, set: &ast::AttrSet, span: Span) -> Kind {
         if set.r_curly_token().is_none() {
-            self.fault("this set is never closed", span);
+            self.fault(HOLE, span);
         }
         let raw = self.raw_set(set.entries(), set.rec_token().is_some());
         Kind::Set(self.lower_set(raw))
@@ -96,7 +96,7 @@ impl Lowering<'_> {
         };
         match path.split_last() {
             Some((last, before)) => self.bind_path(set, before, last, value),
-            None => drop(self.hole("an attribute name is missing here", span)),
+            None => drop(self.hole(HOLE, span)),
         }
     }
 
@@ -227,12 +227,12 @@ impl Lowering<'_> {
     fn raw_value(&mut self, value: RawValue, span: Span) -> Rc<Expr> {
         match value {
             RawValue::Expr(Some(expr), _) => self.expr(&expr),
-            RawValue::Expr(None, span) => self.hole("a value is missing here", span),
+            RawValue::Expr(None, span) => self.hole(HOLE, span),
             RawValue::Set(set, span) => {
                 let kind = Kind::Set(self.lower_set(set));
                 Rc::new(Expr { kind, span })
             }
-            RawValue::Outer | RawValue::From(_) => self.hole("a value is missing here", span),
+            RawValue::Outer | RawValue::From(_) => self.hole(HOLE, span),
         }
     }
 }

@@ -54,14 +54,31 @@ impl Caller<'_> {
         judge(self.command(server).spawn().expect("go-verify starts"))
     }
 
+    /// The same for a server that is asked for by this name, whatever its address.
+    pub(crate) fn once_by_name(&self, server: SocketAddr, name: &str) -> Connections {
+        judge(self.command(server).args(["-name", name]).spawn().expect("go-verify starts"))
+    }
+
     /// Starts opening connections, one request on each, at most one every 2 ms: at least `count`, and on until
     /// [`ConnectLoop::finish`]. Returns after the first. `folder` takes the files that mark begin and end.
     pub(crate) fn connect_loop(&self, server: SocketAddr, count: u32, folder: &Path) -> ConnectLoop {
+        self.request_loop(server, "/version", "2ms", count, folder)
+    }
+
+    /// The same with another path than `/version`, which must answer 200, and another pause, as Go writes it.
+    pub(crate) fn request_loop(
+        &self,
+        server: SocketAddr,
+        path: &str,
+        pause: &str,
+        count: u32,
+        folder: &Path,
+    ) -> ConnectLoop {
         let number = unique();
         let (begun, enough) =
             (folder.join(format!("begun-{number}")), folder.join(format!("enough-{number}")));
         let mut command = self.command(server);
-        command.args(["-pause", "2ms", "-count", &count.to_string()]);
+        command.args(["-path", path, "-pause", pause, "-count", &count.to_string()]);
         command.arg("-begun").arg(&begun).arg("-until").arg(&enough);
         let started = ConnectLoop { process: Some(command.spawn().expect("go-verify starts")), enough };
         wait_for("the first connection of a loop", Duration::from_secs(20), || {

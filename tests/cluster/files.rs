@@ -1,4 +1,4 @@
-//! What one machine holds on its disk: its pairs by kind, and whom it trusts by authority.
+//! What one machine holds on its disk: its pairs by kind, what the masters share, and whom it trusts by authority.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,16 +18,20 @@ pub(crate) struct Pair {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MachineFiles {
     pairs: BTreeMap<String, Pair>,
+    shared: BTreeMap<String, PathBuf>,
     trust: BTreeMap<String, PathBuf>,
 }
 
 impl MachineFiles {
-    /// Finds `<kind>.crt` with `<kind>.key` in a machine's folder and `<authority>.bundle.crt` in `ca`.
+    /// Finds `<kind>.crt` with `<kind>.key` in a machine's folder, keys without a certificate, and
+    /// `<authority>.bundle.crt` in `ca`.
     pub(crate) fn read(machine: &Path, ca: &Path) -> Self {
         let pairs = named(machine, ".crt")
             .map(|(kind, certificate)| (kind, Pair { key: certificate.with_extension("key"), certificate }))
             .filter(|(_, pair)| pair.key.exists());
-        Self { pairs: pairs.collect(), trust: named(ca, ".bundle.crt").collect() }
+        let pairs: BTreeMap<_, _> = pairs.collect();
+        let shared = named(machine, ".key").filter(|(name, _)| !pairs.contains_key(name)).collect();
+        Self { pairs, shared, trust: named(ca, ".bundle.crt").collect() }
     }
 
     /// Makes in `into` what `machine` has once it runs, and nothing else: the certificates and keys that `identity`
@@ -40,6 +44,10 @@ impl MachineFiles {
         let keys: BTreeMap<String, String> = serde_json::from_slice(&opened).expect("text by kind");
         for (kind, key) in keys {
             fs::write(into.join(format!("{kind}.key")), key).expect("a key file");
+            let public = format!("{kind}.pub");
+            if certs.join(&public).exists() {
+                fs::copy(certs.join(&public), into.join(&public)).expect("a public key");
+            }
         }
         for (kind, certificate) in named(&from, ".crt") {
             fs::copy(certificate, into.join(format!("{kind}.crt"))).expect("a certificate");
@@ -53,6 +61,12 @@ impl MachineFiles {
     /// The pair of a kind, `etcd-server` for instance.
     pub(crate) fn pair(&self, kind: &str) -> &Pair {
         self.pairs.get(kind).unwrap_or_else(|| panic!("no `{kind}` among {:?}", self.pairs.keys()))
+    }
+
+    /// A secret that is no certificate's key, `encryption-config` for instance. A public half lies beside it
+    /// with `.pub`.
+    pub(crate) fn shared(&self, name: &str) -> &Path {
+        self.shared.get(name).unwrap_or_else(|| panic!("no `{name}` among {:?}", self.shared.keys()))
     }
 
     /// The file that says to trust an authority, `etcd` for instance.

@@ -7,10 +7,12 @@
 #![allow(dead_code, reason = "each test target uses the part it needs")]
 #![expect(clippy::expect_used, clippy::panic, reason = "test code: a fault ends the test with its text")]
 
+pub(crate) mod api;
 pub(crate) mod chain;
 pub(crate) mod client;
 pub(crate) mod etcd;
 pub(crate) mod files;
+pub(crate) mod kubernetes;
 pub(crate) mod log;
 pub(crate) mod network;
 pub(crate) mod peer;

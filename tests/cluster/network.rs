@@ -74,6 +74,11 @@ impl Drop for Network {
 }
 
 impl Host {
+    /// Gives it one more address on the segment, as the holder of a virtual IP has it.
+    pub(crate) fn hold(&self, address: IpAddr) {
+        ip(&["-n", &self.namespace, "addr", "add", &address.to_string(), "dev", "eth0", "nodad"]);
+    }
+
     /// A command that will run on this machine. The process is the program itself (no shell or wrapper stays
     /// between), and the kernel kills it when the test thread that spawned it ends in whatever way.
     pub(crate) fn command(&self, program: &Path) -> Command {

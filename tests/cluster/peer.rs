@@ -12,6 +12,8 @@ pub(crate) enum Peer {
     Age,
     /// `cfssl` and `cfssljson`.
     Cfssl,
+    /// `curl`.
+    Curl,
     /// `easyrsa`.
     EasyRsa,
     /// Debian 12's `etcd` and `etcdctl`: the oldest in use.
@@ -81,6 +83,7 @@ struct Row {
 static PEERS: &[Row] = &[
     Row { peer: Peer::Age, name: "age", found: &[Found::OnPath("age")], remedy: Remedy::Install },
     Row { peer: Peer::Cfssl, name: "cfssl", found: &[Found::Built("cfssl")], remedy: Remedy::Go },
+    Row { peer: Peer::Curl, name: "curl", found: &[Found::OnPath("curl")], remedy: Remedy::Install },
     // Debian keeps it beside its templates, not on PATH.
     Row {
         peer: Peer::EasyRsa,

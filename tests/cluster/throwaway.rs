@@ -1,4 +1,4 @@
-//! Certificates made by openssl, to prove the harness itself: laid out as `pki gen` lays them out, save that the
+//! Certificates made by openssl, to prove the harness itself and to be refused: laid out as `pki gen` lays them out, save that the
 //! keys lie beside them in clear. They live for a day in a temporary folder.
 
 use std::fs;
@@ -48,6 +48,17 @@ impl Throwaway {
     /// An authority that nobody in the cluster trusts.
     pub(crate) fn add_foreign_authority(&self) {
         self.authority("foreign", None);
+    }
+
+    /// An authority that somebody else made, both PEM, to see what a leaf of it is worth where nobody asked for one.
+    pub(crate) fn adopt_authority(&self, name: &str, certificate: &Path, key: &str) {
+        fs::copy(certificate, self.ca().join(format!("{name}.crt"))).expect("an authority");
+        fs::write(self.ca().join(format!("{name}.key")), key).expect("its key");
+    }
+
+    /// The certificate of an authority, which is no bundle of the cluster.
+    pub(crate) fn certificate(&self, authority: &str) -> PathBuf {
+        self.ca().join(format!("{authority}.crt"))
     }
 
     /// What etcd needs on one member: `etcd-server`, `etcd-peer` and `etcd-healthcheck-client`.

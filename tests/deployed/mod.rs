@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::cluster::files::MachineFiles;
 use crate::cluster::peer::{self, Peer, Programs};
 use crate::cluster::{run, seal};
-use crate::project::Project;
+use crate::project::{Project, changed};
 
 pub const MODES: [CaMode; 3] = [CaMode::Shared, CaMode::Single, CaMode::Separate];
 
@@ -142,6 +142,21 @@ impl Deployment {
                 fs::write(&staged, text).expect("a file");
                 fs::rename(&staged, &place).expect("the same folder");
             }
+        }
+    }
+
+    /// The second `gen`, of a cluster whose leaves are due, while it runs: nothing but the leaves changes, all of them,
+    /// and their keys are kept. These machines have the new ones then.
+    pub fn renew_every_leaf(&self, machines: &[&str]) {
+        let before = self.project.tree("certs");
+        self.project.pki(["gen"]).expect(0);
+        let is_leaf = |path: &&String| path.strip_suffix(".crt").is_some_and(|name| !name.starts_with("ca/"));
+        let mut expected: Vec<_> = before.keys().filter(is_leaf).cloned().collect();
+        expected.push("manifest.json".into());
+        expected.sort();
+        assert_eq!(changed(&before, &self.project.tree("certs")), expected);
+        for machine in machines {
+            self.replace_certificates(machine);
         }
     }
 

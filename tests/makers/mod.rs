@@ -158,15 +158,12 @@ pub fn openssl(folder: &Path, name: &str, wanted: &Wanted<'_>) -> Made {
     fs::create_dir_all(folder).expect("a folder");
     let made = made(folder, &format!("{name}.crt"), &format!("{name}.key"));
     run(Command::new("openssl").arg("genpkey").args(wanted.key.split(' ')).arg("-out").arg(&made.key));
-    let numbered: String = wanted
-        .subject
-        .iter()
-        .enumerate()
-        // openssl drops what stands before the first dot: attributes of one type need names of their own.
-        .map(|(n, element)| format!("{n}.{element}\n"))
-        .collect();
+    // openssl drops what stands before the first dot: attributes of one type need names of their own.
+    let numbered: Vec<String> =
+        wanted.subject.iter().enumerate().map(|(n, element)| format!("{n}.{element}")).collect();
+    let numbered = numbered.join("\n");
     let configuration = format!(
-        "[req]\nprompt=no\nstring_mask=utf8only\nutf8=yes\ndistinguished_name=dn\nx509_extensions=v3\n[dn]\n{numbered}[v3]\n{}\n",
+        "[req]\nprompt=no\nstring_mask=utf8only\nutf8=yes\ndistinguished_name=dn\nx509_extensions=v3\n[dn]\n{numbered}\n[v3]\n{}\n",
         wanted.extensions.join("\n")
     );
     let file = folder.join(format!("{name}.cnf"));

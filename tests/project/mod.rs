@@ -108,6 +108,12 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if entry.file_type().unwrap().is_dir() {
             collect(&entry.path(), &format!("{name}/"), files);
+        } else if !entry.file_type().unwrap().is_file() && !entry.file_type().unwrap().is_symlink() {
+            files.insert(name, b"a pipe or a device".to_vec());
+        } else if entry.file_type().unwrap().is_symlink() {
+            // Where it leads, and not what is there: that may be a device without end.
+            let target = fs::read_link(entry.path()).unwrap();
+            files.insert(name, target.into_os_string().into_encoded_bytes());
         } else {
             files.insert(name, fs::read(entry.path()).unwrap());
         }

@@ -201,7 +201,7 @@ fn name(section: &mut Section<'_, '_>, at: Option<Origin>) -> Placed<String> {
         }
         let message =
             format!("`kubeMaster.name` is {}, expected a DNS name in lower case", quoted(found.value));
-        let hint = "every machine resolves it to the virtual IP, and the API servers' certificates have it";
+        let hint = "\"kubernetes\" is the default: every machine resolves it to the virtual IP";
         section.refuse(const { rule("bad-name") }, found.at, message, hint);
     }
     Placed { value: "kubernetes".into(), at }

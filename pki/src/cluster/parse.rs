@@ -3,7 +3,7 @@
 use super::check;
 use super::endpoint::{self, EndpointDraft};
 use super::machine::{self, MachineDraft};
-use super::read::{name_place, place, tame, wrong_type};
+use super::read::{name_place, place, tame};
 use super::rules::rule;
 use super::settings::{self, SettingsDraft};
 use super::{Cluster, Networks};
@@ -48,7 +48,8 @@ impl Cluster {
 
 fn parse(root: &Node, faults: &mut Vec<Fault>) -> Option<Cluster> {
     let Data::Attrs(attrs) = &root.data else {
-        faults.push(wrong_type("the inventory", root, root.origin, "an attribute set of machines").hint(
+        let message = format!("the inventory is {}, expected an attribute set of machines", root.kind());
+        faults.push(const { rule("wrong-type") }.fault(root.origin, message).hint(
             "start with `{ cp1 = { ip = \"10.0.0.1\"; kubernetes.enable = true; etcd.enable = true; }; }`",
         ));
         return None;

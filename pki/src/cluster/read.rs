@@ -265,7 +265,13 @@ impl<'n, 'f> Section<'n, 'f> {
             Err(_) => "expected an IPv4 or IPv6 address",
         };
         let message = format!("`{}` is {}, {why}", self.path_to(name), quoted(text.value));
-        self.faults.push(const { rule("bad-address") }.fault(text.at, message));
+        let fault = const { rule("bad-address") }.fault(text.at, message);
+        let address = text.value.split('/').next().filter(|address| address.parse::<IpAddr>().is_ok());
+        self.faults.push(match (text.value.parse::<IpAddr>(), address) {
+            (Ok(_), _) => fault,
+            (Err(_), Some(address)) => fault.hint(format!("write \"{address}\"")),
+            (Err(_), None) => fault.hint("names are not looked up: write the address itself"),
+        });
         None
     }
 
@@ -340,6 +346,10 @@ pub(super) fn wrong_type(path: &str, found: &Node, at: Option<Origin>, expected:
     let message = format!("`{path}` is {}, expected {expected}", found.kind());
     let fault = const { rule("wrong-type") }.fault(at, message);
     match (&found.data, expected) {
+        (
+            Data::Int(_) | Data::Float(_),
+            "a string" | "a string or a list of strings" | "a list of strings",
+        ) => fault.hint("write it in quotes"),
         (Data::Str(_), "an integer") => fault.hint("write it without quotes"),
         (Data::Str(_), "true or false") => fault.hint("write `true` or `false`, without quotes"),
         (Data::Bool(_), "an attribute set") => fault.hint(format!("write `{path}.enable = true`")),
@@ -356,11 +366,11 @@ fn unusable(address: IpAddr) -> Option<&'static str> {
     if address.is_loopback() {
         Some("a loopback address, expected one that other machines reach")
     } else if address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST) {
-        Some("an address of many machines, expected that of one")
+        Some("a multicast or broadcast address, expected that of one machine")
     } else if link_local {
         Some("a link-local address, expected one that survives a restart and can be routed")
     } else if address.to_canonical() != address {
-        Some("an IPv4 address in IPv6 clothes, expected plain IPv4")
+        Some("an IPv4 address written as IPv6, expected plain IPv4")
     } else {
         None
     }

@@ -8,7 +8,7 @@ use super::rules::rule;
 use super::{Backup, CaMode, Cni, DEFAULT_POD_RANGE, DEFAULT_SERVICE_RANGE, KeyType, Policy};
 use crate::fault::Fault;
 use crate::inventory::Attr;
-use crate::names::{CLUSTER_NAME, is_domain, is_label};
+use crate::names::{CLUSTER_NAME, is_domain, is_label, to_label};
 
 /// The attributes of `cluster`.
 pub(super) const ATTRIBUTES: &[&str] = &[
@@ -108,15 +108,13 @@ fn name(section: &mut Section<'_, '_>) -> Option<String> {
         return Some(found.value.to_owned());
     }
     let message = format!(
-        "`cluster.name` is {}, expected 1 to {CLUSTER_NAME} of `a-z`, `0-9` and inner `-`",
+        "`cluster.name` is {}, expected 1 to {CLUSTER_NAME} letters of `a-z`, `0-9` and inner `-`",
         quoted(found.value)
     );
-    section.refuse(
-        const { rule("bad-name") },
-        found.at,
-        message,
-        "it becomes part of DNS names and certificates",
-    );
+    let meant = to_label(found.value).filter(|label| label.len() <= CLUSTER_NAME);
+    let meant = meant.unwrap_or_else(|| "kubernetes".to_owned());
+    let hint = format!("write \"{meant}\", for instance: it becomes part of DNS names and certificates");
+    section.refuse(const { rule("bad-name") }, found.at, message, &hint);
     None
 }
 
@@ -163,7 +161,7 @@ fn policy(section: &mut Section<'_, '_>, default: &Policy) -> Policy {
     if renew.value >= cert_days {
         let message =
             format!("`cluster.renewDays` is {}, expected less than `certDays`, {cert_days}", renew.value);
-        let hint = "or every run renews every certificate";
+        let hint = "lower `renewDays`: with this, every run would renew every certificate";
         section.refuse(const { rule("lifetimes-nested") }, renew.at.or(lives[0].1.at), message, hint);
     }
     Policy {
@@ -222,7 +220,7 @@ fn recipients(section: &mut Section<'_, '_>, name: &str) -> Vec<Placed<String>> 
             "`{path}` has {}, expected `age1...`, `ssh-ed25519 AAAA...` or `ssh-rsa AAAA...`",
             quoted(text)
         );
-        let hint = "`age-keygen -y KEYFILE` prints the recipient of an age identity";
+        let hint = "`age-keygen -y FILE` prints the recipient of the identity in FILE";
         section.refuse(const { rule("bad-recipient") }, found.at, message, hint);
     }
     kept

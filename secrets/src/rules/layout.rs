@@ -203,6 +203,14 @@ impl Layout {
         }
     }
 
+    /// Whether the rest of a rule begins at a place that our block had: without it the two halves are one rule again.
+    pub(super) fn is_inside_a_rule(&self, user: &str, at: usize) -> bool {
+        let rest = user.get(at..).unwrap_or_default().lines();
+        let mut content = rest.filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+        let deeper = |line: &str| line.len() - line.trim_start().len() > self.indent();
+        matches!(self, Self::List { .. }) && content.next().is_some_and(deeper)
+    }
+
     /// How many foreign rules stand before a place that our block had.
     pub(super) fn rules_before(&self, at: usize) -> Result<usize, RulesError> {
         let (marker, _) = Block::First.markers();

@@ -207,7 +207,9 @@ impl SopsError {
             }
             Self::MetadataDamaged { field, why } => write!(f, "`{field}` in the file's `sops` section {why}"),
             Self::Unsupported { what } => write!(f, "the file uses {what}, which cannot be read yet"),
-            Self::NotEncrypted { key } => write!(f, "the value of `{key}` is not encrypted but should be"),
+            Self::NotEncrypted { key } => {
+                write!(f, "the value of `{key}` stands in clear, expected it encrypted")
+            }
             _ => Ok(()),
         }
     }
@@ -232,7 +234,8 @@ impl SopsError {
                 "restore the file from git; if it is plaintext that was committed, replace the secrets in it"
             }
             Self::Yaml11 { .. } => "let `sops` write the file again, or restore it from git",
-            Self::Unsupported { .. } | Self::CannotKeep { .. } => "edit the file with `sops`",
+            Self::Unsupported { .. } => "write the file again with `sops`, without it",
+            Self::CannotKeep { .. } => "take that out of the file with `sops`, then run this again",
             Self::NotEncrypted { .. } => {
                 "take the value for known if it was committed, and seal a new one; then restore the file from git"
             }

@@ -7,6 +7,13 @@ use serde_json::json;
 
 use crate::report;
 use crate::rules::RulesFile;
+use crate::words;
+
+/// Orphans of one folder that are named.
+const MOST_ORPHANS: usize = 6;
+
+/// Letters of the names in one line of the table; more of them go on in the next.
+const WIDEST: usize = 76;
 
 /// Prints a decision: as a table, or as JSON.
 pub(super) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool) {
@@ -30,8 +37,16 @@ pub(super) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool
         lines.add("write", ".sops.yaml", rules_reason(rules));
     }
     report::table(&lines.rows());
-    for orphan in &decision.orphans {
-        report::note(&format!("orphan: {orphan} (`pki gen --prune` removes it)"));
+    let orphans: Vec<String> = decision.orphans.iter().map(ToString::to_string).collect();
+    let folder = |orphan: &str| orphan.split_once('/').map_or(".", |(folder, _)| folder).to_owned();
+    for own in orphans.chunk_by(|a, b| folder(a) == folder(b)) {
+        let count = words::count(own.len(), "orphan");
+        report::note(&format!("{count}: {}", words::plain(own, MOST_ORPHANS)));
+    }
+    if !decision.orphans.is_empty() {
+        report::hint(
+            "nothing plans an orphan any more: `pki gen --prune` removes it, with `--dry-run` it shows them all",
+        );
     }
 }
 
@@ -67,11 +82,35 @@ impl Lines {
     }
 
     fn rows(self) -> Vec<Vec<String>> {
-        let row = |line: Line| {
-            vec![line.verb.to_owned(), line.folder, format!("{} ({})", line.names.join(" "), line.reason)]
+        let rows = |line: Line| {
+            let mut lines = broken(&line.names);
+            if let Some(last) = lines.last_mut() {
+                last.push_str(" (");
+                last.push_str(&line.reason);
+                last.push(')');
+            }
+            lines.into_iter().enumerate().map(move |(index, text)| match index {
+                0 => vec![line.verb.to_owned(), line.folder.clone(), text],
+                _ => vec![String::new(), String::new(), text],
+            })
         };
-        self.0.into_iter().map(row).collect()
+        self.0.into_iter().flat_map(rows).collect()
     }
+}
+
+/// Words in lines of at most [`WIDEST`] letters, or of one word.
+fn broken(words: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut().filter(|line| line.len() + 1 + word.len() <= WIDEST) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.clone()),
+        }
+    }
+    lines
 }
 
 fn to_json(decision: &Decision, rules: Option<&RulesFile>) -> serde_json::Value {

@@ -90,7 +90,9 @@ fn elem_at(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let length = list.len();
     match item {
         Some(item) => machine.force(*item),
-        None => Err(Fail::wrong(format!("element {index} of a list of {length} is asked for"))),
+        None => {
+            Err(Fail::wrong(format!("element {index} of a list of {length} is asked for, the first is 0")))
+        }
     }
 }
 
@@ -124,7 +126,7 @@ fn foldl(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
 fn gen_list(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> {
     let length = machine.int_argument(arguments, 1)?;
     if length < 0 {
-        return Err(Fail::wrong(format!("a list of {length} elements is asked for")));
+        return Err(Fail::wrong(format!("a list of {length} elements is asked for, expected 0 or more")));
     }
     let mut out = Vec::new();
     for index in 0..length {

@@ -132,7 +132,7 @@ fn replace_strings(machine: &mut Machine, arguments: &[ThunkId]) -> Eval<Value> 
     if from.len() != to.len() {
         let (from, to) = (from.len(), to.len());
         return Err(Fail::wrong(format!(
-            "`replaceStrings` has {from} strings to replace and {to} replacements"
+            "`replaceStrings` has {from} to replace and {to} replacements, expected as many"
         )));
     }
     let text = machine.string_argument(arguments, 2)?;

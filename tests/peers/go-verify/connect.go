@@ -25,7 +25,8 @@ type connectJudgement struct {
 // as a client that starts then would.
 func connect(args []string) error {
 	flags := flag.NewFlagSet("connect", flag.ContinueOnError)
-	address := flags.String("address", "", "HOST:PORT; the host is the name that is verified too")
+	address := flags.String("address", "", "HOST:PORT")
+	name := flags.String("name", "", "the name that is verified; the host of the address without it")
 	trust := flags.String("trust", "", "PEM file with the trusted certificates")
 	cert := flags.String("cert", "", "PEM file with the client's certificate; none is presented without it")
 	key := flags.String("key", "", "PEM file with the client's key")
@@ -44,7 +45,7 @@ func connect(args []string) error {
 	judgement := connectJudgement{Served: map[string]int{}, Failures: map[string]int{}}
 	for n, enough := 1, false; !enough; n++ {
 		enough = n >= *count && exists(*until)
-		settings := &tls.Config{RootCAs: anchors}
+		settings := &tls.Config{RootCAs: anchors, ServerName: *name}
 		if *cert != "" {
 			pair, err := tls.LoadX509KeyPair(*cert, *key)
 			if err != nil {

@@ -83,7 +83,7 @@ fn etcd(draft: &Draft, faults: &mut Vec<Fault>) {
         0 => return no_etcd(draft, faults),
         1 => const { rule("etcd-single") }
             .fault(at, format!("etcd has one member, {who}: when its disk dies, the cluster is gone"))
-            .hint("expected 3; until then keep a backup elsewhere with `cluster.backup`"),
+            .hint("enable etcd on three machines; until then keep a backup elsewhere with `cluster.backup`"),
         2 => const { rule("etcd-growing") }
             .fault(at, format!("etcd has 2 members, {who}: it stops when either does, worse than one alone"))
             .hint("enable etcd on a third machine; two are for the moment between one and three"),

@@ -36,7 +36,8 @@ pub(super) fn check(draft: &Draft, faults: &mut Vec<Fault>) {
             faults.push(fault.hint(format!("rename it, to `{lower}1` for instance")));
         }
         if let Some(other) = seen.get(&lower) {
-            let message = format!("`{}` and `{}` are one name to DNS", machine.name, other.name);
+            let message =
+                format!("`{}` and `{}` are one name to DNS, expected two", machine.name, other.name);
             let fault = const { rule("duplicate-name") }.fault(machine.at.max(other.at), message);
             let word = format!("`{}` and `{}` differ in case alone", other.name, machine.name);
             faults.push(fault.hint("rename one of them").related(machine.at.min(other.at), word));

@@ -93,8 +93,9 @@ fn overlaps(draft: &Draft, faults: &mut Vec<Fault>) {
                 continue;
             }
             let default = if second.at.is_none() { "the default of " } else { "" };
-            let message =
-                format!("`cluster.{first_name}` {a} and {default}`cluster.{second_name}` {b} overlap");
+            let message = format!(
+                "`cluster.{first_name}` {a} and {default}`cluster.{second_name}` {b} overlap, expected no address in both"
+            );
             let at = second.at.max(first.at);
             let other = second.at.min(first.at).filter(|_| first.at.is_some() && second.at.is_some());
             let movable = if *second_name == "nodeCidr" { first_name } else { second_name };

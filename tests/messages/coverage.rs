@@ -1,0 +1,170 @@
+//! Whether every sentence of the sources is told by some case.
+
+use crate::literals::{Literal, one_blank, pieces, sentences};
+
+/// Sentences that no case tells, each with the reason.
+pub(crate) const NEVER_MET: &[(&str, &str)] = &[
+    // Asked or printed elsewhere.
+    ("no admin is named and no age identity was found: make one in {}?", "asked at a terminal alone"),
+    ("Exit codes: 0 done or clean, 1 findings, 2 error.", "part of the help"),
+    ("{:gutter$} ... and {} more places", "no fault points at so many places yet"),
+    // Written into files, or given to programs.
+    ("# created: {made} # public key: {} ", "the head of an identity file"),
+    (ENCRYPTION_CONFIG, "a file for kube-apiserver"),
+    (KUBECONFIG, "what `pki kubeconfig` is asked for"),
+    ("quorate: end of last rules", "a line of .sops.yaml"),
+    ("nix-command fetch-tree", "an argument of `nix`"),
+    ("https://github.com/ github: gitlab: {}", "an argument of `nix`"),
+    ("({WRAPPER}) {{ file = {file}; nixpkgs = {nixpkgs}; }}", "an argument of `nix`"),
+    (" (os error", "what Rust adds and messages leave out"),
+    // Refused before by somebody who says it better.
+    ("something is missing here", "rnix refuses first"),
+    ("the nesting is too deep", "the scan refuses first"),
+    ("the file is larger than 1 MiB, the limit for an inventory", "reading refuses first"),
+    ("it ends too early", "serde_json refuses first"),
+    ("a value is expected here", "serde_json refuses first"),
+    ("a name is expected here", "serde_json refuses first"),
+    ("a list, expected a map", "serde_yaml refuses first"),
+    ("a single value, expected a map", "serde_yaml refuses first"),
+    ("not a list", "serde_yaml refuses first"),
+    ("it is not encrypted", "parsing the file refuses first"),
+    ("a recipient is empty", BAD_RECIPIENT),
+    ("`{found}` is no recipient", BAD_RECIPIENT),
+    ("a private key stands where a recipient, its public half, belongs", BAD_RECIPIENT),
+    ("an SSH key of kind `{kind}` cannot be sealed to, only `ssh-ed25519` and `ssh-rsa` can", BAD_RECIPIENT),
+    (
+        "give an `age1...` recipient as age-keygen prints it, or an `ssh-ed25519` or `ssh-rsa` public key line",
+        BAD_RECIPIENT,
+    ),
+    ("use the public half; if this text was ever committed, replace the key", BAD_RECIPIENT),
+    ("the identities found here", "recipients of identities that were read are recipients"),
+    (
+        "set it to the machines' network; the virtual IP must lie {side} of it",
+        "without a master there is an error, and warnings wait",
+    ),
+    ("the calendar", "`--at` and lives end before it does"),
+    ("with the year 9999", "`--at` and lives end before it does"),
+    // Said by the shell in words of its own, with the file.
+    ("cannot open the age file: it is sealed to none of the identities tried", BY_FILE),
+    ("no identity opens the file: it is sealed to {}; tried ", BY_FILE),
+    ("use the identity of one of its recipients", BY_FILE),
+    ("use the identity of one of its recipients, or have one of them add you", BY_FILE),
+    ("restore the file from git; if it is plaintext that was committed, replace the secrets in it", BY_FILE),
+    ("restore the file from git, or take one side of the merge whole", BY_FILE),
+    ("let `sops` write the file again, or restore it from git", BY_FILE),
+    ("write the file again with `sops`, without it", BY_FILE),
+    (
+        "take the value for known if it was committed, and seal a new one; then restore the file from git",
+        BY_FILE,
+    ),
+    // Answers to yes or no, or of no command yet.
+    (
+        "the SSH host key has no age form: found RSA, only `ssh-ed25519` has one",
+        "only asked whether it is the machine's",
+    ),
+    ("a private key in base64", "what `scan` finds: no command asks it yet"),
+    ("a private key with a passphrase", "what `scan` finds: no command asks it yet"),
+    // Broken promises of ours.
+    ("a function lacks an argument", "the table of builtins counts them"),
+    ("a variable without a value", "lowering resolves them"),
+    ("the library", "lib.nix is a set"),
+    ("the library is incomplete", "lib.nix has `all`"),
+    ("a number of 64 bits", "serde_json gives no other"),
+    ("a string that JSON cannot hold: {error}", "it holds all of them"),
+    ("the built-in evaluator broke down: this is a fault of quorate's", "a panic"),
+    ("please report it with the file; `--evaluator nix` may take it meanwhile", "a panic"),
+    ("cannot start a thread to evaluate `{}`: {cause}", "no memory for a thread"),
+    ("free some memory and run this again", "no memory for a thread"),
+    ("the evaluation makes more than four billion values", "its memory ends long before"),
+    ("no answer within {} seconds", "two minutes of waiting"),
+];
+
+const BAD_RECIPIENT: &str = "the inventory refuses it first, by its rules";
+const BY_FILE: &str = "the shell names the file, and git's command for it";
+const ENCRYPTION_CONFIG: &str = "apiVersion: apiserver.config.k8s.io/v1 kind: EncryptionConfiguration resources: - resources:     - secrets   providers:     - secretbox:         keys:           - name: key1             secret: ";
+const KUBECONFIG: &str = "apiVersion: v1 kind: Config clusters: - name: {cluster}   cluster:     server: {server}     certificate-authority-data: {root} contexts: - name: {context}   context:     cluster: {cluster}     user: {user} current-context: {context} users: - name: {user}   user:     client-certificate-data: {certificate}     client-key-data: ";
+
+/// Blanks that a line begins with when it goes on with the one before: `hint: ` has as many letters, and the table of
+/// what is done has wider columns. What shows a place begins with fewer.
+const GOES_ON: &str = "      ";
+
+/// What was told, a message a line: lines that were broken at the edge of the terminal are whole again.
+pub(crate) fn lines(told: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in told.lines() {
+        match lines.last_mut().filter(|_| line.starts_with(GOES_ON)) {
+            Some(last) => {
+                last.push(' ');
+                last.push_str(line.trim_start());
+            }
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines.iter().map(|line| one_blank(line)).collect()
+}
+
+/// Whether one of the lines has all pieces of a sentence in their order.
+fn is_told(text: &str, lines: &[String]) -> bool {
+    let pieces = pieces(text);
+    let trimmed = |index: usize, piece: &str| {
+        // The ends of a sentence may be a line's.
+        let piece = if index == 0 { piece.trim_start() } else { piece };
+        if index + 1 == pieces.len() { piece.trim_end().to_owned() } else { piece.to_owned() }
+    };
+    let pieces: Vec<String> = pieces.iter().enumerate().map(|(index, piece)| trimmed(index, piece)).collect();
+    lines.iter().any(|line| {
+        let mut rest = line.as_str();
+        pieces.iter().all(|piece| {
+            let found = rest.find(piece.as_str());
+            rest = found.map_or("", |at| &rest[at + piece.len()..]);
+            found.is_some()
+        })
+    })
+}
+
+/// What is wrong with the cases: sentences that none tells, and rows of [`NEVER_MET`] that are stale or told after all.
+pub(crate) fn gaps(told: &str) -> Vec<String> {
+    let lines = lines(told);
+    let sentences = sentences();
+    let excused = |text: &str| NEVER_MET.iter().any(|(row, _)| one_blank(row) == one_blank(text));
+    let missing =
+        sentences.iter().filter(|sentence| !excused(&sentence.text) && !is_told(&sentence.text, &lines));
+    let mut gaps: Vec<String> = missing
+        .map(|Literal { file, line, text }| format!("{file}:{line}: no case tells {text:?}"))
+        .collect();
+    for (row, why) in NEVER_MET {
+        let known = sentences.iter().any(|sentence| one_blank(&sentence.text) == one_blank(row));
+        if !known {
+            gaps.push(format!("NEVER_MET has {row:?}, which the sources do not"));
+        } else if is_told(row, &lines) {
+            gaps.push(format!("NEVER_MET has {row:?} ({why}), and a case tells it"));
+        }
+    }
+    gaps
+}
+
+/// Names that begin a message as they are written everywhere.
+const NAMES: &[&str] = &["BGP", "NixOS", "SSH"];
+
+/// Lower case, no full stop, backticks in pairs, one blank between words.
+pub(crate) fn faults_of_style(told: &str) -> Vec<String> {
+    let lines = lines(told);
+    let text = |line: &str| {
+        let line = line.trim_start();
+        ["error: ", "warning: ", "hint: "]
+            .iter()
+            .find_map(|label| line.strip_prefix(label))
+            .map(str::to_owned)
+    };
+    let mut faults = Vec::new();
+    for text in lines.iter().filter_map(|line| text(line)) {
+        // What is left out says so in code.
+        let text = text.replace("...", "");
+        let capital =
+            text.starts_with(char::is_uppercase) && !NAMES.iter().any(|name| text.starts_with(name));
+        if capital || text.ends_with('.') || text.contains(". ") || text.matches('`').count() % 2 != 0 {
+            faults.push(text);
+        }
+    }
+    faults
+}
