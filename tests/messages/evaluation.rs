@@ -41,6 +41,7 @@ pub(crate) fn wrong() -> Vec<Case> {
         value("a name that no `with` has", "with { c = 1; }; b"),
         value("`inherit` from a number", "{ inherit (1) b; }"),
         value("a `throw`", "throw \"no machine of this name\""),
+        value("a `throw` without a word", "throw \"\""),
         value("an `abort`", "abort \"no machine of this name\""),
         value("an `assert`", "assert 1 == 2; 1"),
         value("a circle", "let b = c; c = b; in b"),
