@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use quorate_pki::adopt::{Adopted, check, read_certificate};
+use quorate_pki::adopt::{Adopted, check, left_out, read_certificate, strictures, try_out};
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::CaMode;
 use quorate_pki::facts::CertFacts;
@@ -65,16 +65,21 @@ fn read(chain: &[CertFacts]) {
 
 /// An authority that was made elsewhere, with its key: taken, or refused by an attribute.
 fn adopt(facts: &CertFacts, text: &str) {
+    let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_760);
     for (mode, authority) in [(CaMode::Shared, Authority::Root), (CaMode::Separate, Authority::Etcd)] {
         let adopted = [(authority, Adopted { facts: facts.clone(), key: key(text) })].into();
-        match check(mode, &adopted, OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_760)) {
-            Ok(()) => assert!(facts.may_sign()),
+        let found = match check(mode, &[(authority, facts.clone())].into(), now) {
+            Ok(()) => {
+                assert!(facts.may_sign());
+                // What webpki and rcgen make of it: an answer, whatever it is.
+                try_out(mode, &adopted, now).err().unwrap_or_default()
+            }
             Err(faults) => {
                 assert!(!faults.is_empty());
-                for fault in faults {
-                    assert!(fault.attribute != "private key" && !fault.found.is_empty(), "{fault}");
-                }
+                faults
             }
-        }
+        };
+        assert!(found.iter().all(|fault| !fault.found.is_empty() && !fault.hint.is_empty()));
+        assert!(strictures(facts).len() <= 4 && left_out(facts).len() < 1000);
     }
 }

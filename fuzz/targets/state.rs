@@ -122,8 +122,9 @@ fuzz_target!(|input: &[u8]| {
     }
     let readers = Readers { admins: fixture.admins.clone(), root_admins: Vec::new(), hosts };
     let mut plan = fixture.plan.clone();
-    if let Err(fault) = recall(&mut plan, &state) {
-        assert!(!as_it_was && !fault.message.is_empty() && !fault.hint.is_empty());
+    if let Err(faults) = recall(fixture.cluster.policy().ca, &mut plan, &state) {
+        assert!(!as_it_was && !faults.is_empty());
+        assert!(faults.iter().all(|fault| !fault.message.is_empty() && !fault.hint.is_empty()));
         return;
     }
     let prune = input.len().is_multiple_of(2);

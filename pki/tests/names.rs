@@ -7,11 +7,11 @@ use quorate_pki::adopt::check;
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{CaMode, KeyType};
 use quorate_pki::facts::CertFacts;
-use quorate_pki::issue::issue_self_signed;
+use quorate_pki::issue::{Signer, issue_self_signed};
 use quorate_pki::key::PrivateKey;
 use quorate_pki::plan::{CertId, CertPlan, Format, Plan};
 
-/// The faults of a root whose certificate had `old` replaced by `new`, of the same length, wherever it stands.
+/// What is wrong with the subject of a root whose certificate had `old` replaced by `new`, of the same length, wherever it stands.
 fn refused(old: &[u8], new: &[u8]) -> String {
     let plan = Plan::new(&support::cluster(&support::example("shared")), Format::Sops);
     let root = root(&plan);
@@ -23,8 +23,11 @@ fn refused(old: &[u8], new: &[u8]) -> String {
         der[at..at + new.len()].copy_from_slice(new);
     }
     let facts = CertFacts::from_der(&der).unwrap();
-    let faults = check(CaMode::Shared, &[(Authority::Root, facts)].into(), support::now()).unwrap_err();
-    faults.into_iter().find(|fault| fault.attribute == "subject").unwrap().found
+    let found = facts.subject_elements().unwrap_err();
+    // Nor is it adopted, or signed under.
+    check(CaMode::Shared, &[(Authority::Root, facts.clone())].into(), support::now()).unwrap_err();
+    assert!(Signer::new("ca/root", &facts, &key).is_err());
+    found
 }
 
 #[test]

@@ -297,7 +297,7 @@ pub(crate) fn files() -> Vec<Case> {
 /// Takes an authority's certificate and its bundle away.
 fn lose(project: &Project, authority: &str) {
     for ending in ["crt", "bundle.crt"] {
-        fs::remove_file(project.path(&format!("certs/ca/{authority}.{ending}"))).unwrap();
+        fs::remove_file(project.path(format!("certs/ca/{authority}.{ending}"))).unwrap();
     }
 }
 
