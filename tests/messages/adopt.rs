@@ -6,6 +6,7 @@ use std::path::Path;
 use quorate::error::Error;
 use quorate_pki::adopt::AdoptFault;
 use quorate_pki::authority::Authority;
+use quorate_pki::error::{IssueError, StateFault};
 use quorate_secrets::identity::Identity;
 use quorate_secrets::secret::Secret;
 use quorate_secrets::sops;
@@ -82,6 +83,7 @@ pub(crate) fn attributes() -> Vec<Case> {
     vec![
         root("one that may be adopted", "fine"),
         root("one that strict clients refuse", "lax"),
+        root("one with more than we write", "more"),
         root("a leaf", "leaf"),
         root("one that may not sign", "usage"),
         root("one for servers alone", "purpose"),
@@ -136,6 +138,67 @@ pub(crate) fn attributes() -> Vec<Case> {
     ]
 }
 
+/// What none of these certificates has: an attribute, what is found there, what is expected.
+const RARE: &[(&str, &str, &str)] = &[
+    (
+        "signature algorithm",
+        "RSA with SHA-1",
+        "RSA with SHA-256, SHA-384 or SHA-512, ECDSA with SHA-256 or SHA-384, or Ed25519",
+    ),
+    ("key type", "RSA with the public exponent 3", "65537"),
+    ("key type", "a curve by explicit parameters", "a curve by its name"),
+    ("key type", "P-256 in an unusual encoding", "an uncompressed point, or RSA with NULL"),
+    ("encoding", "no strict DER (a length of two octets)", READABLE),
+    ("encoding", "DER that is not written in the one way there is", READABLE),
+    ("encoding", "an X.509 version before 3", READABLE),
+    ("encoding", "unique identifiers", READABLE),
+    ("encoding", "a negative serial number", READABLE),
+    ("encoding", "a serial number of 21 octets", READABLE),
+    ("encoding", "keyUsage with content that is damaged (a bit string)", READABLE),
+    ("encoding", "subjectAltName with nothing in it", READABLE),
+    ("encoding", "subjectAltName with an address of neither 4 nor 16 octets", READABLE),
+    ("encoding", "subjectAltName with an empty name", READABLE),
+    ("encoding", "cRLDistributionPoints with a URI in it", READABLE),
+    ("issuer", "`CN=another`", "the adopted `root`, with its signature"),
+    ("further extended key usages", "it has no authority key identifier", "none"),
+    ("subject", "`CN`, a type that cannot be repeated", "one that can be repeated to the byte"),
+    ("subject", "`CN` with a `?` as a PrintableString", "one that can be repeated to the byte"),
+    ("subject", "one to sign under which fails: no name", "one that chains to what it signs"),
+    ("subject", "one below which webpki finds an unknown issuer", "one that chains to what it signs"),
+    ("authority of this PKI", "none of that name", "the one to adopt"),
+];
+
+const READABLE: &str = "what OpenSSL and Go read, as RFC 5280 has it";
+
+/// [`RARE`], and what follows from a manifest that was changed.
+pub(crate) fn rare() -> Vec<Case> {
+    let fault = |(attribute, found, expected): &(&'static str, &'static str, &'static str)| AdoptFault {
+        authority: Authority::Root,
+        attribute,
+        found: (*found).to_owned(),
+        expected: (*expected).to_owned(),
+        hint: "make another authority",
+    };
+    let mut cases: Vec<Case> = RARE
+        .iter()
+        .map(|row| {
+            let fault = fault(row);
+            value("a certificate of a rare kind", move || Error::Adopt { faults: vec![fault.clone()] })
+        })
+        .collect();
+    let recorded = fault(&RARE[0]);
+    cases.push(value("one that the manifest records, and that no check lets pass", move || {
+        let message = format!("it is recorded as adopted and could not have been: {recorded}");
+        let fault = StateFault::damaged("ca/root.crt", message);
+        Error::State { folder: "certs".into(), faults: vec![fault] }
+    }));
+    cases.push(value("a leaf that is to be adopted", || {
+        IssueError::Sign { id: "cp1/apiserver".to_owned(), cause: "only authorities are adopted".to_owned() }
+            .into()
+    }));
+    cases
+}
+
 /// Files, keys, and a PKI that is there already.
 pub(crate) fn files() -> Vec<Case> {
     let key =
@@ -163,6 +226,7 @@ pub(crate) fn files() -> Vec<Case> {
             let pem = ["-----BEGIN PRIV", "ATE KEY-----\nMAA=\n-----END PRIV", "ATE KEY-----\n"].concat();
             project.write("half.key", pem);
         }),
+        key("a SOPS file in JSON", "keys.json", |project| project.write("keys.json", "{ \"sops\": { } }")),
         key("a SOPS file of several", "keys.yaml", |project| {
             seal(project, "keys.yaml", &[("one", "1".into()), ("two", "2".into())]);
         }),
@@ -195,6 +259,20 @@ pub(crate) fn files() -> Vec<Case> {
         run("one that is adopted, and is gone", &["gen", "--at", THEN], |project| {
             adopt(project);
             fs::remove_file(project.path("certs/ca/root.crt")).unwrap();
+            let _ = fs::remove_file(project.path("certs/ca/root.bundle.crt"));
+        }),
+        run(
+            "another certificate of a key that is adopted",
+            &["gen", "--adopt", "root=lax.crt,authority.key", "--at", THEN],
+            |project| {
+                adopt(project);
+                project.write("lax.crt", file("lax.crt"));
+            },
+        ),
+        adopted("standard input twice", "shared", &["root=-,-"], nothing),
+        certificate("a certificate and half of another", "cut.crt", |project| {
+            let leaf = file("leaf.crt");
+            project.write("cut.crt", [file("fine.crt"), leaf[..leaf.len() / 2].to_vec()].concat());
         }),
         case("a key that is sealed now", || {
             let project = generated();
