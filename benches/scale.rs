@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate::store::commit::{ChangeSet, Lock};
 use quorate_secrets::age_file::{self, Encoding};
@@ -27,7 +27,7 @@ use rayon::prelude::*;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 
-use measure::{Project, Taken, median, milliseconds, processors};
+use measure::{Project, Taken, Work, median, milliseconds, processors};
 
 const SIZES: [usize; 4] = [5, 50, 500, 1000];
 
@@ -106,8 +106,8 @@ struct Round {
     idle: Taken,
     check: Taken,
     grown: Taken,
-    floor: Duration,
-    files: Duration,
+    floor: Work,
+    files: Work,
 }
 
 impl Round {
@@ -129,12 +129,17 @@ impl Round {
     }
 
     fn ratio(&self) -> f64 {
-        self.cold.wall.as_secs_f64() / (self.floor + self.files).as_secs_f64()
+        self.cold.wall.as_secs_f64() / (self.floor.wall + self.files.wall).as_secs_f64()
+    }
+
+    /// The same in time of the processors, which others on them do not lengthen; too coarse for few machines.
+    fn processor_ratio(&self) -> f64 {
+        self.cold.processor.as_secs_f64() / (self.floor.processor + self.files.processor).as_secs_f64()
     }
 }
 
 /// Keys, signatures and wraps, with the libraries that `gen` makes them with.
-fn floor(counts: Counts) -> Duration {
+fn floor(counts: Counts) -> Work {
     let random = SystemRandom::new();
     let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
     let pair = || {
@@ -145,22 +150,22 @@ fn floor(counts: Counts) -> Duration {
     let (_, reader): (Secret, Recipient) = Identity::generate();
     let readers = [reader];
     let data_key = Secret::from_bytes(vec![7; 32]);
-    let started = Instant::now();
-    (0..counts.certificates).into_par_iter().for_each(|_| {
-        pair();
-        authority.sign(&random, &[7; SIGNED]).unwrap();
-    });
-    (0..counts.host_keys).into_par_iter().for_each(|_| {
-        Ed25519KeyPair::generate_pkcs8(&random).unwrap();
-    });
-    (0..counts.wraps).into_par_iter().for_each(|_| {
-        age_file::encrypt(&data_key, &readers, Encoding::Armored).unwrap();
-    });
-    started.elapsed()
+    Work::of(|| {
+        (0..counts.certificates).into_par_iter().for_each(|_| {
+            pair();
+            authority.sign(&random, &[7; SIGNED]).unwrap();
+        });
+        (0..counts.host_keys).into_par_iter().for_each(|_| {
+            Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+        });
+        (0..counts.wraps).into_par_iter().for_each(|_| {
+            age_file::encrypt(&data_key, &readers, Encoding::Armored).unwrap();
+        });
+    })
 }
 
 /// What stands in one project, written into another as `gen` writes it.
-fn files_alone(from: &Path, to: &Path) -> Duration {
+fn files_alone(from: &Path, to: &Path) -> Work {
     let mut writes = BTreeMap::new();
     for folder in fs::read_dir(from.join("certs")).unwrap().map(|entry| entry.unwrap().path()) {
         let files = if folder.is_dir() {
@@ -175,11 +180,11 @@ fn files_alone(from: &Path, to: &Path) -> Duration {
     }
     let rules = fs::read(from.join(".sops.yaml")).unwrap();
     let changes = ChangeSet { writes, removes: Vec::new() };
-    let started = Instant::now();
-    Lock::take(&to.join("certs")).unwrap().commit(&changes).unwrap();
-    fs::write(to.join(".sops.yaml"), rules).unwrap();
-    File::open(to.join(".sops.yaml")).unwrap().sync_all().unwrap();
-    started.elapsed()
+    Work::of(|| {
+        Lock::take(&to.join("certs")).unwrap().commit(&changes).unwrap();
+        fs::write(to.join(".sops.yaml"), rules).unwrap();
+        File::open(to.join(".sops.yaml")).unwrap().sync_all().unwrap();
+    })
 }
 
 /// One size, measured so many times.
@@ -216,9 +221,12 @@ fn print(sizes: &[Size]) {
     row("  waiting for the disk, in that", &|size| size.time(|round| round.cold.disk()));
     row("  on the processors", &|size| size.time(|round| round.cold.processor));
     row("  most memory", &|size| format!("{} MB", size.median(|round| round.cold.peak) / 1_000_000));
-    row("the floor: keys, signatures and wraps alone", &|size| size.time(|round| round.floor));
-    row("the files alone, as durable", &|size| size.time(|round| round.files));
+    row("the floor: keys, signatures and wraps alone", &|size| size.time(|round| round.floor.wall));
+    row("the files alone, as durable", &|size| size.time(|round| round.files.wall));
     row("`gen`, in times of floor and files", &|size| format!("{:.2}", size.median(Round::ratio)));
+    row("  the same, in time of the processors", &|size| {
+        format!("{:.2}", size.median(Round::processor_ratio))
+    });
     row("`gen` with nothing to do", &|size| size.time(|round| round.idle.wall));
     row("  most memory", &|size| format!("{} MB", size.median(|round| round.idle.peak) / 1_000_000));
     row("`check`", &|size| size.time(|round| round.check.wall));

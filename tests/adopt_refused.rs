@@ -139,7 +139,7 @@ const WRONG: &[Wrong] = &[
         found: "`certificatePolicies` with content that is damaged",
     },
     Wrong {
-        wanted: Wanted { extensions: &["2.5.29.19=critical,DER:30030101 01", USAGE], ..FINE },
+        wanted: Wanted { extensions: &["2.5.29.19=critical,DER:3003010101", USAGE], ..FINE },
         attribute: "form",
         found: "`basicConstraints` with content that is damaged",
     },

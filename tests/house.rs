@@ -47,7 +47,8 @@ fn each_library_is_met_in_its_one_place() {
     for (of, places) in [
         ("rcgen::", &["pki/src/issue.rs", "pki/src/key.rs"][..]),
         ("x509_parser::", &["pki/src/facts.rs"]),
-        ("webpki::", &["pki/src/judge.rs"]),
+        ("webpki::", &["pki/src/judge.rs", "pki/src/signatures.rs"]),
+        ("x509_cert::", &["pki/src/strict.rs"]),
         ("pkcs8::", &["pki/src/foreign_key.rs"]),
         ("sec1::", &["pki/src/foreign_key.rs"]),
         ("clap::", &["src/cli.rs", "src/lib.rs"]),

@@ -54,7 +54,6 @@ const SECTIONS: &[Section] = &[
     ("certs/: host keys", certs::host_keys),
     ("authorities made elsewhere", adopt::attributes),
     ("authorities made elsewhere: their files", adopt::files),
-    ("no run: authorities made elsewhere", adopt::rare),
     ("sealed files: what anybody can see", sealed::read),
     ("sealed files: what is seen once they are opened", sealed::open),
     ("identities", people::identities),

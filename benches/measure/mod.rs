@@ -17,6 +17,23 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tempfile::TempDir;
 
+/// What a piece of work in this process took.
+#[derive(Clone, Copy)]
+pub struct Work {
+    pub wall: Duration,
+    /// As [`Taken::processor`].
+    pub processor: Duration,
+}
+
+impl Work {
+    pub fn of(work: impl FnOnce()) -> Self {
+        let own = Path::new("/proc/self/stat");
+        let (started, before) = (Instant::now(), processor_time(own));
+        work();
+        Self { wall: started.elapsed(), processor: processor_time(own).saturating_sub(before) }
+    }
+}
+
 /// What one process took.
 pub struct Taken {
     /// From its start to its end.
@@ -39,17 +56,19 @@ impl Taken {
     }
 }
 
-/// A folder with an inventory and an identity, both of it alone.
+/// A folder with an inventory, and a home with an identity.
 ///
-/// It lies below `target/`: a repository is on a disk, and `/tmp` may be memory.
+/// The folder lies below `target/`: a repository is on a disk, and `/tmp` may be memory. The home does not: no identity
+/// is made in a work tree.
 pub struct Project {
     folder: TempDir,
+    home: TempDir,
 }
 
 impl Project {
     pub fn new(inventory: &str) -> Self {
-        let project = Self { folder: folder() };
-        fs::create_dir(project.folder.path().join("home")).unwrap();
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let project = Self { folder, home: tempfile::tempdir().unwrap() };
         project.write_inventory(inventory);
         project
     }
@@ -57,9 +76,10 @@ impl Project {
     /// Another project that has the identity of this one.
     pub fn beside(&self, inventory: &str) -> Self {
         let project = Self::new(inventory);
-        let keys = "home/.config/sops/age/keys.txt";
-        fs::create_dir_all(project.path().join(keys).parent().unwrap()).unwrap();
-        fs::copy(self.path().join(keys), project.path().join(keys)).unwrap();
+        let keys = ".config/sops/age/keys.txt";
+        let (own, other) = (self.home.path().join(keys), project.home.path().join(keys));
+        fs::create_dir_all(other.parent().unwrap()).unwrap();
+        fs::copy(own, other).unwrap();
         project
     }
 
@@ -74,18 +94,13 @@ impl Project {
     /// Runs `pki` as a user does, and waits for it.
     pub fn pki(&self, arguments: &[&str]) -> Taken {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pki"));
-        command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path().join("home"));
+        command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.home.path());
         timed(&mut command)
     }
 
     pub fn manifest(&self) -> serde_json::Value {
         serde_json::from_slice(&fs::read(self.path().join("certs/manifest.json")).unwrap()).unwrap()
     }
-}
-
-/// A new folder on the disk that the build is on.
-pub fn folder() -> TempDir {
-    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 fn timed(command: &mut Command) -> Taken {

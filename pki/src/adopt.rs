@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use time::OffsetDateTime;
-use webpki::{ALL_VERIFICATION_ALGS, KeyUsage};
 
 use checks::{Candidate, MAKE_ANOTHER, When, faults};
 
@@ -16,7 +15,7 @@ use crate::cluster::{CaMode, KeyType};
 use crate::error::{FactsError, IssueError, StateFault};
 use crate::facts::CertFacts;
 use crate::issue::{Signer, issue};
-use crate::judge::verify;
+use crate::judge::verify_server;
 use crate::key::PrivateKey;
 use crate::kinds::Usage;
 use crate::layout::bundle_file;
@@ -142,14 +141,7 @@ pub fn try_out(
             Err(IssueError::IssuerName { .. }) => ("subject", format!("`{}`", one.facts.subject)),
             Err(error) => ("certificate", format!("one to sign under which fails: {error}")),
             Ok(leaf) => {
-                let verified = verify(
-                    &leaf,
-                    &one.facts,
-                    &anchor.facts,
-                    KeyUsage::server_auth(),
-                    now,
-                    ALL_VERIFICATION_ALGS,
-                );
+                let verified = verify_server(&leaf, &one.facts, &anchor.facts, now);
                 ("certificate", format!("one below which webpki finds {}", verified.err()?))
             }
         };

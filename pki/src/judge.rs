@@ -268,8 +268,21 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// webpki's judgement of a server's certificate with its issuer behind it, under one anchor.
+///
+/// # Errors
+/// What webpki said.
+pub(crate) fn verify_server(
+    leaf: &CertFacts,
+    issuer: &CertFacts,
+    anchor: &CertFacts,
+    now: OffsetDateTime,
+) -> Result<(), String> {
+    verify(leaf, issuer, anchor, KeyUsage::server_auth(), now, webpki::ALL_VERIFICATION_ALGS)
+}
+
 /// webpki's judgement of a leaf with its issuer behind it, under one anchor, for one usage.
-pub(crate) fn verify(
+fn verify(
     leaf: &CertFacts,
     issuer: &CertFacts,
     anchor: &CertFacts,

@@ -6,7 +6,6 @@ use std::path::Path;
 use quorate::error::Error;
 use quorate_pki::adopt::AdoptFault;
 use quorate_pki::authority::Authority;
-use quorate_pki::error::{IssueError, StateFault};
 use quorate_secrets::identity::Identity;
 use quorate_secrets::secret::Secret;
 use quorate_secrets::sops;
@@ -62,6 +61,9 @@ fn seal(project: &Project, name: &str, entries: &[(&str, Secret)]) {
     project.write(name, sops::seal(&entries, &[own(project)], "2026-11-21T00:00:00Z").unwrap());
 }
 
+const KEYS: &str = "RSA of 2048, 3072 or 4096 bits, P-256, P-384 or Ed25519";
+const CHAINS: &str = "one that chains to what it signs";
+
 /// The attributes of a certificate.
 pub(crate) fn attributes() -> Vec<Case> {
     let root = |what: &str, name: &str| {
@@ -75,15 +77,26 @@ pub(crate) fn attributes() -> Vec<Case> {
                 attribute,
                 found: found.clone(),
                 expected: expected.clone(),
-                hint: "what it signs has to repeat it to the byte",
+                hint: "make another authority with the tool that made this one, or leave `--adopt` out and let `pki gen` \
+                       make one",
             }],
         })
     };
+    let form =
+        |what: &str, found: &str| fault(what, "form", found, "what OpenSSL and Go read, as RFC 5280 has it");
     let repeated = "one that can be repeated to the byte";
     vec![
+        value("one below another certificate of its issuer", || Error::Adopt {
+            faults: vec![AdoptFault {
+                authority: Authority::Etcd,
+                attribute: "authority key identifier",
+                found: "that of another certificate".to_owned(),
+                expected: "its issuer's key identifier and serial number".to_owned(),
+                hint: "it was signed under another certificate of its issuer: sign it again under the present one",
+            }],
+        }),
         root("one that may be adopted", "fine"),
         root("one that strict clients refuse", "lax"),
-        root("one with more than we write", "more"),
         root("a leaf", "leaf"),
         root("one that may not sign", "usage"),
         root("one for servers alone", "purpose"),
@@ -92,6 +105,15 @@ pub(crate) fn attributes() -> Vec<Case> {
         root("two units", "units"),
         root("two attributes in one element", "joined"),
         root("a key on P-521", "p521"),
+        root("one that says more than a renewal will", "more"),
+        root("one that Go may refuse", "uri"),
+        root("one that OpenSSL and Go refuse", "policies"),
+        adopted(
+            "one that does not name the key of its root",
+            "shared",
+            &["root=fine.crt,authority.key", "etcd=bare.crt,other.key"],
+            nothing,
+        ),
         adopted("one below a root that stays away", "shared", &["etcd=below.crt,other.key"], nothing),
         adopted(
             "one below a root, where each signs itself",
@@ -129,74 +151,48 @@ pub(crate) fn attributes() -> Vec<Case> {
         }),
         fault("an element without attributes", "subject", "an empty element", repeated),
         fault("letters that are none", "subject", "`CN` with bytes that are no text", repeated),
+        fault("a type that is none", "subject", "`3.16.1`, a type that cannot be repeated", repeated),
+        fault("a question mark", "subject", "`CN` with a `?` as a PrintableString", repeated),
+        fault("a stranger by the root's name", "issuer", "`CN=CA`", "the adopted `root`, with its signature"),
         fault(
-            "one that rcgen refuses",
-            "subject",
-            "that of a certificate that nothing can be signed under: no name",
-            repeated,
+            "SHA-512 under P-256",
+            "signature algorithm",
+            "ecdsa-with-SHA512",
+            "RSA with SHA-256, SHA-384 or SHA-512, ECDSA with SHA-256 or SHA-384, or Ed25519",
         ),
+        fault(
+            "one that was signed under an older certificate of its root",
+            "authority key identifier",
+            "that of another certificate",
+            "its issuer's key identifier and serial number",
+        ),
+        fault("parameters in place of a curve", "key type", "a curve by explicit parameters", KEYS),
+        fault("RSA of an odd length", "key type", "RSA of 2560 bits", KEYS),
+        fault("RSA for small devices", "key type", "RSA with the public exponent 3", "65537"),
+        fault(
+            "a compressed point",
+            "key type",
+            "p256 in an unusual encoding",
+            "an uncompressed point, or RSA with NULL",
+        ),
+        form("no DER", "no strict DER (unexpected end of ASN.1 DER encoding)"),
+        form("two ways to write it", "DER that is not written in the one way there is"),
+        form("the first version", "an X.509 version before 3"),
+        form("unique identifiers", "unique identifiers"),
+        form("a number below zero", "a negative serial number"),
+        form("a long number", "a serial number of 21 octets"),
+        form("an extension twice", "`keyUsage` twice"),
+        form("an extension with nothing in it", "`keyUsage` with nothing in it"),
+        form("an address that is none", "`subjectAltName` with an address of neither 4 nor 16 octets"),
+        form("a name that is none", "`subjectAltName` with an empty name"),
+        fault(
+            "one that cannot be signed under",
+            "certificate",
+            "one to sign under which fails: could not sign `users/probe`: the key does not sign",
+            CHAINS,
+        ),
+        fault("one that webpki refuses", "certificate", "one below which webpki finds BadDer", CHAINS),
     ]
-}
-
-/// What none of these certificates has: an attribute, what is found there, what is expected.
-const RARE: &[(&str, &str, &str)] = &[
-    (
-        "signature algorithm",
-        "RSA with SHA-1",
-        "RSA with SHA-256, SHA-384 or SHA-512, ECDSA with SHA-256 or SHA-384, or Ed25519",
-    ),
-    ("key type", "RSA with the public exponent 3", "65537"),
-    ("key type", "a curve by explicit parameters", "a curve by its name"),
-    ("key type", "P-256 in an unusual encoding", "an uncompressed point, or RSA with NULL"),
-    ("encoding", "no strict DER (a length of two octets)", READABLE),
-    ("encoding", "DER that is not written in the one way there is", READABLE),
-    ("encoding", "an X.509 version before 3", READABLE),
-    ("encoding", "unique identifiers", READABLE),
-    ("encoding", "a negative serial number", READABLE),
-    ("encoding", "a serial number of 21 octets", READABLE),
-    ("encoding", "keyUsage with content that is damaged (a bit string)", READABLE),
-    ("encoding", "subjectAltName with nothing in it", READABLE),
-    ("encoding", "subjectAltName with an address of neither 4 nor 16 octets", READABLE),
-    ("encoding", "subjectAltName with an empty name", READABLE),
-    ("encoding", "cRLDistributionPoints with a URI in it", READABLE),
-    ("issuer", "`CN=another`", "the adopted `root`, with its signature"),
-    ("further extended key usages", "it has no authority key identifier", "none"),
-    ("subject", "`CN`, a type that cannot be repeated", "one that can be repeated to the byte"),
-    ("subject", "`CN` with a `?` as a PrintableString", "one that can be repeated to the byte"),
-    ("subject", "one to sign under which fails: no name", "one that chains to what it signs"),
-    ("subject", "one below which webpki finds an unknown issuer", "one that chains to what it signs"),
-    ("authority of this PKI", "none of that name", "the one to adopt"),
-];
-
-const READABLE: &str = "what OpenSSL and Go read, as RFC 5280 has it";
-
-/// [`RARE`], and what follows from a manifest that was changed.
-pub(crate) fn rare() -> Vec<Case> {
-    let fault = |(attribute, found, expected): &(&'static str, &'static str, &'static str)| AdoptFault {
-        authority: Authority::Root,
-        attribute,
-        found: (*found).to_owned(),
-        expected: (*expected).to_owned(),
-        hint: "make another authority",
-    };
-    let mut cases: Vec<Case> = RARE
-        .iter()
-        .map(|row| {
-            let fault = fault(row);
-            value("a certificate of a rare kind", move || Error::Adopt { faults: vec![fault.clone()] })
-        })
-        .collect();
-    let recorded = fault(&RARE[0]);
-    cases.push(value("one that the manifest records, and that no check lets pass", move || {
-        let message = format!("it is recorded as adopted and could not have been: {recorded}");
-        let fault = StateFault::damaged("ca/root.crt", message);
-        Error::State { folder: "certs".into(), faults: vec![fault] }
-    }));
-    cases.push(value("a leaf that is to be adopted", || {
-        IssueError::Sign { id: "cp1/apiserver".to_owned(), cause: "only authorities are adopted".to_owned() }
-            .into()
-    }));
-    cases
 }
 
 /// Files, keys, and a PKI that is there already.
@@ -215,6 +211,19 @@ pub(crate) fn files() -> Vec<Case> {
         certificate("a file of two megabytes", "long.crt", |project| {
             project.write("long.crt", " ".repeat(2 << 20));
         }),
+        certificate("a second certificate, cut off", "cut.crt", |project| {
+            let fine = file("fine.crt");
+            project.write("cut.crt", [fine.as_slice(), &fine[..fine.len() / 2]].concat());
+        }),
+        adopted("stdin twice", "separate", &["etcd=fine.crt,-", "kubernetes=fine.crt,-"], nothing),
+        key("a SOPS file in JSON", "key.json", |project| {
+            project.write("key.json", "{ \"data\": \"ENC[]\", \"sops\": {} }");
+        }),
+        key("a SOPS file that is damaged", "keys.yaml", |project| {
+            seal(project, "keys.yaml", &[("root", "1".into())]);
+            let text = project.read("keys.yaml").replace("ENC[AES256_GCM,data:", "ENC[AES256_GCM,date:");
+            project.write("keys.yaml", text);
+        }),
         key("the key of another certificate", "other.key", nothing),
         key("a key with a passphrase", "passphrase.key", nothing),
         key("a certificate for the key", "fine.crt", nothing),
@@ -226,7 +235,6 @@ pub(crate) fn files() -> Vec<Case> {
             let pem = ["-----BEGIN PRIV", "ATE KEY-----\nMAA=\n-----END PRIV", "ATE KEY-----\n"].concat();
             project.write("half.key", pem);
         }),
-        key("a SOPS file in JSON", "keys.json", |project| project.write("keys.json", "{ \"sops\": { } }")),
         key("a SOPS file of several", "keys.yaml", |project| {
             seal(project, "keys.yaml", &[("one", "1".into()), ("two", "2".into())]);
         }),
@@ -246,7 +254,7 @@ pub(crate) fn files() -> Vec<Case> {
         }),
         case("a PKI that is there already, without that authority's certificate", || {
             told(&generated(), &["root=fine.crt,authority.key".to_owned()], |project| {
-                fs::remove_file(project.path("certs/ca/root.crt")).unwrap();
+                lose(project, "root");
             })
         }),
         run(
@@ -259,20 +267,32 @@ pub(crate) fn files() -> Vec<Case> {
         run("one that is adopted, and is gone", &["gen", "--at", THEN], |project| {
             adopt(project);
             fs::remove_file(project.path("certs/ca/root.crt")).unwrap();
-            let _ = fs::remove_file(project.path("certs/ca/root.bundle.crt"));
+        }),
+        run("one that is adopted, and is gone with its bundle", &["gen", "--at", THEN], |project| {
+            adopt(project);
+            lose(project, "root");
         }),
         run(
-            "another certificate of a key that is adopted",
-            &["gen", "--adopt", "root=lax.crt,authority.key", "--at", THEN],
+            "one that is adopted, and another certificate with its key",
+            &["gen", "--adopt", "root=more.crt,authority.key", "--at", THEN],
             |project| {
                 adopt(project);
-                project.write("lax.crt", file("lax.crt"));
+                project.write("more.crt", file("more.crt"));
             },
         ),
-        adopted("standard input twice", "shared", &["root=-,-"], nothing),
-        certificate("a certificate and half of another", "cut.crt", |project| {
-            let leaf = file("leaf.crt");
-            project.write("cut.crt", [file("fine.crt"), leaf[..leaf.len() / 2].to_vec()].concat());
+        run("one that is recorded as adopted, and is another authority's", &["check"], |project| {
+            let kubernetes = project.read("certs/ca/kubernetes.crt");
+            project.write("certs/ca/etcd.crt", &kubernetes);
+            project.write("certs/ca/etcd.bundle.crt", &kubernetes);
+            let mut manifest: serde_json::Value =
+                serde_json::from_str(&project.read("certs/manifest.json")).unwrap();
+            let records = manifest["certificates"].as_array_mut().unwrap();
+            let key =
+                records.iter().find(|record| record["id"] == "ca/kubernetes").unwrap()["publicKey"].clone();
+            let etcd = records.iter_mut().find(|record| record["id"] == "ca/etcd").unwrap();
+            etcd["publicKey"] = key;
+            etcd["adopted"] = true.into();
+            project.write("certs/manifest.json", manifest.to_string());
         }),
         case("a key that is sealed now", || {
             let project = generated();
@@ -281,6 +301,13 @@ pub(crate) fn files() -> Vec<Case> {
             format!("$ pki gen --adopt root=fine.crt,authority.key (exit code 0)\n{}\n", lines.join("\n"))
         }),
     ]
+}
+
+/// Takes an authority's certificate and its bundle away.
+fn lose(project: &Project, authority: &str) {
+    for ending in ["crt", "bundle.crt"] {
+        fs::remove_file(project.path(&format!("certs/ca/{authority}.{ending}"))).unwrap();
+    }
 }
 
 /// A PKI below the adopted root; gives what was said.

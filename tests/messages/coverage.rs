@@ -49,8 +49,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("no identity opens the file: it is sealed to {}; tried ", BY_FILE),
     ("use the identity of one of its recipients", BY_FILE),
     ("use the identity of one of its recipients, or have one of them add you", BY_FILE),
-    ("restore the file from git", BY_FILE),
-    ("restore the file from git; the last commit before the damage has it whole", BY_FILE),
     ("restore the file from git; if it is plaintext that was committed, replace the secrets in it", BY_FILE),
     ("restore the file from git, or take one side of the merge whole", BY_FILE),
     ("let `sops` write the file again, or restore it from git", BY_FILE),

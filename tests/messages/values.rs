@@ -101,6 +101,7 @@ pub(crate) fn issuing() -> Vec<Case> {
         IssueError::IssuerName { id: id(), issuer: "CN=kubernetes-ca".to_owned() },
         sign("it is to be kept and is not there"),
         sign("its issuer `kubernetes-ca` is not at hand"),
+        sign("only authorities are adopted"),
     ];
     let mut cases: Vec<Case> = errors
         .into_iter()

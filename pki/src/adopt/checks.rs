@@ -228,7 +228,9 @@ fn signature(it: &Candidate<'_>) -> Finding {
 }
 
 fn issuer_key(it: &Candidate<'_>) -> Finding {
-    let good = strict::names_issuer(&it.facts.der, &signer(it)?.der);
+    let issuer = signer(it)?;
+    // Of another issuer's key the one above speaks.
+    let good = it.facts.raw_issuer != issuer.raw_subject || strict::names_issuer(&it.facts.der, &issuer.der);
     unless(good, || "that of another certificate".to_owned(), "its issuer's key identifier and serial number")
 }
 
@@ -239,7 +241,10 @@ fn not_after(it: &Candidate<'_>) -> Finding {
 
 fn subject(it: &Candidate<'_>) -> Finding {
     let expected = "one that can be repeated to the byte";
-    let other = |facts: &CertFacts| facts.raw_subject == it.facts.raw_subject;
+    // Of one and the same authority the key speaks.
+    let other = |facts: &CertFacts| {
+        facts.raw_subject == it.facts.raw_subject && facts.public_key != it.facts.public_key
+    };
     if let Some((name, _)) = it.all.iter().find(|(name, facts)| **name != it.authority && other(facts)) {
         return Some((format!("`{name}`'s too"), "one of its own".to_owned()));
     }

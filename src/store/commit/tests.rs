@@ -124,3 +124,25 @@ fn a_link_in_place_of_a_folder_takes_no_file_elsewhere() {
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
     assert_eq!(remains(folder.path()), 0);
 }
+
+#[test]
+fn each_is_waited_for_once_and_one_that_fails_is_an_error() {
+    let items: Vec<usize> = (0..=3 * WAITING).collect();
+    let seen = std::sync::Mutex::new(Vec::new());
+    let wait = |item: &usize, bad: usize| {
+        seen.lock().unwrap().push(*item);
+        if *item == bad {
+            Err(Error::io("write", item.to_string())(io::Error::other("full")))
+        } else {
+            Ok(())
+        }
+    };
+    each_waiting(&items, |item| wait(item, items.len())).unwrap();
+    seen.lock().unwrap().sort_unstable();
+    assert_eq!(*seen.lock().unwrap(), items);
+    for bad in [0, WAITING, items.len() - 1] {
+        let error = each_waiting(&items, |item| wait(item, bad)).unwrap_err();
+        assert!(error.to_string().contains(&format!("`{bad}`")), "{error}");
+    }
+    each_waiting(&[], |item| wait(item, 0)).unwrap();
+}
