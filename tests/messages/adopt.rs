@@ -86,6 +86,15 @@ pub(crate) fn attributes() -> Vec<Case> {
         |what: &str, found: &str| fault(what, "form", found, "what OpenSSL and Go read, as RFC 5280 has it");
     let repeated = "one that can be repeated to the byte";
     vec![
+        value("one below another certificate of its issuer", || Error::Adopt {
+            faults: vec![AdoptFault {
+                authority: Authority::Etcd,
+                attribute: "authority key identifier",
+                found: "that of another certificate".to_owned(),
+                expected: "its issuer's key identifier and serial number".to_owned(),
+                hint: "it was signed under another certificate of its issuer: sign it again under the present one",
+            }],
+        }),
         root("one that may be adopted", "fine"),
         root("one that strict clients refuse", "lax"),
         root("a leaf", "leaf"),
