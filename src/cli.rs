@@ -194,7 +194,9 @@ fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
 fn parse_adopt(text: &str) -> Result<AdoptArg, String> {
     let parts = text.split_once('=').and_then(|(name, files)| Some((name, files.rsplit_once(',')?)));
     match parts {
-        Some((name, (certificate, key))) if !name.is_empty() && !certificate.is_empty() && !key.is_empty() => {
+        Some((name, (certificate, key)))
+            if !name.is_empty() && !certificate.is_empty() && !key.is_empty() =>
+        {
             Ok(AdoptArg { name: name.to_owned(), certificate: certificate.into(), key: key.into() })
         }
         _ => Err("it is not of the form NAME=CRT,KEY, such as root=ca.crt,ca.key".to_owned()),
