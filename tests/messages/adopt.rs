@@ -69,22 +69,6 @@ pub(crate) fn attributes() -> Vec<Case> {
     let root = |what: &str, name: &str| {
         adopted(what, "shared", &[&format!("root={name}.crt,authority.key")], nothing)
     };
-    let fault = |what: &str, attribute: &'static str, found: &str, expected: &str| {
-        let (found, expected) = (found.to_owned(), expected.to_owned());
-        value(what, move || Error::Adopt {
-            faults: vec![AdoptFault {
-                authority: Authority::Root,
-                attribute,
-                found: found.clone(),
-                expected: expected.clone(),
-                hint: "make another authority with the tool that made this one, or leave `--adopt` out and let `pki gen` \
-                       make one",
-            }],
-        })
-    };
-    let form =
-        |what: &str, found: &str| fault(what, "form", found, "what OpenSSL and Go read, as RFC 5280 has it");
-    let repeated = "one that can be repeated to the byte";
     vec![
         value("one below another certificate of its issuer", || Error::Adopt {
             faults: vec![AdoptFault {
@@ -149,6 +133,28 @@ pub(crate) fn attributes() -> Vec<Case> {
             let (line, _, err) = crate::case::told(&project, &words, &[]);
             format!("{line}\n{err}")
         }),
+    ]
+}
+
+/// What it takes bytes by hand to make: the attribute as it would be told.
+pub(crate) fn rare() -> Vec<Case> {
+    let fault = |what: &str, attribute: &'static str, found: &str, expected: &str| {
+        let (found, expected) = (found.to_owned(), expected.to_owned());
+        value(what, move || Error::Adopt {
+            faults: vec![AdoptFault {
+                authority: Authority::Root,
+                attribute,
+                found: found.clone(),
+                expected: expected.clone(),
+                hint: "make another authority with the tool that made this one, or leave `--adopt` out and let `pki gen` \
+                       make one",
+            }],
+        })
+    };
+    let form =
+        |what: &str, found: &str| fault(what, "form", found, "what OpenSSL and Go read, as RFC 5280 has it");
+    let repeated = "one that can be repeated to the byte";
+    vec![
         fault("an element without attributes", "subject", "an empty element", repeated),
         fault("letters that are none", "subject", "`CN` with bytes that are no text", repeated),
         fault("a type that is none", "subject", "`3.16.1`, a type that cannot be repeated", repeated),
@@ -195,7 +201,7 @@ pub(crate) fn attributes() -> Vec<Case> {
     ]
 }
 
-/// Files, keys, and a PKI that is there already.
+/// Files and keys.
 pub(crate) fn files() -> Vec<Case> {
     let key =
         |what: &str, key: &str, change| adopted(what, "shared", &[&format!("root=fine.crt,{key}")], change);
@@ -241,6 +247,12 @@ pub(crate) fn files() -> Vec<Case> {
         key("a SOPS file of bytes", "keys.yaml", |project| {
             seal(project, "keys.yaml", &[("root", Secret::from_bytes(vec![0xff]))]);
         }),
+    ]
+}
+
+/// A PKI that is there already, or is made.
+pub(crate) fn existing() -> Vec<Case> {
+    vec![
         adopted(
             "one authority twice",
             "separate",
