@@ -138,13 +138,14 @@ fn verify(
     if !unchanged || rules.len() != foreign.len() + first.len() + last.len() {
         return Err(not_between_rules());
     }
+    // That a rule of ours matches its own paths is how it is written; what counts is that none before it does.
     let lookup = Lookup::new(&rules);
-    for rule in first.iter().chain(last.iter().copied()) {
-        for path in &rule.paths {
-            let found = lookup.first(path);
-            if found.is_none_or(|found| found.path_regex.as_deref() != Some(&rule.path_regex)) {
-                return Err(RulesError::Contradiction { path: path.clone() });
-            }
+    let places = (before..before + first.len()).chain(foreign.len() + first.len()..);
+    for (at, rule) in places.zip(first.iter().chain(last.iter().copied())) {
+        let in_place =
+            rules.get(at).is_some_and(|found| found.path_regex.as_deref() == Some(&rule.path_regex));
+        if let Some(path) = rule.paths.iter().find(|path| !in_place || lookup.is_taken(path, at)) {
+            return Err(RulesError::Contradiction { path: path.clone() });
         }
     }
     Ok(())

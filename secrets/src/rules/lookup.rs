@@ -1,4 +1,5 @@
-//! The rule that a path falls under, without trying every one of them: a cluster has rules by the thousand.
+//! Whether a path falls under a rule before its own, without trying every one of them: a cluster has rules by the
+//! thousand.
 
 use std::collections::HashMap;
 
@@ -17,63 +18,63 @@ impl<'r> Lookup<'r> {
     pub(super) fn new(rules: &'r [Rule]) -> Self {
         let mut by_beginning: HashMap<_, Vec<usize>> = HashMap::new();
         for (place, rule) in rules.iter().enumerate() {
-            let beginning = rule.path_regex.as_deref().map(beginning).unwrap_or_default();
-            by_beginning.entry(beginning).or_default().push(place);
+            by_beginning.entry(rule.beginning.clone()).or_default().push(place);
         }
         Self { rules, by_beginning }
     }
 
-    /// The first rule in the list that matches `path`.
-    pub(super) fn first(&self, path: &str) -> Option<&'r Rule> {
+    /// Whether a rule before that place in the list matches `path`.
+    pub(super) fn is_taken(&self, path: &str, before: usize) -> bool {
         let beginnings = (0..=path.len()).filter_map(|end| path.as_bytes().get(..end));
-        let places = beginnings.filter_map(|beginning| self.by_beginning.get(beginning));
-        let first = |places: &Vec<usize>| {
-            places.iter().copied().find(|place| self.rules.get(*place).is_some_and(|rule| rule.matches(path)))
-        };
-        places.filter_map(first).min().and_then(|place| self.rules.get(place))
+        let mut places = beginnings.filter_map(|beginning| self.by_beginning.get(beginning)).flatten();
+        places.any(|place| *place < before && self.rules.get(*place).is_some_and(|rule| rule.matches(path)))
     }
 }
 
-/// What every text begins with that `expression` matches: the letters behind a `^` at its very beginning. Nothing where
-/// it begins otherwise.
-fn beginning(expression: &str) -> Vec<u8> {
-    let parsed = regex_syntax::parse(expression);
-    match parsed.as_ref().map(Hir::kind) {
-        Ok(HirKind::Concat(parts)) => match parts.as_slice() {
-            [start, letters, ..] if matches!(start.kind(), HirKind::Look(Look::Start)) => {
-                match letters.kind() {
-                    HirKind::Literal(letters) => letters.0.to_vec(),
-                    _ => Vec::new(),
-                }
-            }
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
+/// What every text begins with that an expression matches: the letters behind a `^` at its very beginning. Nothing
+/// where it begins otherwise. And whether a `$` behind them ends it, so that it matches these letters alone.
+pub(super) fn beginning(expression: &Hir) -> (Vec<u8>, bool) {
+    let HirKind::Concat(parts) = expression.kind() else { return (Vec::new(), false) };
+    let kinds: Vec<&HirKind> = parts.iter().map(Hir::kind).collect();
+    match kinds.as_slice() {
+        [HirKind::Look(Look::Start), HirKind::Literal(letters), rest @ ..] => {
+            (letters.0.to_vec(), matches!(rest, [HirKind::Look(Look::End)]))
+        }
+        _ => (Vec::new(), false),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use regex::Regex;
 
     use super::super::read;
     use super::*;
 
     #[test]
     fn letters_count_only_behind_a_beginning_that_nothing_can_pass() {
-        for (expression, expected) in [
-            (r"^certs/cp1/keys\.yaml$", "certs/cp1/keys.yaml"),
-            (r"^secrets/cp1/.*\.(yaml|age)$", "secrets/cp1/"),
-            ("^certs/(a|b)$", "certs/"),
-            ("certs/", ""),
-            ("^certs|x", ""),
-            ("^ca?", "c"),
-            ("^(?i)certs", ""),
-            ("(?m)^certs", ""),
-            ("^", ""),
-            ("", ""),
+        for (expression, expected, whole) in [
+            (r"^certs/cp1/keys\.yaml$", "certs/cp1/keys.yaml", true),
+            (r"^secrets/cp1/.*\.(yaml|age)$", "secrets/cp1/", false),
+            ("^certs/(a|b)$", "certs/", false),
+            ("^certs/", "certs/", false),
+            ("(?m)^certs$", "", false),
+            ("^certs(?m)$", "certs", false),
+            ("certs/", "", false),
+            ("^certs|x", "", false),
+            ("^ca?", "c", false),
+            ("^(?i)certs", "", false),
+            ("^", "", false),
+            ("", "", false),
         ] {
-            assert_eq!(String::from_utf8(beginning(expression)).unwrap(), expected, "{expression}");
+            let parsed = regex_syntax::parse(expression).unwrap();
+            let found = beginning(&parsed);
+            assert_eq!(
+                (String::from_utf8(found.0).unwrap().as_str(), found.1),
+                (expected, whole),
+                "{expression}"
+            );
         }
     }
 
@@ -89,7 +90,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_is_the_one_that_trying_all_would_find(
+        fn a_path_is_taken_where_trying_all_rules_before_would_find_one(
             expressions in prop::collection::vec(expressions(), 0..12),
             paths in prop::collection::vec("[abAB/.\n]{0,6}", 1..12),
         ) {
@@ -98,8 +99,13 @@ mod tests {
             let rules = read::rules(&text).unwrap();
             let lookup = Lookup::new(&rules);
             for path in &paths {
-                let expected = rules.iter().find(|rule| rule.matches(path)).map(|rule| rule.number);
-                prop_assert_eq!(lookup.first(path).map(|rule| rule.number), expected, "{} in {}", path, text);
+                for before in 0..=rules.len() {
+                    let matches = |rule: &Rule| {
+                        Regex::new(rule.path_regex.as_deref().unwrap_or("")).unwrap().is_match(path)
+                    };
+                    let expected = rules.iter().take(before).any(matches);
+                    prop_assert_eq!(lookup.is_taken(path, before), expected, "{} before {} in {}", path, before, text);
+                }
             }
         }
     }
