@@ -46,28 +46,31 @@ pub fn told(error: &Error) -> String {
         // Rendered with its own `error:` lines.
         lines.push(error.to_string());
     } else {
-        lines.push(format!("{} {error}", label("error", Colour::Red)));
+        lines.push(format!("{} {}", label("error", Colour::Red), one_line(&error.to_string())));
     }
     if let Error::State { folder, faults } = error {
         // The core calls the folder `certs/`, as everybody does; here it has its own name.
         let named = |text: &str| {
-            text.replace("certs/", &format!("{}/", folder.display().to_string().trim_end_matches('/')))
+            one_line(text)
+                .replace("certs/", &format!("{}/", folder.display().to_string().trim_end_matches('/')))
         };
         // One thing may be wrong with every file, and is one line then.
         for alike in faults.chunk_by(|a, b| (&a.message, &a.hint) == (&b.message, &b.hint)) {
             let Some(fault) = alike.first() else { continue };
             let files: Vec<String> = alike.iter().map(|fault| fault.file.clone()).collect();
-            lines.push(format!("  {}: {}", words::list(&files, MOST_FILES), named(&fault.message)));
+            let files = one_line(&words::list(&files, MOST_FILES));
+            lines.push(format!("  {files}: {}", named(&fault.message)));
             lines.push(format!("    {} {}", label("hint", Colour::Cyan), named(&fault.hint)));
         }
     }
     if let Error::Adopt { faults } = error {
         for fault in faults {
-            lines.push(format!("  {fault}"));
+            lines.push(format!("  {}", one_line(&fault.to_string())));
             lines.push(format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
         }
     }
-    lines.extend(error.hint().map(|text| format!("{} {text}", label("hint", Colour::Cyan))));
+    let hint = error.hint().map(|text| one_line(&text));
+    lines.extend(hint.map(|text| format!("{} {text}", label("hint", Colour::Cyan))));
     lines.join("\n") + "\n"
 }
 
@@ -76,8 +79,13 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", tame(line));
 }
 
-/// What steers a terminal is shown as `�`, but for line breaks and our own labels: whoever writes a certificate or a
-/// manifest must not write on the screen of who looks at it.
+/// A message as one line, and what steers a terminal in it as `�`: whoever writes a certificate or a manifest must not
+/// write on the screen of who looks at it, nor lines that look like ours.
+fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if words::steers(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// Lines that were rendered with their own labels, tamed but for those and the line breaks.
 fn tame(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -120,17 +128,17 @@ fn label(word: &str, colour: Colour) -> String {
 
 /// Something that will hurt later. Never changes an exit code.
 pub fn warning(text: &str) {
-    say(&format!("{} {text}", label("warning", Colour::Yellow)));
+    say(&format!("{} {}", label("warning", Colour::Yellow), one_line(text)));
 }
 
 /// What to do about what was just said.
 pub fn hint(text: &str) {
-    say(&format!("{} {text}", label("hint", Colour::Cyan)));
+    say(&format!("{} {}", label("hint", Colour::Cyan), one_line(text)));
 }
 
 /// A line of talk.
 pub fn note(text: &str) {
-    say(text);
+    say(&one_line(text));
 }
 
 /// Text that was rendered with its own labels: the faults of an inventory.
@@ -167,7 +175,7 @@ pub fn ask(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    let _ = write!(io::stderr(), "{} [y/N] ", tame(question));
+    let _ = write!(io::stderr(), "{} [y/N] ", one_line(question));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
@@ -182,7 +190,7 @@ pub fn table(rows: &[Vec<String>]) {
     for row in rows {
         let mut out = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            out.push_str(&tame(cell));
+            out.push_str(&one_line(cell));
             out.push_str(&" ".repeat(width + 2 - cell.chars().count()));
         }
         text.push_str(out.trim_end());

@@ -114,10 +114,7 @@ fn recorded(manifest: &Manifest) -> BTreeSet<String> {
     let hosts = manifest.machines.keys().map(|machine| host_file(machine));
     let all = certs.chain(sealed).chain(hosts).chain(manifest.orphans.iter().cloned());
     // A manifest that was tampered with must not lead us out of the folder.
-    all.filter(|path| {
-        Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)))
-    })
-    .collect()
+    all.filter(|path| commit::is_ours(path)).collect()
 }
 
 /// Every file below the folder, as far down as ours stand, without what is git's or the commit's own.

@@ -48,7 +48,7 @@ fn each_library_is_met_in_its_one_place() {
         ("rcgen::", &["pki/src/issue.rs", "pki/src/key.rs"][..]),
         ("x509_parser::", &["pki/src/facts.rs"]),
         ("webpki::", &["pki/src/judge.rs"]),
-        ("x509_cert::", &["pki/src/strict.rs"]),
+        ("x509_cert::", &["pki/src/adopt/strict.rs"]),
         ("pkcs8::", &["pki/src/foreign_key.rs"]),
         ("sec1::", &["pki/src/foreign_key.rs"]),
         ("clap::", &["src/cli.rs", "src/lib.rs"]),

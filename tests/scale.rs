@@ -60,7 +60,7 @@ struct Made {
 }
 
 fn with_threads(threads: usize) -> (Project, Made) {
-    let project = Project::new(&machines(40));
+    let project = Project::new(&machines(150));
     let at = "2026-11-21T12:00:00Z";
     let run = |arguments: &[&str]| {
         let mut command = project.command(arguments);
@@ -104,10 +104,10 @@ fn what_is_written_and_said_does_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn a_process_that_may_have_few_files_open_writes_as_many_as_any() {
-    let project = Project::new(&machines(40));
+    let project = Project::new(&machines(150));
     let pki = env!("CARGO_BIN_EXE_pki");
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -n 64 && exec \"$0\" gen certs --new-identity", pki]);
+    shell.args(["-c", "ulimit -n 48 && exec \"$0\" gen certs --new-identity", pki]);
     let output = shell.current_dir(project.root()).env("HOME", project.path("home")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(project.tree("certs").len() > 300);

@@ -102,7 +102,7 @@ fn an_authority_of_which_nothing_is_left_is_not_made_anew() {
     let project = small();
     remove(&project, "ca/etcd.crt");
     remove(&project, "ca/etcd.yaml");
-    refused(&project, "it holds the key of authority `etcd-ca` and that key is gone");
+    refused(&project, "it holds the key of authority `ca/etcd` and that key is gone");
 }
 
 #[test]

@@ -6,6 +6,28 @@ mod project;
 use project::{Project, machines};
 use quorate_pki::facts::CertFacts;
 
+#[test]
+fn a_line_break_in_a_name_makes_no_line_of_ours() {
+    let project = Project::generated(&machines(1, ""));
+    let mut der =
+        CertFacts::chain_from_pem(project.read("certs/ca/root.crt").as_bytes()).unwrap().remove(0).der;
+    // As long as it was, in its subject and in its issuer.
+    let (name, forged) = (b"kubernetes-root-ca", b"k\nhint: run mallor");
+    for at in 0..der.len() - name.len() {
+        if der[at..].starts_with(name) {
+            der[at..at + name.len()].copy_from_slice(forged);
+        }
+    }
+    let forged = CertFacts::from_der(&der).unwrap().pem();
+    project.write("foreign.crt", &forged);
+    project.write("certs/ca/root.crt", &forged);
+    let shown = project.pki(["show", "foreign.crt"]).expect(0).stdout;
+    let told = project.pki(["gen", "certs"]).expect(2).stderr;
+    for text in [shown, told] {
+        assert!(!text.lines().any(|line| line.starts_with("hint: run mallor")), "{text}");
+    }
+}
+
 /// Clears the line and colours what follows.
 const STEERS: &str = "\u{1b}[2K\u{1b}[31m";
 

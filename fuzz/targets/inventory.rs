@@ -50,7 +50,7 @@ fn evaluate(input: &[u8]) -> (Result<Node, Vec<Fault>>, Vec<String>) {
     let (result, sources) = match nix::evaluate(&path, Evaluator::Builtin) {
         Ok((node, sources)) => (Ok(node), sources),
         Err(error) => {
-            assert!(!error.to_string().contains("this is a bug"), "{error}");
+            assert!(!error.to_string().contains("this is a fault of quorate's"), "{error}");
             (Err(error.faults), error.sources)
         }
     };

@@ -2,6 +2,7 @@
 //! What would make a cluster of them that half of its members refuse is told here, before anything is signed.
 
 mod checks;
+mod strict;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +23,6 @@ use crate::layout::bundle_file;
 use crate::plan::{CertId, CertPlan, Holder, Plan};
 use crate::san::San;
 use crate::state::State;
-use crate::strict;
 
 /// An authority that was made elsewhere: its certificate and its key.
 #[derive(Debug)]

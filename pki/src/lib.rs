@@ -42,6 +42,5 @@ pub mod san;
 pub mod sealing;
 mod signatures;
 pub mod state;
-pub mod strict;
 pub mod tls;
 pub mod typo;

@@ -138,17 +138,28 @@ fn verify(
     if !unchanged || rules.len() != foreign.len() + first.len() + last.len() {
         return Err(not_between_rules());
     }
-    // That a rule of ours matches its own paths is how it is written; what counts is that none before it does.
     let lookup = Lookup::new(&rules);
     let places = (before..before + first.len()).chain(foreign.len() + first.len()..);
     for (at, rule) in places.zip(first.iter().chain(last.iter().copied())) {
-        let in_place =
-            rules.get(at).is_some_and(|found| found.path_regex.as_deref() == Some(&rule.path_regex));
-        if let Some(path) = rule.paths.iter().find(|path| !in_place || lookup.is_taken(path, at)) {
+        let found = rules.get(at).filter(|found| found.path_regex.as_deref() == Some(&rule.path_regex));
+        let falls = |path: &str| {
+            let own = found.is_some_and(|found| names(&rule.path_regex, path) || found.matches(path));
+            own && !lookup.is_taken(path, at)
+        };
+        if let Some(path) = rule.paths.iter().find(|path| !falls(path)) {
             return Err(RulesError::Contradiction { path: path.clone() });
         }
     }
     Ok(())
+}
+
+/// Whether an expression is [`exactly`] this path, or [`below`] a folder of it: it matches then, and need not be
+/// compiled to see that.
+fn names(expression: &str, path: &str) -> bool {
+    let mut folders = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let sealed = ENDINGS.split('|').any(|known| known == ending);
+    expression == exactly(path) || (sealed && folders.any(|folder| expression == below(folder)))
 }
 
 /// The endings that rules below `secrets/` match: the stores of the SOPS format, and age.

@@ -139,7 +139,8 @@ impl Lock {
         };
         let started = Instant::now();
         rename(&self.root.join(STAGING), &self.root.join(COMMITTED))?;
-        sync_folder(&self.root)?;
+        // From here on the next run finishes what this one does not.
+        sync_folder(&self.root).map_err(|error| self.unfinished(&error))?;
         durable += started.elapsed();
         durable += self.finish().map_err(|error| self.unfinished(&error))?;
         Ok(Taken { durable })
@@ -180,40 +181,28 @@ impl Lock {
     /// A journal may come from somebody who writes to the repository: it must not lead out of the folder, and what it
     /// moves must be files of its own.
     fn believe(&self, journal: &Journal) -> Result<(), String> {
-        let inside =
-            |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-        if let Some(path) = journal.writes.iter().chain(&journal.removes).find(|path| !inside(path)) {
-            return Err(format!("it names `{path}`, which is not below the folder"));
+        let mut all = journal.writes.iter().chain(&journal.removes);
+        if let Some(path) = all.find(|path| !is_ours(path)) {
+            return Err(format!("it names `{path}`, which is no place of ours"));
         }
         let tree = self.root.join(COMMITTED).join(TREE);
-        let mut parts = BTreeSet::new();
-        for path in &journal.writes {
-            // Whose folder is known is known up to the root.
-            let source = tree.join(path);
-            for part in source.ancestors().take_while(|part| *part != self.root) {
-                if !parts.insert(part.to_owned()) {
-                    break;
-                }
-            }
-        }
-        match parts.iter().find(|part| is_link(part)) {
+        match first_link(&self.root, journal.writes.iter().map(|path| tree.join(path))) {
             Some(link) => Err(format!("`{}` is a symbolic link", link.display())),
             None => Ok(()),
         }
     }
 
-    /// A link where one of our folders belongs would take the files elsewhere.
+    /// A link anywhere on the way to our files would take them elsewhere.
     fn refuse_links(&self, journal: &Journal) -> Result<(), Error> {
         let all = journal.writes.iter().chain(&journal.removes);
-        let folders: BTreeSet<&Path> = all.filter_map(|path| Path::new(path).parent()).collect();
-        for folder in folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
-            let folder = self.root.join(folder);
-            if is_link(&folder) {
+        let folders = all.filter_map(|path| self.root.join(path).parent().map(Path::to_owned));
+        match first_link(&self.root, folders) {
+            Some(link) => {
                 let cause = io::Error::new(io::ErrorKind::NotADirectory, "a symbolic link stands there");
-                return Err(Error::io("write into", folder)(cause));
+                Err(Error::io("write into", link)(cause))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Steps 3 and 4, from wherever they were left.
@@ -259,23 +248,29 @@ fn open_at_a_time() -> usize {
 /// system refuses are missed by nobody.
 ///
 /// # Errors
-/// One of those that `wait` gave.
+/// The first of `items` of those that failed before the others stopped.
 fn each_waiting<T: Sync>(items: &[T], wait: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            wait(item)?;
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(place) else { return Ok(()) };
+            if let Err(error) = wait(item) {
+                // Nobody begins another one.
+                next.store(items.len(), Ordering::Relaxed);
+                return Err((place, error));
+            }
         }
-        Ok(())
     };
     thread::scope(|scope| {
-        let others = 1..items.len().min(WAITING);
+        // Each may open a file of its own.
+        let others = 1..items.len().min(WAITING).min(open_at_a_time());
         let others: Vec<_> =
             others.map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
         let own = work();
-        others.into_iter().fold(own, |outcome, other| {
-            outcome.and(other.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        })
+        let all = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let errors = std::iter::once(own).chain(all.collect::<Vec<_>>()).filter_map(Result::err);
+        errors.min_by_key(|(place, _)| *place).map_or(Ok(()), |(_, error)| Err(error))
     })
 }
 
@@ -307,6 +302,27 @@ fn move_if_there(from: &Path, to: &Path) -> Result<(), Error> {
         }
         outcome => outcome.map_err(Error::io("move into place", to)),
     }
+}
+
+/// Whether a path is one that we write: a file in the folder, or in a folder of it.
+pub(crate) fn is_ours(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    parts.clone().all(|part| matches!(part, Component::Normal(_)))
+        && (1..=2).contains(&parts.by_ref().count())
+}
+
+/// The first of these paths, or of the folders on the way to them from `root`, that is a link.
+fn first_link(root: &Path, paths: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        // Whose folder is known is known up to the root.
+        for part in path.ancestors().take_while(|part| *part != root) {
+            if !seen.insert(part.to_owned()) {
+                break;
+            }
+        }
+    }
+    seen.into_iter().find(|part| is_link(part))
 }
 
 fn is_link(path: &Path) -> bool {

@@ -73,9 +73,12 @@ pub(crate) fn disk() -> Vec<Case> {
         case("a folder that is mounted read-only", || {
             let project = generated();
             project.write("machines.nix", machines(5, ""));
-            let Some(told) = read_only(&project) else { return READ_ONLY.to_owned() };
-            assert_eq!(told, READ_ONLY);
-            told
+            read_only(&project).unwrap_or_else(|| {
+                // As a missing peer: CI must not pass it over.
+                let ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "false" | "0"));
+                assert!(!ci, "nothing can be mounted here; run the tests as root");
+                READ_ONLY.to_owned()
+            })
         }),
     ]
 }

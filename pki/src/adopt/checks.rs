@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::AdoptFault;
+use super::{AdoptFault, strict};
 use crate::authority::Authority;
 use crate::cluster::CaMode;
 use crate::facts::{CertFacts, Signature};
-use crate::strict;
 
 /// An authority that is to be taken over, and what it is judged by.
 pub(super) struct Candidate<'a> {

@@ -116,6 +116,34 @@ fn a_journal_that_leads_elsewhere_is_not_believed() {
 }
 
 #[test]
+fn a_journal_does_not_lead_through_a_link_however_deep() {
+    for writes in [true, false] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::create_dir(elsewhere.path().join("deep")).unwrap();
+        let victim = elsewhere.path().join("deep/victim");
+        fs::write(&victim, "mine").unwrap();
+        let (folder, lock, _) = start();
+        let tree = folder.path().join(COMMITTED).join(TREE);
+        fs::create_dir_all(tree.join("c/deep")).unwrap();
+        fs::write(tree.join("c/deep/victim"), "theirs").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("c")).unwrap();
+        let path = vec!["c/deep/victim".to_owned()];
+        let journal = if writes {
+            Journal { writes: path, removes: Vec::new() }
+        } else {
+            Journal { writes: Vec::new(), removes: path }
+        };
+        let text = serde_json::to_vec(&journal).unwrap();
+        fs::write(folder.path().join(COMMITTED).join(JOURNAL), text).unwrap();
+        assert!(lock.recover().is_err());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+        // The same path is none of ours where no link is.
+        assert!(!is_ours("c/deep/victim") && is_ours("c/file") && is_ours("file") && !is_ours(""));
+        assert!(first_link(folder.path(), std::iter::once(folder.path().join("c/deep/victim"))).is_some());
+    }
+}
+
+#[test]
 fn a_link_in_place_of_a_folder_takes_no_file_elsewhere() {
     let elsewhere = tempfile::tempdir().unwrap();
     let (folder, lock, changes) = start();

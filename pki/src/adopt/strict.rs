@@ -39,7 +39,7 @@ const KNOWN: &[Known] = &[
 ];
 
 /// Everything in a certificate's form that strict readers refuse; empty when there is nothing.
-pub fn form(der: &[u8]) -> Vec<String> {
+pub(super) fn form(der: &[u8]) -> Vec<String> {
     let certificate = match Certificate::from_der(der) {
         Ok(certificate) => certificate,
         Err(error) => return vec![format!("no strict DER ({error})")],
@@ -77,7 +77,7 @@ pub fn form(der: &[u8]) -> Vec<String> {
 }
 
 /// The names of all extensions, or their OIDs.
-pub fn extensions(der: &[u8]) -> Vec<String> {
+pub(super) fn extensions(der: &[u8]) -> Vec<String> {
     let certificate = Certificate::from_der(der).ok();
     let extensions = certificate.and_then(|certificate| certificate.tbs_certificate.extensions);
     extensions.unwrap_or_default().iter().map(name).collect()
@@ -85,7 +85,7 @@ pub fn extensions(der: &[u8]) -> Vec<String> {
 
 /// Whether what a certificate says of its issuer's key is what the issuer says of it: RFC 5280 section 4.2.1.1. Nothing
 /// said is nothing wrong.
-pub fn names_issuer(der: &[u8], issuer: &[u8]) -> bool {
+pub(super) fn names_issuer(der: &[u8], issuer: &[u8]) -> bool {
     let (Ok(own), Ok(issuer)) = (Certificate::from_der(der), Certificate::from_der(issuer)) else {
         return false;
     };
