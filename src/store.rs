@@ -70,12 +70,14 @@ impl Store {
         let mut paths = planned_files(plan);
         paths.extend(recorded(&manifest));
         paths.remove(MANIFEST);
-        let files: Vec<(String, Vec<u8>)> = paths
+        let read: Vec<Result<(String, Vec<u8>), Error>> = paths
             .into_par_iter()
             .filter_map(|path| {
                 read_file(root, &path).transpose().map(|bytes| bytes.map(|bytes| (path, bytes)))
             })
-            .collect::<Result<_, _>>()?;
+            .collect();
+        // One by one: of several errors the first is told, however many threads there are.
+        let files: Vec<(String, Vec<u8>)> = read.into_iter().collect::<Result<_, _>>()?;
         let (sealed, clear): (Vec<_>, Vec<_>) = files.into_iter().partition(|(path, _)| is_sealed(path));
         let mut faults = Vec::new();
         let mut facts = BTreeMap::new();

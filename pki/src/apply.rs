@@ -139,9 +139,10 @@ pub fn apply(
         }
         issued.certs.insert(cert.id.clone(), facts);
     }
-    let made: Vec<_> =
-        leaves.par_iter().map(|(cert, action)| run.leaf(cert, action, &signers)).collect::<Result<_, _>>()?;
-    for ((cert, action), (facts, key)) in leaves.into_iter().zip(made) {
+    let made: Vec<_> = leaves.par_iter().map(|(cert, action)| run.leaf(cert, action, &signers)).collect();
+    // One by one: of several errors the first is told, however many threads there are.
+    for ((cert, action), leaf) in leaves.into_iter().zip(made) {
+        let (facts, key) = leaf?;
         if action.change != Change::Keep {
             issued.made.insert(cert.id.clone());
         }

@@ -85,7 +85,9 @@ pub fn judge(
     }
     let made: Vec<_> =
         plan.certs.iter().filter(|cert| !cert.is_authority() && issued.made.contains(&cert.id)).collect();
-    made.par_iter().try_for_each(|cert| bench.leaf(cert))?;
+    let judged: Vec<Result<(), Misjudged>> = made.par_iter().map(|cert| bench.leaf(cert)).collect();
+    // One by one: of several errors the first is told, however many threads there are.
+    judged.into_iter().collect::<Result<(), _>>()?;
     let handshakes = bench.handshakes(plan)?;
     let leaves = made.len();
     Ok(Judged { issued, leaves, handshakes })

@@ -255,7 +255,7 @@ impl<'a> Job<'a> {
             lastmodified: &lastmodified,
         };
         let progress = Progress::new("sealing", self.decision.sealed.len());
-        let written: Vec<Option<(String, Vec<u8>)>> = self
+        let outcomes: Vec<Result<Option<(String, Vec<u8>)>, Error>> = self
             .decision
             .sealed
             .par_iter()
@@ -264,7 +264,9 @@ impl<'a> Job<'a> {
                 progress.step();
                 written
             })
-            .collect::<Result<_, _>>()?;
+            .collect();
+        // One by one: of several errors the first is told, however many threads there are.
+        let written: Vec<Option<(String, Vec<u8>)>> = outcomes.into_iter().collect::<Result<_, _>>()?;
         let removed = self.decision.sealed.iter().filter(|action| action.change == SealChange::Remove);
         Ok(ChangeSet {
             writes: written.into_iter().flatten().collect(),
