@@ -255,7 +255,7 @@ impl<'a> Job<'a> {
             lastmodified: &lastmodified,
         };
         let progress = Progress::new("sealing", self.decision.sealed.len());
-        let outcomes: Vec<Result<Option<(String, Vec<u8>)>, Error>> = self
+        let outcomes: Vec<Result<_, Error>> = self
             .decision
             .sealed
             .par_iter()
