@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The largest input: a manifest of a whole cluster. Others have 4 KiB at most, as `fuzz/run --merge` takes them.
+/// The largest input: a manifest of a whole cluster. Others have 4 KiB at most, as `tests/fuzz/run --merge` takes them.
 const MOST_BYTES: u64 = 16 << 10;
 /// All inputs together: git keeps them for ever.
 const MOST_IN_ALL: u64 = 2 << 20;
 
 fn fuzz(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz").join(path)
 }
 
 /// The versions of every crate of a lock file.
@@ -31,7 +31,7 @@ fn versions(lock: &Path) -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn the_crates_that_are_fuzzed_are_those_that_are_built() {
-    let built = versions(&fuzz("../Cargo.lock"));
+    let built = versions(&fuzz("../../Cargo.lock"));
     let fuzzed = versions(&fuzz("Cargo.lock"));
     let mut shared = 0;
     for (name, fuzzed) in &fuzzed {

@@ -10,8 +10,8 @@ use quorate_secrets::sops::{Opened, SealedFile, seal};
 
 // Throwaway keys, see secrets/tests/vectors/sops/PROVENANCE.md.
 const KEYS: [&str; 2] = [
-    include_str!("../../secrets/tests/vectors/sops/keys/k.txt"),
-    include_str!("../../secrets/tests/vectors/sops/keys/sshk"),
+    include_str!("../../../secrets/tests/vectors/sops/keys/k.txt"),
+    include_str!("../../../secrets/tests/vectors/sops/keys/sshk"),
 ];
 const NOW: &str = "2026-01-02T03:04:05Z";
 

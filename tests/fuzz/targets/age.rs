@@ -11,8 +11,8 @@ use quorate_secrets::secret::Secret;
 
 // Throwaway keys, see secrets/tests/vectors/sops/PROVENANCE.md.
 const KEYS: [&str; 2] = [
-    include_str!("../../secrets/tests/vectors/sops/keys/k.txt"),
-    include_str!("../../secrets/tests/vectors/sops/keys/sshk"),
+    include_str!("../../../secrets/tests/vectors/sops/keys/k.txt"),
+    include_str!("../../../secrets/tests/vectors/sops/keys/sshk"),
 ];
 
 thread_local! {
