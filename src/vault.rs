@@ -233,7 +233,8 @@ impl Sealer<'_> {
             Content::HostKey(machine) => {
                 let own = Identity::from_ssh_host_key(secret).ok();
                 let known = self.readers.hosts.get(machine);
-                own.zip(known).is_some_and(|(own, host)| own.recipient().key() == host.age)
+                own.zip(known)
+                    .is_some_and(|(own, host)| own.recipient().is_some_and(|own| own.key() == host.age))
             }
         }
     }

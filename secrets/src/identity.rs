@@ -118,9 +118,10 @@ impl Identity {
         identity.parse().map(Self::from_x25519).map_err(|_| IdentityError::Ssh)
     }
 
-    /// Whom to seal to, that this identity can open.
-    pub fn recipient(&self) -> &Recipient {
-        &self.recipient
+    /// Whom to seal to, that this identity can open. `None` where that is not known before the identity was used: one
+    /// behind a passphrase, a command or a plugin.
+    pub fn recipient(&self) -> Option<&Recipient> {
+        Some(&self.recipient)
     }
 
     pub(crate) fn as_age(&self) -> &dyn age::Identity {
@@ -198,6 +199,13 @@ fn decode_openssh(text: &str) -> Result<PrivateKey, IdentityError> {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity(of {})", self.recipient)
+    }
+}
+
+/// A name for messages: the recipient, or where an identity is of which that is not known.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.recipient)
     }
 }
 

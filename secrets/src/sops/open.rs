@@ -100,7 +100,7 @@ impl SealedFile {
                 .chain(self.metadata.foreign.iter().copied())
                 .map(str::to_owned)
                 .collect(),
-            tried: identities.iter().map(|identity| identity.recipient().to_string()).collect(),
+            tried: identities.iter().map(ToString::to_string).collect(),
         })
     }
 }
@@ -108,7 +108,7 @@ impl SealedFile {
 impl Stanza {
     fn is_for(&self, identities: &[Identity]) -> bool {
         let recipient: Result<Recipient, _> = self.recipient.parse();
-        recipient.is_ok_and(|recipient| identities.iter().any(|identity| *identity.recipient() == recipient))
+        recipient.is_ok_and(|recipient| identities.iter().any(|identity| identity.recipient() == Some(&recipient)))
     }
 }
 
