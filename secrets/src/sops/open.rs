@@ -79,9 +79,16 @@ impl SealedFile {
     }
 
     fn data_key(&self, identities: &[Identity]) -> Result<DataKey, SopsError> {
+        // Nobody is asked for a passphrase while one of the entries opens without.
+        for stanza in &self.metadata.age {
+            let ready = age_file::decrypt_ready(stanza.enc.as_bytes(), identities);
+            if let Some(key) = ready.ok().and_then(|bytes| DataKey::from_bytes(&bytes)) {
+                return Ok(key);
+            }
+        }
         let mut damaged = None;
         for stanza in &self.metadata.age {
-            match age_file::decrypt(stanza.enc.as_bytes(), identities) {
+            match age_file::decrypt_for(stanza.enc.as_bytes(), &stanza.recipient, identities) {
                 Ok(bytes) => match DataKey::from_bytes(&bytes) {
                     Some(key) => return Ok(key),
                     None => damaged = Some(&stanza.recipient),
@@ -107,8 +114,9 @@ impl SealedFile {
 
 impl Stanza {
     fn is_for(&self, identities: &[Identity]) -> bool {
-        let recipient: Result<Recipient, _> = self.recipient.parse();
-        recipient.is_ok_and(|recipient| identities.iter().any(|identity| identity.recipient() == Some(&recipient)))
+        let mut ready = identities.iter().filter(|identity| identity.is_ready());
+        let recipient: Option<Recipient> = self.recipient.parse().ok();
+        recipient.is_some() && ready.any(|identity| identity.recipient() == recipient.as_ref())
     }
 }
 
