@@ -119,7 +119,7 @@ impl Identities {
             Ok(identities) => {
                 self.looked.push(format!("{place} ({})", crate::words::count(identities.len(), "identity")));
                 if own {
-                    self.own.extend(identities.iter().map(|identity| identity.recipient().clone()));
+                    self.own.extend(identities.iter().filter_map(Identity::recipient).cloned());
                 }
                 self.all.extend(identities);
             }
