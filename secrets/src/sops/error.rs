@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::store::MAX_BYTES;
 use super::tree::MAX_DEPTH;
 
 /// Why a sealed file could not be read, opened or written. No variant bears a plaintext or a key.
@@ -39,6 +40,8 @@ pub enum SopsError {
         /// How many bytes are text before them.
         at: usize,
     },
+    /// More than [`MAX_BYTES`] of it.
+    TooLarge,
     /// Maps and lists nested deeper than anybody's.
     TooDeep {
         /// Counted from 1.
@@ -194,6 +197,7 @@ impl fmt::Display for SopsError {
             | Self::NotBinary
             | Self::NotText { .. }
             | Self::TooDeep { .. }
+            | Self::TooLarge
             | Self::NotSealed
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
@@ -268,6 +272,7 @@ impl SopsError {
             }
             Self::NotBinary => f.write_str("the file does not hold the one value `data` of the binary store"),
             Self::NotText { at } => write!(f, "the file is not text: byte {at} is not UTF-8"),
+            Self::TooLarge => write!(f, "the file is larger than {} MiB, which is the most that is read", MAX_BYTES >> 20),
             Self::TooDeep { line } => {
                 write!(
                     f,
@@ -318,7 +323,7 @@ impl SopsError {
             Self::NotText { .. } => {
                 "seal it as a binary file: with `--input-type binary`, or a name that ends in `.bin`"
             }
-            Self::TooDeep { .. } => "split the file",
+            Self::TooDeep { .. } | Self::TooLarge => "split the file",
             Self::MergeConflict { .. } => {
                 "finish the merge: take one side of the file whole, then repeat the other change"
             }
