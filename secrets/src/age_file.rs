@@ -9,7 +9,7 @@ use age_core::format::{FileKey, Stanza};
 use zeroize::Zeroizing;
 
 use crate::identity::{Identity, missing_plugin, refused_plugin, said};
-use crate::recipient::Recipient;
+use crate::recipient::{Recipient, Sealer};
 use crate::secret::Secret;
 
 /// The most work that a passphrase may be made to cost: 2^22 rounds of scrypt and 4 GiB, as in age. `age -p` takes 2^18.
@@ -71,18 +71,17 @@ pub fn encrypt(
         return Err(AgeError::NoRecipients);
     }
     let sealers = recipients.iter().map(Recipient::sealer).collect::<Result<Vec<_>, _>>()?;
-    let encryptor =
-        age::Encryptor::with_recipients(sealers.iter().map(|sealer| sealer.as_age())).map_err(|error| {
-            let name = || recipients.iter().find_map(Recipient::plugin).unwrap_or_default().to_owned();
-            match error {
-                EncryptError::Plugin(errors) => AgeError::Plugin { name: name(), said: said(&errors) },
-                EncryptError::Io(_) => {
-                    AgeError::Plugin { name: name(), said: "it ended in mid-sentence".to_owned() }
-                }
-                EncryptError::IncompatibleRecipients { .. } => AgeError::Mixed,
-                _ => AgeError::Seal,
+    let encryptor = age::Encryptor::with_recipients(sealers.iter().map(Sealer::as_age)).map_err(|error| {
+        let name = || recipients.iter().find_map(Recipient::plugin).unwrap_or_default().to_owned();
+        match error {
+            EncryptError::Plugin(errors) => AgeError::Plugin { name: name(), said: said(&errors) },
+            EncryptError::Io(_) => {
+                AgeError::Plugin { name: name(), said: "it ended in mid-sentence".to_owned() }
             }
-        })?;
+            EncryptError::IncompatibleRecipients { .. } => AgeError::Mixed,
+            _ => AgeError::Seal,
+        }
+    })?;
     let format = match encoding {
         Encoding::Binary => Format::Binary,
         Encoding::Armored => Format::AsciiArmor,

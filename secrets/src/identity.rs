@@ -221,11 +221,11 @@ impl Identity {
     fn parse_word(word: &str, line: usize, origin: Origin<'_>) -> Result<Self, IdentityError> {
         let damaged = || IdentityError::Age { line };
         if word.starts_with("AGE-SECRET-KEY-PQ-1") {
-            let plugin = Plugin::of_post_quantum(word, origin.person).ok_or_else(damaged)?;
+            let plugin = Plugin::of_post_quantum(word, origin).ok_or_else(damaged)?;
             return Ok(Self::from_plugin(plugin, origin));
         }
         if word.starts_with("AGE-PLUGIN-") {
-            let plugin = Plugin::parse(word, origin.person).ok_or_else(damaged)?;
+            let plugin = Plugin::parse(word, origin).ok_or_else(damaged)?;
             return Ok(Self::from_plugin(plugin, origin));
         }
         if !word.starts_with("AGE-SECRET-KEY-1") {

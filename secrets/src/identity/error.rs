@@ -75,11 +75,15 @@ pub enum UseError {
     },
     /// Its plugin is not on PATH.
     NoPlugin {
+        /// Where it stands.
+        place: String,
         /// The plugin's name: `yubikey` of `age-plugin-yubikey`.
         name: String,
     },
     /// Its plugin refused.
     Plugin {
+        /// Where it stands.
+        place: String,
         /// The plugin's name.
         name: String,
         /// What it said.
@@ -142,14 +146,15 @@ impl IdentityError {
 }
 
 impl UseError {
-    /// Where the identity stands, or whose it is.
-    pub fn place(&self) -> String {
+    /// Where the identity stands.
+    pub fn place(&self) -> &str {
         match self {
             Self::Nobody { place }
             | Self::Passphrase { place }
             | Self::Unusable { place, .. }
-            | Self::Command { place, .. } => place.clone(),
-            Self::NoPlugin { name } | Self::Plugin { name, .. } => format!("the age plugin `{name}`"),
+            | Self::Command { place, .. }
+            | Self::NoPlugin { place, .. }
+            | Self::Plugin { place, .. } => place,
         }
     }
 
@@ -164,7 +169,7 @@ impl UseError {
             Self::Command { .. } => {
                 "run the command by hand: it must print an age identity and exit with 0".to_owned()
             }
-            Self::NoPlugin { name } => missing_plugin(name),
+            Self::NoPlugin { name, .. } => missing_plugin(name),
             Self::Plugin { name, .. } => super::refused_plugin(name),
         }
     }
@@ -188,8 +193,8 @@ impl fmt::Display for UseError {
             Self::Passphrase { .. } => f.write_str("the passphrase does not fit"),
             Self::Unusable { cause, .. } => write!(f, "{cause}"),
             Self::Command { why, .. } => f.write_str(why),
-            Self::NoPlugin { name } => write!(f, "`age-plugin-{name}` is not on PATH"),
-            Self::Plugin { name, said } => write!(f, "`age-plugin-{name}` says: {said}"),
+            Self::NoPlugin { name, .. } => write!(f, "`age-plugin-{name}` is not on PATH"),
+            Self::Plugin { name, said, .. } => write!(f, "`age-plugin-{name}` says: {said}"),
         }
     }
 }

@@ -10,7 +10,7 @@ use age_core::format::{FileKey, Stanza};
 use bech32::{Bech32, Hrp};
 use zeroize::Zeroizing;
 
-use super::{Person, Question, UseError};
+use super::{Origin, Person, Question, UseError};
 
 /// The plugin of post-quantum keys, which comes with age itself.
 pub(crate) const POST_QUANTUM: &str = "pq";
@@ -18,24 +18,26 @@ pub(crate) const POST_QUANTUM: &str = "pq";
 /// A plugin's identity.
 pub(super) struct Plugin {
     key: plugin::Identity,
+    place: String,
     person: Person,
     failure: Mutex<Option<UseError>>,
 }
 
 impl Plugin {
     /// `AGE-PLUGIN-<NAME>-1...`; `None` when that does not decode.
-    pub(super) fn parse(text: &str, person: &Person) -> Option<Self> {
+    pub(super) fn parse(text: &str, origin: Origin<'_>) -> Option<Self> {
         let key = text.parse().ok()?;
-        Some(Self { key, person: person.clone(), failure: Mutex::new(None) })
+        let (place, person) = (origin.place.to_owned(), origin.person.clone());
+        Some(Self { key, place, person, failure: Mutex::new(None) })
     }
 
     /// `AGE-SECRET-KEY-PQ-1...` as its plugin takes it: the same bytes under another name, as `age-plugin-pq -identity`
     /// prints them.
-    pub(super) fn of_post_quantum(text: &str, person: &Person) -> Option<Self> {
+    pub(super) fn of_post_quantum(text: &str, origin: Origin<'_>) -> Option<Self> {
         let (_, bytes) = bech32::decode(text).ok()?;
         let bytes = Zeroizing::new(bytes);
         let text = bech32::encode_upper::<Bech32>(Hrp::parse("age-plugin-pq-").ok()?, &bytes).ok()?;
-        Self::parse(&Zeroizing::new(text), person)
+        Self::parse(&Zeroizing::new(text), origin)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -57,12 +59,14 @@ impl Plugin {
     }
 
     fn failed(&self, error: &DecryptError) {
-        let name = self.name().to_owned();
+        let (place, name) = (self.place.clone(), self.name().to_owned());
         let failure = match error {
-            DecryptError::PluginResolve(_) => UseError::NoPlugin { name },
-            DecryptError::Plugin(errors) => UseError::Plugin { name, said: said(errors) },
-            DecryptError::Io(_) => UseError::Plugin { name, said: "it ended in mid-sentence".to_owned() },
-            _ => UseError::Plugin { name, said: "what it found is no file key".to_owned() },
+            DecryptError::PluginResolve(_) => UseError::NoPlugin { place, name },
+            DecryptError::Plugin(errors) => UseError::Plugin { place, name, said: said(errors) },
+            DecryptError::Io(_) => {
+                UseError::Plugin { place, name, said: "it ended in mid-sentence".to_owned() }
+            }
+            _ => UseError::Plugin { place, name, said: "what it found is no file key".to_owned() },
         };
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
