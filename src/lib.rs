@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod nix;
 pub mod report;
 pub mod rules;
+pub mod secrets;
 pub mod store;
 pub mod vault;
 pub mod words;
