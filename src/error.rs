@@ -110,6 +110,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The process was told to end by this signal, and does once all is cleaned up.
+    Signal(i32),
     /// A file that was named on the command line and cannot be used.
     Foreign {
         /// Which.
@@ -164,7 +166,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { cause, .. } => Some(io_hint(cause.kind())),
-            Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } | Self::Unchanged { .. } => None,
+            Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } | Self::Unchanged { .. } | Self::Signal(_) => None,
             Self::Secrets { error, .. } => Some(error.hint().to_owned()),
             Self::Plaintext { path } => Some(format!(
                 "seal it with `secrets encrypt -i {path}`; if it was ever committed, replace what is in it",
@@ -285,6 +287,7 @@ impl fmt::Display for Error {
             }
             Self::Plaintext { path } => write!(f, "`{path}` is not sealed", path = path.display()),
             Self::Unchanged { path } => write!(f, "nothing was changed in `{path}`", path = path.display()),
+            Self::Signal(signal) => write!(f, "ended by signal {signal}: the file is as it was"),
             Self::Foreign { path, cause, .. } => {
                 write!(f, "could not use `{path}`: {cause}", path = path.display())
             }

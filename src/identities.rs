@@ -21,6 +21,15 @@ use time::format_description::well_known::Rfc3339;
 use crate::error::Error;
 use crate::store::commit::sync_parent;
 
+/// The variables that hold identities, or lead to some: no program that we start needs them.
+pub const VARIABLES: [&str; 5] = [
+    "SOPS_AGE_KEY",
+    "SOPS_AGE_KEY_FILE",
+    "SOPS_AGE_KEY_CMD",
+    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+];
+
 /// The environment, so far as it says where identities are.
 #[derive(Debug, Clone, Default)]
 pub struct Places {

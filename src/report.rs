@@ -195,6 +195,23 @@ pub fn ask(question: &str) -> bool {
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
+/// Says what is wrong with a text and asks on the terminal whether to go back to the editor, which any answer but a
+/// `n` means: the text would be lost. `false` when there is no terminal, and nothing is said then.
+pub fn ask_to_return(fault: &str, hint: Option<&str>) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    say(&format!("{} {}", label("error", Colour::Red), one_line(fault)));
+    hint.inspect(|text| self::hint(text));
+    let _ = write!(
+        io::stderr(),
+        "press enter to return to the editor, or type n to give up and lose the changes: "
+    );
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok_and(|read| read > 0)
+        && !matches!(answer.trim(), "n" | "N" | "no" | "q")
+}
+
 /// Columns padded to their widest cell, two blanks between, nothing behind the last.
 pub fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

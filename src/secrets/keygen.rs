@@ -15,6 +15,9 @@ pub(super) fn run(args: &cli::Keygen, now: OffsetDateTime) -> Result<Outcome, Er
     };
     identity.write(now)?;
     report::line(&identity.recipient.to_string());
-    report::note(&format!("the identity is in `{}`: keep a copy where no fire reaches both", identity.path().display()));
+    report::note(&format!(
+        "the identity is in `{}`: keep a copy where no fire reaches both",
+        identity.path().display()
+    ));
     Ok(Outcome::Clean)
 }

@@ -3,8 +3,11 @@
 
 pub mod cli;
 mod codes;
+pub mod edit;
+mod edit_file;
 mod exec;
 mod keygen;
+pub mod locked;
 mod read;
 mod target;
 mod write;
@@ -20,10 +23,14 @@ use cli::{Cli, Verb};
 
 /// The program `secrets`: the one place of it where the clock is read and an exit code is chosen.
 pub fn run_secrets() -> ExitCode {
+    if let Some(ended) = edit::entry() {
+        return ended;
+    }
     crate::harden::harden();
     let cli = Cli::parse();
     let now = cli.at.unwrap_or_else(OffsetDateTime::now_utc);
     let outcome = match &cli.verb {
+        Verb::Edit(args) => edit_file::run(args, &cli, now),
         Verb::View(args) => read::view(args),
         Verb::Get(args) => read::get(args),
         Verb::Decrypt(args) => read::decrypt(args),

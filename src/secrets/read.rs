@@ -66,9 +66,9 @@ pub(super) fn get(args: &cli::Get) -> Result<Outcome, Error> {
     let failed = |error| target.error(error);
     let value = opened.plaintext().get(&args.path).map_err(failed)?;
     if args.json {
-        let text = value.expose_text().map_err(|error| {
-            failed(quorate_secrets::sops::SopsError::NotText { at: error.valid_up_to() })
-        })?;
+        let text = value
+            .expose_text()
+            .map_err(|error| failed(quorate_secrets::sops::SopsError::NotText { at: error.valid_up_to() }))?;
         let object = Secret::from_text(json!({ "secret": text }).to_string() + "\n");
         report::plaintext(&object)?;
         return Ok(Outcome::Clean);

@@ -23,7 +23,8 @@ impl Target {
     pub(super) fn of(args: &FileArgs) -> Self {
         let named = &args.file;
         let is_bare = named.extension().is_none() && named.as_os_str() != "-" && !named.exists();
-        let path = if is_bare { Path::new("secrets").join(named).with_extension("yaml") } else { named.clone() };
+        let path =
+            if is_bare { Path::new("secrets").join(named).with_extension("yaml") } else { named.clone() };
         let store = args.input_type.unwrap_or_else(|| store_of(&path));
         Self { path, store }
     }

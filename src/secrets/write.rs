@@ -28,7 +28,11 @@ pub(super) fn set(args: &cli::Set, _cli: &cli::Cli, now: OffsetDateTime) -> Resu
     }
     let value = value(args)?;
     change(&target, now, |plaintext| {
-        if args.json { plaintext.set_json(&args.path, &value) } else { plaintext.set_text(&args.path, &value) }
+        if args.json {
+            plaintext.set_json(&args.path, &value)
+        } else {
+            plaintext.set_text(&args.path, &value)
+        }
     })
 }
 

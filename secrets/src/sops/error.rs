@@ -272,7 +272,9 @@ impl SopsError {
             }
             Self::NotBinary => f.write_str("the file does not hold the one value `data` of the binary store"),
             Self::NotText { at } => write!(f, "the file is not text: byte {at} is not UTF-8"),
-            Self::TooLarge => write!(f, "the file is larger than {} MiB, which is the most that is read", MAX_BYTES >> 20),
+            Self::TooLarge => {
+                write!(f, "the file is larger than {} MiB, which is the most that is read", MAX_BYTES >> 20)
+            }
             Self::TooDeep { line } => {
                 write!(
                     f,
@@ -301,6 +303,33 @@ impl SopsError {
                 write!(f, "the value of `{key}` stands in clear, expected it encrypted")
             }
             _ => Ok(()),
+        }
+    }
+
+    /// The line that it is about, counted from 1, where it is about one.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { line, .. }
+            | Self::MergeConflict { line }
+            | Self::DuplicateKey { line, .. }
+            | Self::NonStringKey { line }
+            | Self::Yaml11 { line, .. }
+            | Self::TooDeep { line } => Some(*line),
+            _ => None,
+        }
+    }
+
+    /// What to do about it where a person is writing the file, not reading it.
+    pub fn edit_hint(&self) -> &'static str {
+        match self {
+            Self::Syntax { .. } | Self::MergeConflict { .. } | Self::NotMap | Self::NoDocument => {
+                "mend that line, or leave the text as it was to give up"
+            }
+            Self::DuplicateKey { .. } => "keep one of the two",
+            Self::NonStringKey { .. } => "put the key in quotes",
+            Self::Yaml11 { .. } => "put the value in quotes",
+            Self::AlreadySealed => "take the key `sops` out: the format keeps it for itself",
+            _ => "mend it, or leave the text as it was to give up",
         }
     }
 
