@@ -106,7 +106,8 @@ impl Desk {
         if self.uid() != 0 || !is_root() {
             let owner = format!("{0}:{0}", self.uid());
             if is_root() {
-                let done = Command::new("chown").arg("-Rh").arg(owner).arg(self.folder.path()).status().unwrap();
+                let done =
+                    Command::new("chown").arg("-Rh").arg(owner).arg(self.folder.path()).status().unwrap();
                 assert!(done.success());
             }
         }
@@ -129,7 +130,10 @@ impl Desk {
     /// it in one piece.
     pub fn fake_editor(&self, after: &str) -> PathBuf {
         let (head, tail) = self.new.split_at(4);
-        self.script("fake", &format!("printf 'password: %s%s\\nport: 1\\n' {head} {tail} >\"$1\" || exit 9\n{after}"))
+        self.script(
+            "fake",
+            &format!("printf 'password: %s%s\\nport: 1\\n' {head} {tail} >\"$1\" || exit 9\n{after}"),
+        )
     }
 
     /// The words in front of a command line that make the process that user's.

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Terminal {
     keyboard: File,
+    /// Held open, so that its modes can be looked at.
+    line: Option<OwnedFd>,
     child: Child,
     seen: Vec<u8>,
     /// How much of it was waited for already.
@@ -35,11 +38,9 @@ impl Terminal {
         let size = rustix::termios::Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&line, size).unwrap();
         command.stdin(Stdio::from(line.try_clone().unwrap()));
-        command.stdout(Stdio::from(line.try_clone().unwrap())).stderr(Stdio::from(line));
+        command.stdout(Stdio::from(line.try_clone().unwrap())).stderr(Stdio::from(line.try_clone().unwrap()));
         let child = command.spawn().unwrap();
-        // With it goes the last open end of the line on our side.
-        drop(command);
-        Self { keyboard: File::from(main), child, seen: Vec::new(), read: 0 }
+        Self { keyboard: File::from(main), line: Some(line), child, seen: Vec::new(), read: 0 }
     }
 
     /// The process that was started: `setsid`, or what it became.
@@ -86,10 +87,25 @@ impl Terminal {
         }
     }
 
+    /// How the terminal treats what is typed.
+    pub fn modes(&self) -> LocalModes {
+        tcgetattr(self.line.as_ref().unwrap()).unwrap().local_modes
+    }
+
+    /// Waits until the process that was started is gone, and gives the modes that it left.
+    pub fn after_end(&mut self) -> LocalModes {
+        while self.child.try_wait().unwrap().is_none() {
+            self.look(Instant::now() + PATIENCE);
+        }
+        self.modes()
+    }
+
     /// Waits for the end, and gives everything that was shown.
     #[track_caller]
     pub fn end(mut self) -> (ExitStatus, String) {
         let until = Instant::now() + PATIENCE;
+        // Then with our end of the line goes the last one, unless the editor lives on.
+        drop(self.line.take());
         while self.look(until) {
             assert!(Instant::now() < until, "it does not end, shown was {}", self.shown());
         }

@@ -25,7 +25,10 @@ pub fn is_here() -> bool {
 pub fn leaks(log: &Path, marker: &str, private: &[String]) -> Vec<String> {
     let text = String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned();
     assert!(text.lines().any(|line| line.contains("execve(")), "strace wrote no log");
-    text.lines().filter(|line| line.contains(marker) && !is_harmless(line, private)).map(str::to_owned).collect()
+    text.lines()
+        .filter(|line| line.contains(marker) && !is_harmless(line, private))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn is_harmless(line: &str, private: &[String]) -> bool {
