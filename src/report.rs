@@ -22,6 +22,8 @@ pub enum Outcome {
     Clean,
     /// Something was found, or would be done: exit code 1.
     Findings,
+    /// What a program that was run ended with.
+    Ended(u8),
 }
 
 impl From<Outcome> for ExitCode {
@@ -29,6 +31,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Clean => Self::SUCCESS,
             Outcome::Findings => Self::from(1),
+            Outcome::Ended(code) => Self::from(code),
         }
     }
 }
@@ -168,6 +171,18 @@ pub fn json(value: &serde_json::Value) {
 pub fn secret(text: &secrecy::SecretString) {
     use secrecy::ExposeSecret as _;
     data(text.expose_secret());
+}
+
+/// Plaintext, to stdout, byte for byte: asked for by the verb whose work it is.
+///
+/// # Errors
+/// [`Error::Io`] where it did not all arrive, such as on a full disk; a reader that went away is none.
+pub fn plaintext(content: &quorate_secrets::secret::Secret) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(content.expose_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("write", "stdout")(cause)),
+        _ => Ok(()),
+    }
 }
 
 /// Asks on the terminal; `false` when there is none.

@@ -18,15 +18,7 @@ use super::signals::Signals;
 use super::storage::{self, Folder, NoFolder};
 use super::wire::{self, Answer, End, Request};
 use crate::error::plain;
-
-/// The variables that hold keys, or lead to some: no editor needs them.
-const OF_IDENTITIES: [&str; 5] = [
-    "SOPS_AGE_KEY",
-    "SOPS_AGE_KEY_FILE",
-    "SOPS_AGE_KEY_CMD",
-    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
-    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
-];
+use crate::identities::VARIABLES;
 
 /// A text that lies ready to be edited. Gone when this is dropped: the editor first, then the text.
 pub(super) struct Session<'a> {
@@ -92,7 +84,7 @@ impl<'a> Session<'a> {
         let (socket, theirs) = UnixStream::pair().map_err(failed)?;
         let mut command = Command::new(&options.program);
         command.arg(keeper::KEEP).arg(mode).arg(folder.path()).arg(name);
-        for variable in OF_IDENTITIES {
+        for variable in VARIABLES {
             command.env_remove(variable);
         }
         let keeper = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn().map_err(failed)?;

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use quorate_secrets::identity::Identity;
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{Opened, SealedFile, seal};
+use quorate_secrets::sops::{Opened, Store, SealedFile, seal};
 
 // Throwaway keys, see secrets/tests/vectors/sops/PROVENANCE.md.
 const KEYS: [&str; 2] = [
@@ -31,7 +31,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn read(text: &str, identities: &[Identity]) {
-    let file = match SealedFile::parse(text) {
+    let file = match SealedFile::parse(text, Store::Yaml) {
         Ok(file) => file,
         Err(error) => {
             assert!(!error.to_string().is_empty() && !error.hint().is_empty());
@@ -98,7 +98,7 @@ fn seal_and_open(input: &str, identities: &[Identity]) {
 
 /// Opens a file of ours, which holds the entries wherever they stand.
 fn same_entries(text: &str, entries: &[(&str, &Secret)], identities: &[Identity]) -> Opened {
-    let file = SealedFile::parse(text).unwrap_or_else(|error| panic!("{error}: {text:?}"));
+    let file = SealedFile::parse(text, Store::Yaml).unwrap_or_else(|error| panic!("{error}: {text:?}"));
     let opened = file.open(identities).unwrap_or_else(|error| panic!("{error}: {text:?}"));
     let found = opened.entries().expect("flat").len();
     assert_eq!(found, entries.len(), "{text:?}");
