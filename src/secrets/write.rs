@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::cli;
 use super::lastmodified;
-use super::locked::LockedFile;
+use super::locked::{LockedFile, create_new};
+use super::readers::Sealing;
 use super::target::{Target, identities};
 use crate::error::Error;
 use crate::identities::terminal;
@@ -20,7 +21,7 @@ use crate::report::{self, Outcome};
 const WAIT: Duration = Duration::from_secs(30);
 
 /// `secrets set`
-pub(super) fn set(args: &cli::Set, _cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
+pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
     // Before anybody is asked for a value.
     if !args.create {
