@@ -21,6 +21,15 @@ use time::format_description::well_known::Rfc3339;
 use crate::error::Error;
 use crate::store::commit::sync_parent;
 
+/// The variables that hold identities, or lead to some: no program that we start needs them.
+pub const VARIABLES: [&str; 5] = [
+    "SOPS_AGE_KEY",
+    "SOPS_AGE_KEY_FILE",
+    "SOPS_AGE_KEY_CMD",
+    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+];
+
 /// The environment, so far as it says where identities are.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
@@ -230,8 +239,16 @@ impl NewIdentity {
             message: "could not place a new identity: neither SOPS_AGE_KEY_FILE nor XDG_CONFIG_HOME nor HOME is set".to_owned(),
             hint: "set SOPS_AGE_KEY_FILE to a file outside the repository".to_owned(),
         })?;
-        let path = std::path::absolute(&path).map_err(Error::io("find", &path))?;
-        if let Some(tree) = path.ancestors().skip(1).find(|folder| folder.join(".git").exists()) {
+        Self::at(&path)
+    }
+
+    /// Makes one for a file.
+    ///
+    /// # Errors
+    /// [`Error::Request`] when git would take it.
+    pub fn at(path: &Path) -> Result<Self, Error> {
+        let path = std::path::absolute(path).map_err(Error::io("find", path))?;
+        if let Some(tree) = crate::git::work_tree(&path) {
             return Err(Error::Request {
                 message: format!(
                     "will not write a private identity to `{}`: it lies in the git work tree `{}`",

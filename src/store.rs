@@ -14,7 +14,7 @@ use quorate_pki::manifest::Manifest;
 use quorate_pki::plan::{Format, Plan};
 use quorate_pki::state::{SealedFacts, State};
 use quorate_secrets::recipient::Recipient;
-use quorate_secrets::sops::{SealedFile, SopsError};
+use quorate_secrets::sops::{self, SealedFile, SopsError};
 use rayon::prelude::*;
 
 use crate::error::Error;
@@ -185,7 +185,9 @@ fn parse_sealed(path: &str, bytes: Vec<u8>) -> Result<Sealed, StateFault> {
         return Ok(Sealed::Age(bytes));
     }
     let text = String::from_utf8(bytes).map_err(|_| StateFault::damaged(path, "it is not UTF-8"))?;
-    SealedFile::parse(&text).map(|file| Sealed::Sops(Box::new(file))).map_err(|error| damaged(path, &error))
+    SealedFile::parse(&text, sops::Store::Yaml)
+        .map(|file| Sealed::Sops(Box::new(file)))
+        .map_err(|error| damaged(path, &error))
 }
 
 /// What is wrong with a sealed file, and what to do: bring it back, unless something better is known.

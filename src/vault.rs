@@ -181,7 +181,8 @@ impl Sealer<'_> {
         };
         let text = text.map_err(|error| failed(error.to_string(), error.hint()))?;
         // What is written must be readable by the next run: judged here, before the first write.
-        SealedFile::parse(&text).map_err(|error| failed(error.to_string(), error.hint()))?;
+        SealedFile::parse(&text, sops::Store::Yaml)
+            .map_err(|error| failed(error.to_string(), error.hint()))?;
         Ok(Some((action.path.clone(), text.into_bytes())))
     }
 

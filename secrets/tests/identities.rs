@@ -9,7 +9,7 @@ use quorate_secrets::host_key::HostKey;
 use quorate_secrets::identity::{Identity, IdentityError};
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{SealedFile, seal};
+use quorate_secrets::sops::{SealedFile, Store, seal};
 
 // Throwaway keys, see vectors/*/PROVENANCE.md.
 const AGE_KEY: &str = include_str!("vectors/sops/keys/k.txt");
@@ -76,7 +76,7 @@ fn every_kind_of_identity_opens_what_its_recipient_seals_in_every_form() {
             }
             let value = Secret::from("content");
             let text = seal(&[("k", &value)], &[recipient], "2026-11-21T03:02:57Z").unwrap();
-            let opened = SealedFile::parse(&text).unwrap().open(&identity).unwrap();
+            let opened = SealedFile::parse(&text, Store::Yaml).unwrap().open(&identity).unwrap();
             assert!(opened.get("k").unwrap().same_as(&value));
         }
     }

@@ -10,7 +10,7 @@ use quorate_secrets::age_file::{AgeError, Encoding, decrypt, decrypt_for, decryp
 use quorate_secrets::identity::{Identity, Person, Question, UseError};
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{SealedFile, SopsError, seal};
+use quorate_secrets::sops::{SealedFile, SopsError, Store, seal};
 
 // A throwaway key, see vectors/ssh/PROVENANCE.md.
 const SSH_LOCKED: &str = include_str!("vectors/ssh/id_ed25519_passphrase");
@@ -96,7 +96,7 @@ fn nobody_is_asked_while_a_ready_identity_opens_one_of_the_entries() {
     assert!(decrypt(&sealed_to(&both), &identities).is_ok());
     let value = Secret::from("content");
     let text = seal(&[("k", &value)], &both, "2026-11-21T03:02:57Z").unwrap();
-    assert!(SealedFile::parse(&text).unwrap().open(&identities).is_ok());
+    assert!(SealedFile::parse(&text, Store::Yaml).unwrap().open(&identities).is_ok());
     assert_eq!(typist.asked(), Vec::<String>::new());
     assert!(identities.iter().all(|identity| identity.failure().is_none()));
 }
@@ -145,7 +145,7 @@ fn a_wrong_passphrase_of_the_right_key_is_not_told_as_damage_of_the_file() {
     let identities = at(&Secret::from(SSH_LOCKED), &Typist::new(&[]));
     let own = identities[0].recipient().unwrap().clone();
     let text = seal(&[("k", &Secret::from("v"))], &[own], "2026-11-21T03:02:57Z").unwrap();
-    let error = SealedFile::parse(&text).unwrap().open(&identities).unwrap_err();
+    let error = SealedFile::parse(&text, Store::Yaml).unwrap().open(&identities).unwrap_err();
     assert!(matches!(error, SopsError::NoIdentity { .. }), "{error}");
     assert_eq!(identities[0].failure(), Some(UseError::Nobody { place: "keys.txt".to_owned() }));
 }
@@ -167,7 +167,7 @@ fn a_command_is_told_the_recipient_and_run_once_for_each() {
     let recipients: Vec<Recipient> = keys.iter().map(|(_, recipient)| recipient.clone()).collect();
     let text = seal(&[("k", &Secret::from("v"))], &recipients, "2026-11-21T03:02:57Z").unwrap();
     for _ in 0..2 {
-        assert!(SealedFile::parse(&text).unwrap().open(&identities).is_ok());
+        assert!(SealedFile::parse(&text, Store::Yaml).unwrap().open(&identities).is_ok());
     }
     // The first entry in vain, the second opens, the third is never come to; then the identity is known.
     assert_eq!(*runs.lock().unwrap(), [Some(of(0)), Some(of(1))]);

@@ -11,7 +11,7 @@ use quorate_secrets::recipient::Recipient;
 use quorate_secrets::rules::{Rule, edit_rules, rule_for};
 use quorate_secrets::scan::scan;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::SealedFile;
+use quorate_secrets::sops::{SealedFile, Store};
 
 // Throwaway keys, see vectors/*/PROVENANCE.md.
 const PRIVATE: [&str; 6] = [
@@ -115,7 +115,7 @@ proptest! {
     fn changed_sealed_files(changes in changes()) {
         let text = String::from_utf8_lossy(&apply(FILE.as_bytes(), &changes)).into_owned();
         let identities = Identity::parse_all(&Secret::from(include_str!("vectors/sops/keys/k.txt"))).unwrap();
-        if let Ok(opened) = SealedFile::parse(&text).and_then(|file| file.open(&identities)) {
+        if let Ok(opened) = SealedFile::parse(&text, Store::Yaml).and_then(|file| file.open(&identities)) {
             let _ = opened.entries();
         }
     }
@@ -153,7 +153,7 @@ proptest! {
         let _ = age_file::decrypt(&bytes, &[]);
         let text = String::from_utf8_lossy(&bytes);
         let _ = text.parse::<Recipient>();
-        let _ = SealedFile::parse(&text);
+        let _ = SealedFile::parse(&text, Store::Yaml);
         let _ = edit_rules(Some(&text), &[], &[]);
     }
 }

@@ -9,7 +9,7 @@ use quorate_secrets::host_key::HostKey;
 use quorate_secrets::identity::Identity;
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{Opened, SealedFile, SopsError, VERSION, seal};
+use quorate_secrets::sops::{Opened, SealedFile, SopsError, Store, VERSION, seal};
 
 const T0: &str = "2026-11-21T03:02:57Z";
 const T1: &str = "2026-11-22T04:03:58Z";
@@ -53,7 +53,7 @@ fn sealed(entries: &Entries, recipients: &[Recipient]) -> String {
 }
 
 fn open(text: &str, party: &Party) -> Result<Opened, SopsError> {
-    SealedFile::parse(text)?.open(&party.identities)
+    SealedFile::parse(text, Store::Yaml)?.open(&party.identities)
 }
 
 fn content(opened: &Opened) -> Entries {
@@ -195,7 +195,7 @@ proptest! {
 
     #[test]
     fn arbitrary_text_never_panics(text in "\\PC{0,300}") {
-        let _ = SealedFile::parse(&text);
+        let _ = SealedFile::parse(&text, Store::Yaml);
     }
 
     #[test]
@@ -209,7 +209,7 @@ proptest! {
             0..40,
         )
     ) {
-        let _ = SealedFile::parse(&words.concat());
+        let _ = SealedFile::parse(&words.concat(), Store::Yaml);
     }
 
     #[test]
@@ -282,7 +282,7 @@ fn values_that_are_swapped_renamed_removed_or_added_are_noticed() {
 #[test]
 fn a_new_file_says_what_it_is_without_any_key() {
     let entries = vec![("etcd-server".to_owned(), b"x".to_vec()), ("etcd-peer".to_owned(), b"y".to_vec())];
-    let file = SealedFile::parse(&sealed(&entries, &recipients(&[0, 2, 0]))).unwrap();
+    let file = SealedFile::parse(&sealed(&entries, &recipients(&[0, 2, 0])), Store::Yaml).unwrap();
     assert_eq!(file.keys().collect::<Vec<_>>(), ["etcd-server", "etcd-peer"]);
     let (a, c) = (&PARTIES[0].recipient, &PARTIES[2].recipient);
     assert_eq!(file.recipients().collect::<Vec<_>>(), [a.to_string(), c.to_string()]);

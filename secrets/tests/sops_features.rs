@@ -6,7 +6,7 @@
 use quorate_secrets::identity::Identity;
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{Opened, SealedFile, SopsError};
+use quorate_secrets::sops::{Opened, SealedFile, SopsError, Store};
 
 const NOW: &str = "2026-11-22T04:03:58Z";
 const FIRST: &str = "age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg";
@@ -21,7 +21,7 @@ fn identity(text: &str) -> Vec<Identity> {
 }
 
 fn open(text: &str) -> Result<Opened, SopsError> {
-    SealedFile::parse(text)?.open(&identity(include_str!("vectors/sops/keys/k.txt")))
+    SealedFile::parse(text, Store::Yaml)?.open(&identity(include_str!("vectors/sops/keys/k.txt")))
 }
 
 fn recipients(texts: &[&str]) -> Vec<Recipient> {
@@ -92,7 +92,7 @@ fn a_stanza_in_ones_own_name_that_does_not_open_is_damage() {
 #[test]
 fn a_stanza_without_its_end_is_noticed_without_any_key() {
     let end = "            -----END AGE ENCRYPTED FILE-----\n";
-    let error = SealedFile::parse(&COMMENTS.replacen(end, "", 1)).unwrap_err().to_string();
+    let error = SealedFile::parse(&COMMENTS.replacen(end, "", 1), Store::Yaml).unwrap_err().to_string();
     assert!(error.starts_with("`age[0].enc`") && error.contains("cut off"), "{error}");
 }
 
@@ -125,7 +125,7 @@ fn a_new_data_key_encrypts_comments_anew() {
         assert!(nonce(new).iter().all(|part| !old.contains(part)));
     }
     let second = identity(include_str!("vectors/sops/keys/k2.txt"));
-    let error = SealedFile::parse(&rekeyed).unwrap().open(&second).unwrap_err();
+    let error = SealedFile::parse(&rekeyed, Store::Yaml).unwrap().open(&second).unwrap_err();
     assert!(matches!(error, SopsError::NoIdentity { .. }));
     // A comment of another file under this key cannot be carried over.
     let foreign = rekeyed.replace(new[0], old[0]);

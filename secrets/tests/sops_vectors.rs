@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_secrets::identity::Identity;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{Opened, SealedFile, SopsError};
+use quorate_secrets::sops::{Opened, SealedFile, SopsError, Store};
 
 /// What a file holds.
 enum Holds {
@@ -75,7 +75,7 @@ fn identities(name: &str) -> Vec<Identity> {
 
 fn open(name: &str) -> Result<Opened, SopsError> {
     let text = fs::read_to_string(folder().join("yaml").join(format!("{name}.enc.yaml"))).unwrap();
-    SealedFile::parse(&text)?.open(&identities("k.txt"))
+    SealedFile::parse(&text, Store::Yaml)?.open(&identities("k.txt"))
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn every_yaml_vector_is_in_the_list() {
 fn the_other_stores_are_refused_by_name() {
     for (name, beginning) in OTHER_STORES {
         let text = fs::read_to_string(folder().join("other").join(name)).unwrap();
-        let error = SealedFile::parse(&text).unwrap_err().to_string();
+        let error = SealedFile::parse(&text, Store::Yaml).unwrap_err().to_string();
         assert!(error.starts_with(beginning), "{name}: {error}");
     }
 }
@@ -123,12 +123,13 @@ fn the_other_stores_are_refused_by_name() {
 #[test]
 fn another_identity_opens_none_of_them() {
     let text = fs::read_to_string(folder().join("yaml/uni.enc.yaml")).unwrap();
-    let error = SealedFile::parse(&text).unwrap().open(&identities("k2.txt")).unwrap_err();
+    let error = SealedFile::parse(&text, Store::Yaml).unwrap().open(&identities("k2.txt")).unwrap_err();
     assert_eq!(
         error,
         SopsError::NoIdentity {
             recipients: vec!["age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg".to_owned()],
             tried: vec!["age1m943dqxe0x9semctmjzdrhanjyl876dt0nyxjlcwwemzzhu2f4wq3fep6p".to_owned()],
+            groups: None,
         }
     );
 }

@@ -2,7 +2,7 @@
 
 use quorate_secrets::identity::Identity;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::SealedFile;
+use quorate_secrets::sops::{SealedFile, Store};
 
 use crate::case::{Case, run};
 use crate::project::{Project, machines};
@@ -204,7 +204,7 @@ fn identities(project: &Project) -> Vec<Identity> {
 
 /// The file with the value of `from` under every name that `to` takes.
 fn reseal(project: &Project, file: &str, from: &str, to: fn(&str) -> bool) {
-    let sealed = SealedFile::parse(&project.read(file)).unwrap();
+    let sealed = SealedFile::parse(&project.read(file), Store::Yaml).unwrap();
     let readers: Vec<_> = sealed.recipients().map(|recipient| recipient.parse().unwrap()).collect();
     let opened = sealed.open(&identities(project)).unwrap();
     let other = opened.get(from).unwrap();
@@ -215,7 +215,7 @@ fn reseal(project: &Project, file: &str, from: &str, to: fn(&str) -> bool) {
 
 /// The file with another text under a name.
 fn replace(project: &Project, file: &str, name: &str, text: &[u8]) {
-    let sealed = SealedFile::parse(&project.read(file)).unwrap();
+    let sealed = SealedFile::parse(&project.read(file), Store::Yaml).unwrap();
     let readers: Vec<_> = sealed.recipients().map(|recipient| recipient.parse().unwrap()).collect();
     let opened = sealed.open(&identities(project)).unwrap();
     let secret = Secret::from_bytes(text.to_vec());

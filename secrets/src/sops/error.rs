@@ -2,11 +2,16 @@
 
 use std::fmt;
 
+use super::store::MAX_BYTES;
+use super::tree::MAX_DEPTH;
+
 /// Why a sealed file could not be read, opened or written. No variant bears a plaintext or a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SopsError {
-    /// The text is not YAML.
-    Yaml {
+    /// The text cannot be read in its store.
+    Syntax {
+        /// The store, such as `YAML`.
+        store: &'static str,
         /// Counted from 1.
         line: usize,
         /// Counted from 1.
@@ -19,6 +24,29 @@ pub enum SopsError {
     },
     /// The document is a list or a single value.
     NotMap,
+    /// There is nothing in it but comments, if that.
+    NoDocument,
+    /// Several documents, where the store has one.
+    Documents {
+        /// The store's name.
+        store: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// Not the one value under `data` that the binary store holds.
+    NotBinary,
+    /// Bytes that are no UTF-8, in a store of text.
+    NotText {
+        /// How many bytes are text before them.
+        at: usize,
+    },
+    /// More than [`MAX_BYTES`] of it.
+    TooLarge,
+    /// Maps and lists nested deeper than anybody's.
+    TooDeep {
+        /// Counted from 1.
+        line: usize,
+    },
     /// No `sops` key: plaintext, or the end of the file is missing.
     NotSealed,
     /// The same key twice in one map.
@@ -75,6 +103,8 @@ pub enum SopsError {
         recipients: Vec<String>,
         /// The recipients of the identities that were tried.
         tried: Vec<String>,
+        /// Of a key that is split among groups: how many of them opened, and how many it takes.
+        groups: Option<(usize, usize)>,
     },
     /// The wrapped data key of a recipient was changed or cut.
     StanzaDamaged {
@@ -97,6 +127,29 @@ pub enum SopsError {
     },
     /// Nobody to seal to.
     NoRecipients,
+    /// A data key cannot be split so.
+    Threshold {
+        /// How many groups it should take.
+        threshold: usize,
+        /// Of how many.
+        groups: usize,
+    },
+    /// Plaintext with a `sops` section in it.
+    AlreadySealed,
+    /// A comment whose ciphertext the file's own rule on comments would take for a mark.
+    CommentFound,
+    /// Nothing stands at a path.
+    NoSuchPath {
+        /// The path.
+        path: String,
+        /// How far it leads; empty where not even its first step does.
+        reached: String,
+    },
+    /// A path that is not a person's to write to.
+    Reserved {
+        /// The path.
+        path: String,
+    },
     /// A recipient of the file is not among those to seal to: keeping the data key would keep them in.
     RecipientLeft {
         /// Who.
@@ -136,9 +189,15 @@ pub enum SopsError {
 impl fmt::Display for SopsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Yaml { .. }
+            Self::Syntax { .. }
             | Self::MergeConflict { .. }
             | Self::NotMap
+            | Self::NoDocument
+            | Self::Documents { .. }
+            | Self::NotBinary
+            | Self::NotText { .. }
+            | Self::TooDeep { .. }
+            | Self::TooLarge
             | Self::NotSealed
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
@@ -148,8 +207,12 @@ impl fmt::Display for SopsError {
             | Self::Unsupported { .. }
             | Self::NotEncrypted { .. } => self.fmt_reading(f),
             Self::Damaged { key, why } => write!(f, "cannot open the value of `{key}`: {why}"),
-            Self::NoIdentity { recipients, tried } => {
-                write!(f, "no identity opens the file: it is sealed to {}; tried ", list(recipients))?;
+            Self::NoIdentity { recipients, tried, groups } => {
+                write!(f, "no identity opens the file: it is sealed to {}", list(recipients))?;
+                if let Some((opened, threshold)) = groups {
+                    write!(f, ", and it takes {threshold} of their groups (opened {opened})")?;
+                }
+                f.write_str("; tried ")?;
                 if tried.is_empty() { f.write_str("none") } else { write!(f, "those of {}", list(tried)) }
             }
             Self::StanzaDamaged { recipient } => {
@@ -163,6 +226,20 @@ impl fmt::Display for SopsError {
                 write!(f, "the file is not a flat map of values: `{key}` is {found}")
             }
             Self::NoRecipients => f.write_str("cannot seal: no recipient is named"),
+            Self::Threshold { threshold, groups } => {
+                write!(f, "cannot split the data key: {threshold} of {groups} key groups should open it")
+            }
+            Self::AlreadySealed => f.write_str("the file has a `sops` section: it is sealed already"),
+            Self::CommentFound => f.write_str(
+                "cannot seal: the rule on comments matches the ciphertext of a comment, and the file could not be read again",
+            ),
+            Self::NoSuchPath { path, reached } if reached.is_empty() => {
+                write!(f, "there is nothing at `{path}` in the file")
+            }
+            Self::NoSuchPath { path, reached } => {
+                write!(f, "there is nothing at `{path}` in the file: it leads to `{reached}` and no further")
+            }
+            Self::Reserved { path } => write!(f, "cannot write to `{path}`: the section `sops` is the format's own"),
             Self::RecipientLeft { recipient } => {
                 write!(f, "cannot keep the data key: `{recipient}` has it and is no recipient any more")
             }
@@ -184,11 +261,26 @@ impl SopsError {
     /// The errors of reading, before any key is there.
     fn fmt_reading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Yaml { line, column } => {
-                write!(f, "the sealed file is not YAML: line {line}, column {column} cannot be read")
+            Self::Syntax { store, line, column } => {
+                write!(f, "it is not {store}: line {line}, column {column} cannot be read")
             }
             Self::MergeConflict { line } => write!(f, "line {line} is the mark of an unfinished merge"),
-            Self::NotMap => f.write_str("the sealed file is not a map of keys to values"),
+            Self::NotMap => f.write_str("the file is not a map of keys to values"),
+            Self::NoDocument => f.write_str("the file is empty"),
+            Self::Documents { store, count } => {
+                write!(f, "the file has {count} documents, and one of the `{store}` store has one")
+            }
+            Self::NotBinary => f.write_str("the file does not hold the one value `data` of the binary store"),
+            Self::NotText { at } => write!(f, "the file is not text: byte {at} is not UTF-8"),
+            Self::TooLarge => {
+                write!(f, "the file is larger than {} MiB, which is the most that is read", MAX_BYTES >> 20)
+            }
+            Self::TooDeep { line } => {
+                write!(
+                    f,
+                    "maps and lists are nested too deep in line {line}: found more than {MAX_DEPTH} of them"
+                )
+            }
             Self::NotSealed => {
                 f.write_str("the file has no `sops` section: it is not sealed, or its end is missing")
             }
@@ -214,10 +306,37 @@ impl SopsError {
         }
     }
 
+    /// The line that it is about, counted from 1, where it is about one.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { line, .. }
+            | Self::MergeConflict { line }
+            | Self::DuplicateKey { line, .. }
+            | Self::NonStringKey { line }
+            | Self::Yaml11 { line, .. }
+            | Self::TooDeep { line } => Some(*line),
+            _ => None,
+        }
+    }
+
+    /// What to do about it where a person is writing the file, not reading it.
+    pub fn edit_hint(&self) -> &'static str {
+        match self {
+            Self::Syntax { .. } | Self::MergeConflict { .. } | Self::NotMap | Self::NoDocument => {
+                "mend that line, or leave the text as it was to give up"
+            }
+            Self::DuplicateKey { .. } => "keep one of the two",
+            Self::NonStringKey { .. } => "put the key in quotes",
+            Self::Yaml11 { .. } => "put the value in quotes",
+            Self::AlreadySealed => "take the key `sops` out: the format keeps it for itself",
+            _ => "mend it, or leave the text as it was to give up",
+        }
+    }
+
     /// What to do about it, for the line after the message.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Yaml { .. }
+            Self::Syntax { .. }
             | Self::NotMap
             | Self::MetadataMissing { .. }
             | Self::MetadataDamaged { .. }
@@ -227,6 +346,13 @@ impl SopsError {
             | Self::NonStringKey { .. } => {
                 "restore the file from git; the last commit before the damage has it whole"
             }
+            Self::NoDocument => "put at least one `key: value` into it",
+            Self::Documents { .. } => "keep it in YAML, or make a file of each document",
+            Self::NotBinary => "name the store that it is of, with `--input-type` or `--output-type`",
+            Self::NotText { .. } => {
+                "seal it as a binary file: with `--input-type binary`, or a name that ends in `.bin`"
+            }
+            Self::TooDeep { .. } | Self::TooLarge => "split the file",
             Self::MergeConflict { .. } => {
                 "finish the merge: take one side of the file whole, then repeat the other change"
             }
@@ -245,6 +371,11 @@ impl SopsError {
             Self::MacMismatch => "restore the file from git, or take one side of the merge whole",
             Self::NotFlat { .. } => "keep nested values in a file of their own",
             Self::NoRecipients => "name at least one recipient",
+            Self::Threshold { .. } => "let `shamir_threshold` be at least 2 and at most the number of groups",
+            Self::AlreadySealed => "open it with `secrets edit`, or take the section out if it is your own",
+            Self::CommentFound => "anchor the expression, such as `^ sops:enc`",
+            Self::NoSuchPath { .. } => "look at its keys with `secrets view`",
+            Self::Reserved { .. } => "give the value another name",
             Self::RecipientLeft { .. } => "seal the file anew with a new data key",
             Self::DuplicateEntry { .. } | Self::ReservedKey { .. } | Self::ClearKey { .. } => {
                 "give it another name"

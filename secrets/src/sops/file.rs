@@ -2,20 +2,20 @@
 
 use super::cipher::{Sealed, looks_sealed};
 use super::error::SopsError;
+use super::groups::KeyGroups;
 use super::metadata::Metadata;
-use super::selector::Selector;
-use super::tree::{Branch, Element, Item, Node, Scalar, pairs};
-use super::yaml;
+use super::scope::Scope;
+use super::store::{Parts, Store};
+use super::tree::{Branch, Element, Item, Node, pairs};
+use super::value::Plain;
 use crate::recipient::Recipient;
-
-/// The key of the section that holds the metadata.
-pub(super) const SECTION: &str = "sops";
 
 /// A sealed file, parsed without any key. Holds nothing secret.
 #[derive(Debug)]
 pub struct SealedFile {
+    pub(super) store: Store,
     pub(super) text: String,
-    pub(super) documents: Vec<Branch<Scalar>>,
+    pub(super) documents: Vec<Branch<Plain>>,
     pub(super) metadata: Metadata,
 }
 
@@ -36,25 +36,22 @@ impl Drift {
 }
 
 impl SealedFile {
-    /// Reads a SOPS file in YAML: its structure whole, each ciphertext's form, the metadata. What only a key can tell
-    /// (whether values were exchanged) is left to [`SealedFile::open`].
+    /// Reads a SOPS file: its structure whole, each ciphertext's form, the metadata. What only a key can tell (whether
+    /// values were exchanged) is left to [`SealedFile::open`].
     ///
     /// # Errors
     /// [`SopsError::NotSealed`] for plaintext, and what can be damaged, missing or unsupported, by its name.
-    pub fn parse(text: &str) -> Result<Self, SopsError> {
-        let mut documents = yaml::read(text)?;
-        let mut section = None;
-        for document in &mut documents {
-            let at = document.iter().position(|item| matches!(item, Item::Pair(key, _) if key == SECTION));
-            let removed = at.map(|at| document.remove(at));
-            section = section.or(removed);
-        }
-        let Some(Item::Pair(_, Node::Map(section))) = section else { return Err(SopsError::NotSealed) };
-        let metadata = Metadata::parse(&section)?;
-        for document in &documents {
-            check_branch(document, &metadata.selector, &mut Vec::new())?;
-        }
-        Ok(Self { text: text.to_owned(), documents, metadata })
+    pub fn parse(text: &str, store: Store) -> Result<Self, SopsError> {
+        let Parts { documents, section } = store.read_sealed(text)?;
+        let metadata = Metadata::parse(section.ok_or(SopsError::NotSealed)?)?;
+        let mut check = Check { scope: Scope::new(&metadata.selector) };
+        documents.iter().try_for_each(|document| check.branch(document))?;
+        Ok(Self { store, text: text.to_owned(), documents, metadata })
+    }
+
+    /// The store that it was read in.
+    pub fn store(&self) -> Store {
+        self.store
     }
 
     /// The text it was parsed from.
@@ -69,7 +66,32 @@ impl SealedFile {
 
     /// The age recipients it is sealed to, as the file has them.
     pub fn recipients(&self) -> impl Iterator<Item = &str> {
-        self.metadata.age.iter().map(|stanza| stanza.recipient.as_str())
+        self.metadata.groups.iter().flat_map(|group| &group.age).map(|stanza| stanza.recipient.as_str())
+    }
+
+    /// The keys of other services that it is sealed to, such as `pgp FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4`.
+    pub fn foreign(&self) -> impl Iterator<Item = &str> {
+        self.metadata.foreign()
+    }
+
+    /// The recipients by group, as the file has them; more than one group where its key is split.
+    pub fn groups(&self) -> impl Iterator<Item = Vec<&str>> {
+        let groups = self.metadata.groups.iter();
+        groups.map(|group| group.age.iter().map(|stanza| stanza.recipient.as_str()).collect())
+    }
+
+    /// The age recipients that it has, as they are to be sealed to again.
+    ///
+    /// # Errors
+    /// [`SopsError::CannotKeep`] for one of a kind that this crate cannot seal to.
+    pub fn readers(&self) -> Result<KeyGroups, SopsError> {
+        let parse = |text: &str| {
+            text.parse::<Recipient>()
+                .map_err(|_| SopsError::CannotKeep { what: format!("the recipient `{text}`") })
+        };
+        let group = |group: Vec<&str>| group.into_iter().map(parse).collect::<Result<Vec<_>, _>>();
+        let groups = self.groups().map(group).collect::<Result<Vec<_>, _>>()?;
+        KeyGroups::new(&groups, Some(self.metadata.threshold))
     }
 
     /// When it was last changed, in RFC 3339.
@@ -85,41 +107,75 @@ impl SealedFile {
         let missing = wanted.iter().filter(|recipient| !has(recipient)).map(ToString::to_string).collect();
         let stray = |known: &Option<Recipient>| known.as_ref().is_none_or(|known| !wanted.contains(known));
         let age = present.iter().filter(|(_, known)| stray(known)).map(|(text, _)| *text);
-        let extra = age.chain(self.metadata.foreign.iter().copied()).map(str::to_owned).collect();
+        let extra = age.chain(self.metadata.foreign()).map(str::to_owned).collect();
         Drift { missing, extra }
     }
 }
 
 /// Every value that should be encrypted has the form of a ciphertext.
-fn check_branch(
-    items: &Branch<Scalar>,
-    selector: &Selector,
-    path: &mut Vec<String>,
-) -> Result<(), SopsError> {
-    for (key, node) in pairs(items) {
-        path.push(key.to_owned());
-        check_node(node, selector, path)?;
-        path.pop();
-    }
-    Ok(())
+struct Check<'m> {
+    scope: Scope<'m>,
 }
 
-fn check_node(node: &Node<Scalar>, selector: &Selector, path: &mut Vec<String>) -> Result<(), SopsError> {
-    match node {
-        Node::Map(items) => check_branch(items, selector, path),
-        Node::List(elements) => elements.iter().try_for_each(|element| match element {
-            Element::Comment(_) => Ok(()),
-            Element::Node(node) => check_node(node, selector, path),
-        }),
-        Node::Leaf(Scalar::Null) => Ok(()),
-        Node::Leaf(_) if !selector.encrypts(path) => Ok(()),
-        Node::Leaf(scalar) => match scalar.as_str() {
+impl Check<'_> {
+    fn branch(&mut self, items: &Branch<Plain>) -> Result<(), SopsError> {
+        self.scope.enter_block();
+        for item in items {
+            match item {
+                Item::Comment(comment) => {
+                    self.scope.encrypts_comment(comment.as_str());
+                }
+                Item::Pair(key, node) => {
+                    self.scope.enter_key(key);
+                    self.node(node)?;
+                    self.scope.leave_key();
+                }
+            }
+        }
+        self.scope.leave_block();
+        Ok(())
+    }
+
+    fn node(&mut self, node: &Node<Plain>) -> Result<(), SopsError> {
+        match node {
+            Node::Null => Ok(()),
+            Node::Map(items) => self.branch(items),
+            Node::List(elements) => {
+                self.scope.enter_block();
+                for element in elements {
+                    match element {
+                        Element::Comment(comment) => {
+                            self.scope.encrypts_comment(comment.as_str());
+                        }
+                        Element::Node(node) => {
+                            self.node(node)?;
+                            // What is a comment once it is opened does not end the comments above it.
+                            if !node.as_str().is_some_and(is_sealed_comment) {
+                                self.scope.leave_element();
+                            }
+                        }
+                    }
+                }
+                self.scope.leave_block();
+                Ok(())
+            }
+            Node::Leaf(_) if !self.scope.encrypts() => Ok(()),
+            Node::Leaf(plain) => self.leaf(plain),
+        }
+    }
+
+    fn leaf(&self, plain: &Plain) -> Result<(), SopsError> {
+        match plain.as_text() {
             Some("") => Ok(()),
             Some(text) if looks_sealed(text) => match Sealed::parse(text) {
                 Ok(_) => Ok(()),
-                Err(why) => Err(SopsError::Damaged { key: path.join("."), why }),
+                Err(why) => Err(SopsError::Damaged { key: self.scope.dotted(), why }),
             },
-            _ => Err(SopsError::NotEncrypted { key: path.join(".") }),
-        },
+            _ => Err(SopsError::NotEncrypted { key: self.scope.dotted() }),
+        }
     }
+}
+
+fn is_sealed_comment(text: &str) -> bool {
+    looks_sealed(text) && text.contains(",type:comment]")
 }

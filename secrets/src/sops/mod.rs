@@ -11,14 +11,27 @@
 //! What a rewrite would lose (keys of other services, several documents, nested values beside the flat ones that it
 //! is given) is refused by name.
 
+mod binary;
 mod cipher;
+mod dotenv;
 mod error;
 mod file;
+mod flat;
+mod groups;
+mod ini;
+mod json;
 mod mac;
 mod metadata;
 mod open;
+mod path;
+mod plaintext;
+mod reuse;
+mod scope;
 mod seal;
 mod selector;
+mod shamir;
+mod standing;
+mod store;
 mod time;
 mod tree;
 mod value;
@@ -26,7 +39,13 @@ mod yaml;
 
 pub use error::SopsError;
 pub use file::{Drift, SealedFile};
+pub use flat::seal;
+pub use groups::KeyGroups;
 pub use metadata::VERSION;
 pub use open::Opened;
-pub use seal::seal;
+pub use path::{Path, PathError, Step};
+pub use plaintext::Plaintext;
+pub use seal::Policy;
+pub use selector::Selector;
+pub use store::{Indent, MAX_BYTES, Store};
 pub(crate) use yaml::quoted;

@@ -6,8 +6,12 @@ use super::cipher::{DataKey, Sealed, looks_sealed};
 use super::error::SopsError;
 use super::file::SealedFile;
 use super::mac::Mac;
-use super::metadata::{Metadata, Stanza};
-use super::tree::{Branch, Comment, Element, Item, Node, Scalar, pairs};
+use super::metadata::{Group, Metadata, Stanza};
+use super::plaintext::Plaintext;
+use super::scope::Scope;
+use super::shamir;
+use super::store::Store;
+use super::tree::{Branch, Comment, Element, Item, Node, pairs};
 use super::value::{Kind, Plain};
 use crate::age_file::{self, AgeError};
 use crate::identity::Identity;
@@ -18,38 +22,29 @@ use crate::secret::Secret;
 /// encrypted again.
 #[derive(Debug)]
 pub struct Opened {
+    pub(super) store: Store,
     pub(super) text: String,
     pub(super) key: DataKey,
+    /// What of the data key was sealed to each group; none for a group that nobody here is in.
+    pub(super) parts: Vec<Option<Secret>>,
     pub(super) documents: Vec<Branch<Value>>,
     pub(super) metadata: Metadata,
 }
 
 /// An opened leaf, beside what stands for it in the file.
 #[derive(Debug)]
-pub(super) enum Value {
-    Null,
-    /// In clear, by the file's rules; or a comment that does not open, which is no error.
-    Clear(Plain, Scalar),
-    /// Encrypted, with its ciphertext.
-    Sealed(Plain, String),
+pub(super) struct Value {
+    pub(super) plain: Plain,
+    /// Its ciphertext; none for what stands in clear, and for a comment that does not open.
+    pub(super) sealed: Option<Ciphertext>,
 }
 
-impl Value {
-    pub(super) fn plain(&self) -> Option<&Plain> {
-        match self {
-            Self::Null => None,
-            Self::Clear(plain, _) | Self::Sealed(plain, _) => Some(plain),
-        }
-    }
-
-    /// The scalar that stands for it in the file.
-    pub(super) fn scalar(&self) -> Scalar {
-        match self {
-            Self::Null => Scalar::Null,
-            Self::Clear(_, scalar) => scalar.clone(),
-            Self::Sealed(_, text) => Scalar::Str(text.clone()),
-        }
-    }
+/// A ciphertext that opened.
+#[derive(Debug)]
+pub(super) struct Ciphertext {
+    pub(super) text: String,
+    /// What it is bound to.
+    pub(super) aad: Vec<u8>,
 }
 
 impl SealedFile {
@@ -59,56 +54,96 @@ impl SealedFile {
     /// [`SopsError::NoIdentity`] when it is sealed to others, [`SopsError::Damaged`] for a value that was changed or
     /// moved, [`SopsError::MacMismatch`] when values fit one by one but not together.
     pub fn open(&self, identities: &[Identity]) -> Result<Opened, SopsError> {
-        let key = self.data_key(identities)?;
-        let mut walk = Walk {
-            key: &key,
-            metadata: &self.metadata,
-            mac: Mac::new(self.metadata.mac_only_encrypted),
-            path: Vec::new(),
-        };
-        let documents =
-            self.documents.iter().map(|document| walk.branch(document)).collect::<Result<_, _>>()?;
-        // A hash of everything: enough to confirm a guess of a short secret.
-        let sum = Zeroizing::new(walk.mac.finish());
+        let (opened, sum) = self.open_values(identities)?;
         let aad = self.metadata.mac_aad()?;
-        let stored = Sealed::parse(&self.metadata.mac).ok().and_then(|mac| key.decrypt(&mac, aad.as_bytes()));
+        let stored = Sealed::parse(&self.metadata.mac).ok();
+        let stored = stored.and_then(|mac| opened.key.decrypt(&mac, aad.as_bytes()));
         if stored.is_none_or(|stored| stored.bytes.expose_bytes() != sum.as_bytes()) {
             return Err(SopsError::MacMismatch);
         }
-        Ok(Opened { text: self.text.clone(), key, documents, metadata: self.metadata.clone() })
+        Ok(opened)
     }
 
-    fn data_key(&self, identities: &[Identity]) -> Result<DataKey, SopsError> {
-        // Nobody is asked for a passphrase while one of the entries opens without.
-        for stanza in &self.metadata.age {
-            let ready = age_file::decrypt_ready(stanza.enc.as_bytes(), identities);
-            if let Some(key) = ready.ok().and_then(|bytes| DataKey::from_bytes(&bytes)) {
-                return Ok(key);
+    /// Opens the file without looking at its checksum: to save what is left of a file after a wrong merge. Values that
+    /// were exchanged between files of other keys still do not open; values that were removed or put back are not
+    /// noticed.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for [`SopsError::MacMismatch`].
+    pub fn open_unverified(&self, identities: &[Identity]) -> Result<Opened, SopsError> {
+        self.open_values(identities).map(|(opened, _)| opened)
+    }
+
+    /// The values, and the checksum over them: a hash of everything, enough to confirm a guess of a short secret.
+    fn open_values(&self, identities: &[Identity]) -> Result<(Opened, Zeroizing<String>), SopsError> {
+        let (key, parts) = self.data_key(identities)?;
+        let mut walk = Walk {
+            key: &key,
+            scope: Scope::new(&self.metadata.selector),
+            mac: Mac::new(self.metadata.mac_only_encrypted),
+        };
+        let documents =
+            self.documents.iter().map(|document| walk.branch(document)).collect::<Result<_, _>>()?;
+        let sum = Zeroizing::new(walk.mac.finish());
+        let metadata = self.metadata.duplicate();
+        let text = self.text.clone();
+        Ok((Opened { store: self.store, text, key, parts, documents, metadata }, sum))
+    }
+
+    fn data_key(&self, identities: &[Identity]) -> Result<(DataKey, Vec<Option<Secret>>), SopsError> {
+        let mut damaged = None;
+        let groups = &self.metadata.groups;
+        let mut parts: Vec<_> = groups.iter().map(|group| group.open_ready(identities)).collect();
+        // Nobody is asked for a passphrase while it opens without.
+        if parts.iter().flatten().count() < self.metadata.threshold {
+            for (part, group) in parts.iter_mut().zip(groups).filter(|(part, _)| part.is_none()) {
+                *part = group.open(identities, &mut damaged);
             }
         }
-        let mut damaged = None;
-        for stanza in &self.metadata.age {
+        let found: Vec<_> = parts.iter().flatten().map(Secret::duplicate).collect();
+        let key = match (groups.len(), found.as_slice()) {
+            (1, [whole]) => DataKey::from_bytes(whole),
+            (2.., some) if some.len() >= self.metadata.threshold => {
+                shamir::combine(some).as_ref().and_then(DataKey::from_bytes)
+            }
+            _ => {
+                return Err(match damaged {
+                    Some(recipient) => SopsError::StanzaDamaged { recipient },
+                    None => self.no_identity(identities, found.len()),
+                });
+            }
+        };
+        let any = || self.recipients().next().unwrap_or_default().to_owned();
+        let key = key.ok_or_else(|| SopsError::StanzaDamaged { recipient: any() })?;
+        Ok((key, parts))
+    }
+
+    fn no_identity(&self, identities: &[Identity], opened: usize) -> SopsError {
+        SopsError::NoIdentity {
+            recipients: self.recipients().chain(self.metadata.foreign()).map(str::to_owned).collect(),
+            tried: identities.iter().map(ToString::to_string).collect(),
+            groups: (self.metadata.groups.len() > 1).then_some((opened, self.metadata.threshold)),
+        }
+    }
+}
+
+impl Group {
+    /// What is sealed to the group, for an identity that need not ask anybody.
+    fn open_ready(&self, identities: &[Identity]) -> Option<Secret> {
+        self.age.iter().find_map(|stanza| age_file::decrypt_ready(stanza.enc.as_bytes(), identities).ok())
+    }
+
+    /// What is sealed to the group, for the first identity that is in it. Whose copy is damaged is remembered.
+    fn open(&self, identities: &[Identity], damaged: &mut Option<String>) -> Option<Secret> {
+        for stanza in &self.age {
             match age_file::decrypt_for(stanza.enc.as_bytes(), &stanza.recipient, identities) {
-                Ok(bytes) => match DataKey::from_bytes(&bytes) {
-                    Some(key) => return Ok(key),
-                    None => damaged = Some(&stanza.recipient),
-                },
+                Ok(part) => return Some(part),
                 // Sealed to one of us by its name, and yet not to be opened.
                 Err(AgeError::NoIdentity) if !stanza.is_for(identities) => {}
-                Err(_) => damaged = Some(&stanza.recipient),
+                Err(_) => *damaged = Some(stanza.recipient.clone()),
             }
         }
-        if let Some(recipient) = damaged {
-            return Err(SopsError::StanzaDamaged { recipient: recipient.clone() });
-        }
-        Err(SopsError::NoIdentity {
-            recipients: self
-                .recipients()
-                .chain(self.metadata.foreign.iter().copied())
-                .map(str::to_owned)
-                .collect(),
-            tried: identities.iter().map(ToString::to_string).collect(),
-        })
+        None
     }
 }
 
@@ -126,11 +161,8 @@ impl Opened {
     /// # Errors
     /// [`SopsError::NotFlat`] where a value is a map, a list or null.
     pub fn entries(&self) -> Result<Vec<(&str, &Secret)>, SopsError> {
-        self.documents
-            .iter()
-            .flat_map(|document| pairs(document))
-            .map(|(key, node)| flat(key, node))
-            .collect()
+        let values = self.documents.iter().flat_map(|document| pairs(document));
+        values.map(|(key, node)| flat(key, node)).collect()
     }
 
     /// One value of a flat file.
@@ -139,128 +171,156 @@ impl Opened {
             self.documents.iter().flat_map(|document| pairs(document)).find(|(name, _)| *name == key)?;
         flat(found.0, found.1).ok().map(|(_, secret)| secret)
     }
+
+    /// All of it in the open, to be looked at or changed.
+    pub fn plaintext(&self) -> Plaintext {
+        Plaintext { store: self.store, documents: self.documents.iter().map(plain_branch).collect() }
+    }
+
+    /// The age recipients it is sealed to, as the file has them.
+    pub fn recipients(&self) -> impl Iterator<Item = &str> {
+        self.metadata.groups.iter().flat_map(|group| &group.age).map(|stanza| stanza.recipient.as_str())
+    }
 }
 
 pub(super) fn flat<'a>(key: &'a str, node: &'a Node<Value>) -> Result<(&'a str, &'a Secret), SopsError> {
     match node {
-        Node::Leaf(value) => match value.plain() {
-            Some(plain) => Ok((key, &plain.bytes)),
-            None => Err(SopsError::NotFlat { key: key.to_owned(), found: "null" }),
-        },
-        nested => Err(SopsError::NotFlat { key: key.to_owned(), found: nested.shape() }),
+        Node::Leaf(value) => Ok((key, &value.plain.bytes)),
+        other => Err(SopsError::NotFlat { key: key.to_owned(), found: other.shape() }),
     }
 }
 
-/// What a value's ciphertext is bound to: the names on its path, each with a colon behind it. A list's elements
-/// share the list's; nothing but a colon is the top.
-pub(super) fn aad(path: &[String]) -> Vec<u8> {
-    let mut aad = path.join(":").into_bytes();
-    aad.push(b':');
-    aad
+fn plain_branch(items: &Branch<Value>) -> Branch<Plain> {
+    items
+        .iter()
+        .map(|item| match item {
+            Item::Comment(comment) => Item::Comment(plain_comment(comment)),
+            Item::Pair(key, node) => Item::Pair(key.clone(), plain_node(node)),
+        })
+        .collect()
+}
+
+fn plain_node(node: &Node<Value>) -> Node<Plain> {
+    match node {
+        Node::Null => Node::Null,
+        Node::Leaf(value) => Node::Leaf(value.plain.duplicate()),
+        Node::Map(items) => Node::Map(plain_branch(items)),
+        Node::List(elements) => Node::List(
+            elements
+                .iter()
+                .map(|element| match element {
+                    Element::Comment(comment) => Element::Comment(plain_comment(comment)),
+                    Element::Node(node) => Element::Node(plain_node(node)),
+                })
+                .collect(),
+        ),
+    }
+}
+
+fn plain_comment(comment: &Comment<Value>) -> Comment<Plain> {
+    Comment { text: comment.text.plain.duplicate(), inline: comment.inline }
 }
 
 /// The walk over all documents, in their order.
 struct Walk<'f> {
     key: &'f DataKey,
-    metadata: &'f Metadata,
+    scope: Scope<'f>,
     mac: Mac,
-    path: Vec<String>,
 }
 
 impl Walk<'_> {
-    fn branch(&mut self, items: &Branch<Scalar>) -> Result<Branch<Value>, SopsError> {
-        items
-            .iter()
-            .map(|item| match item {
-                Item::Comment(comment) => Ok(Item::Comment(self.comment(comment))),
+    fn branch(&mut self, items: &Branch<Plain>) -> Result<Branch<Value>, SopsError> {
+        self.scope.enter_block();
+        let mut opened = Vec::with_capacity(items.len());
+        for item in items {
+            opened.push(match item {
+                Item::Comment(comment) => Item::Comment(self.comment(comment)),
                 Item::Pair(key, node) => {
-                    self.path.push(key.clone());
+                    self.scope.enter_key(key);
                     let node = self.node(node)?;
-                    self.path.pop();
-                    Ok(Item::Pair(key.clone(), node))
+                    self.scope.leave_key();
+                    Item::Pair(key.clone(), node)
                 }
-            })
-            .collect()
+            });
+        }
+        self.scope.leave_block();
+        Ok(opened)
     }
 
-    fn node(&mut self, node: &Node<Scalar>) -> Result<Node<Value>, SopsError> {
+    fn node(&mut self, node: &Node<Plain>) -> Result<Node<Value>, SopsError> {
         match node {
+            Node::Null => Ok(Node::Null),
             Node::Map(items) => self.branch(items).map(Node::Map),
             Node::List(elements) => {
-                elements.iter().map(|element| self.element(element)).collect::<Result<_, _>>().map(Node::List)
+                self.scope.enter_block();
+                let elements =
+                    elements.iter().map(|element| self.element(element)).collect::<Result<_, _>>()?;
+                self.scope.leave_block();
+                Ok(Node::List(elements))
             }
-            Node::Leaf(scalar) => {
-                let value = self.leaf(scalar)?;
-                self.hash(&value);
+            Node::Leaf(plain) => {
+                let value = self.leaf(plain)?;
+                self.mac.add(value.plain.bytes.expose_bytes(), value.sealed.is_some());
                 Ok(Node::Leaf(value))
             }
         }
     }
 
     /// sops keeps a list's comments as encrypted elements; opened they are comments again.
-    fn element(&mut self, element: &Element<Scalar>) -> Result<Element<Value>, SopsError> {
+    fn element(&mut self, element: &Element<Plain>) -> Result<Element<Value>, SopsError> {
         match element {
             Element::Comment(comment) => Ok(Element::Comment(self.comment(comment))),
-            Element::Node(Node::Leaf(scalar)) => match self.leaf(scalar)? {
-                value if value.plain().is_some_and(|plain| plain.kind == Kind::Comment) => {
-                    Ok(Element::Comment(Comment { text: value, inline: false }))
+            Element::Node(Node::Leaf(plain)) => {
+                let value = self.leaf(plain)?;
+                if value.plain.kind == Kind::Comment {
+                    return Ok(Element::Comment(Comment { text: value, inline: false }));
                 }
-                value => {
-                    self.hash(&value);
-                    Ok(Element::Node(Node::Leaf(value)))
-                }
-            },
-            Element::Node(node) => self.node(node).map(Element::Node),
+                self.scope.leave_element();
+                self.mac.add(value.plain.bytes.expose_bytes(), value.sealed.is_some());
+                Ok(Element::Node(Node::Leaf(value)))
+            }
+            Element::Node(node) => {
+                let node = self.node(node)?;
+                self.scope.leave_element();
+                Ok(Element::Node(node))
+            }
         }
     }
 
-    fn leaf(&self, scalar: &Scalar) -> Result<Value, SopsError> {
-        if *scalar == Scalar::Null {
-            return Ok(Value::Null);
+    fn leaf(&self, plain: &Plain) -> Result<Value, SopsError> {
+        if !self.scope.encrypts() {
+            return Ok(Value { plain: plain.duplicate(), sealed: None });
         }
-        if !self.metadata.selector.encrypts(&self.path) {
-            return Ok(Value::Clear(in_clear(scalar), scalar.clone()));
-        }
-        let damaged = |why| SopsError::Damaged { key: self.path.join("."), why };
-        let text = scalar.as_str().ok_or_else(|| damaged("it is not encrypted"))?;
+        let damaged = |why| SopsError::Damaged { key: self.scope.dotted(), why };
+        let text = plain.as_text().ok_or_else(|| damaged("it is not encrypted"))?;
+        let aad = self.scope.aad();
         if text.is_empty() {
-            return Ok(Value::Sealed(Plain::text("".into()), String::new()));
+            return Ok(Value {
+                plain: Plain::text("".into()),
+                sealed: Some(Ciphertext { text: String::new(), aad }),
+            });
         }
         let sealed = Sealed::parse(text).map_err(damaged)?;
-        let plain = self.key.decrypt(&sealed, &aad(&self.path));
+        let plain = self.key.decrypt(&sealed, &aad);
         let plain = plain.ok_or_else(|| damaged("it was changed, or moved from another place or file"))?;
-        Ok(Value::Sealed(plain, text.to_owned()))
+        Ok(Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), aad }) })
     }
 
     /// Which map a comment belongs to is the YAML library's opinion, so every map around it is tried. One that opens
     /// nowhere stays as it is, as in sops.
-    fn comment(&self, comment: &Comment<Scalar>) -> Comment<Value> {
-        let text = comment.text.as_str().unwrap_or_default();
-        let opened = looks_sealed(text).then(|| Sealed::parse(text).ok()).flatten().and_then(|sealed| {
-            let depths = (0..=self.path.len()).rev();
-            depths
-                .filter_map(|depth| self.path.get(..depth))
-                .find_map(|path| self.key.decrypt(&sealed, &aad(path)))
+    fn comment(&mut self, comment: &Comment<Plain>) -> Comment<Value> {
+        let text = comment.as_str();
+        // Remembered for what stands below it, whether it opens or not.
+        self.scope.encrypts_comment(text);
+        let sealed = looks_sealed(text).then(|| Sealed::parse(text).ok()).flatten();
+        let opened = sealed.and_then(|sealed| {
+            let around = (0..=self.scope.depth()).rev().map(|depth| self.scope.aad_at(depth));
+            around.into_iter().find_map(|aad| Some((self.key.decrypt(&sealed, &aad)?, aad)))
         });
-        let value = match opened {
-            Some(plain) => Value::Sealed(plain, text.to_owned()),
-            None => Value::Clear(Plain { kind: Kind::Comment, bytes: text.into() }, comment.text.clone()),
+        let text = match opened {
+            Some((plain, aad)) => Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), aad }) },
+            None => Value { plain: comment.text.duplicate(), sealed: None },
         };
-        Comment { text: value, inline: comment.inline }
+        Comment { text, inline: comment.inline }
     }
-
-    fn hash(&mut self, value: &Value) {
-        if let Some(plain) = value.plain() {
-            self.mac.add(plain.bytes.expose_bytes(), matches!(value, Value::Sealed(..)));
-        }
-    }
-}
-
-fn in_clear(scalar: &Scalar) -> Plain {
-    let (kind, text) = match scalar {
-        Scalar::Null => (Kind::Str, ""),
-        Scalar::Str(text) => (Kind::Str, text.as_str()),
-        Scalar::Typed { kind, hashed, .. } => (*kind, hashed.as_str()),
-    };
-    Plain { kind, bytes: text.into() }
 }

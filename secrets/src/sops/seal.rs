@@ -1,300 +1,319 @@
 //! Sealing: new files, and files that change as little as possible.
 
-use std::collections::{HashMap, HashSet};
-
 use super::cipher::DataKey;
 use super::error::SopsError;
-use super::file::SECTION;
+use super::groups::{KeyGroups, wrap};
 use super::mac::Mac;
-use super::metadata::{Metadata, Stanza, VERSION};
-use super::open::{Opened, Value, aad, flat};
+use super::metadata::Metadata;
+use super::open::Opened;
+use super::plaintext::Plaintext;
+use super::reuse::{Reuse, has_closed_comment};
+use super::scope::Scope;
+
 use super::selector::Selector;
+use super::standing::{as_they_stand, same_documents};
+use super::store::{Indent, Parts, Store};
 use super::time;
-use super::tree::{Branch, Comment, Item, Node, Scalar};
+use super::tree::{Branch, Comment, Element, Item, Node};
 use super::value::{Kind, Plain};
-use super::yaml;
-use crate::age_file::{self, Encoding};
-use crate::recipient::Recipient;
 use crate::secret::Secret;
 
-/// The longest key that YAML writers keep in one line with its value. Source: go-yaml v3, `emitterc.go`,
-/// `yaml_emitter_check_simple_key`.
-const MAX_KEY: usize = 128;
+/// How a new file is sealed.
+#[derive(Debug)]
+pub struct Policy<'a> {
+    /// To whom.
+    pub readers: &'a KeyGroups,
+    /// What of it; all but what ends in `_unencrypted` where it is none. A binary file is always sealed whole.
+    pub selector: Option<&'a Selector>,
+    /// Whether the checksum leaves out what stands in clear.
+    pub mac_only_encrypted: bool,
+    /// How it is indented.
+    pub indent: Indent,
+}
 
-/// YAML's merge key: sops writes it back as one, whatever it was, and then cannot read the file.
-const MERGE: &str = "<<";
-
-/// Seals a new flat file: one string under each key, in the order given, each `recipient` its own copy of a new data
-/// key. `lastmodified` is the time in UTC, such as `2026-11-21T03:02:57Z`.
-///
-/// # Errors
-/// No recipient, a key that cannot be one, or a time of another form; each by its name.
-pub fn seal(
-    entries: &[(&str, &Secret)],
-    recipients: &[Recipient],
-    lastmodified: &str,
-) -> Result<String, SopsError> {
-    check_request(entries, recipients, lastmodified)?;
-    let key = DataKey::generate()?;
-    let metadata = Metadata {
-        age: wrap(&key, recipients)?,
-        lastmodified: lastmodified.to_owned(),
-        mac: String::new(),
-        mac_only_encrypted: false,
-        selector: Selector::default(),
-        version: VERSION.to_owned(),
-        foreign: Vec::new(),
-        unknown: Vec::new(),
-    };
-    let mut draft = Draft::new(&key, metadata);
-    for (name, secret) in entries {
-        draft.value(name, &Plain::text(secret.duplicate()))?;
+impl Plaintext {
+    /// Seals it under a new data key. `lastmodified` is the time in UTC, such as `2026-11-21T03:02:57Z`.
+    ///
+    /// # Errors
+    /// A time of another form, a comment that the policy's rule would find again when it is encrypted, what the store
+    /// cannot hold.
+    pub fn seal(&self, policy: &Policy<'_>, lastmodified: &str) -> Result<String, SopsError> {
+        check_time(lastmodified)?;
+        let key = DataKey::generate()?;
+        let default = Selector::default();
+        let selector = (self.store != Store::Binary).then(|| policy.selector.unwrap_or(&default));
+        let mut metadata = Metadata::new(selector, policy.mac_only_encrypted && self.store != Store::Binary);
+        metadata.set_groups(policy.readers.wrap(&key)?, policy.readers.threshold());
+        let documents = Draft::new(&key, &metadata, Reuse::none()).documents(&self.documents)?;
+        let parts = finish(&key, documents, metadata, lastmodified)?;
+        self.store.write_sealed(&parts, policy.indent)
     }
-    draft.finish()
 }
 
 impl Opened {
-    /// The file with these values and recipients under the same data key. A value that did not change keeps its
-    /// ciphertext, a recipient that stays keeps its copy of the key; keys that are there keep their place, new ones come
-    /// last, keys that are not named go. Where nothing changes at all the text is the old one, byte for byte.
+    /// The file with other contents, under the same data key and for the same readers. A value that did not change
+    /// keeps its ciphertext, a line that did not change its layout. None where nothing changed at all.
     ///
     /// # Errors
-    /// [`SopsError::RecipientLeft`] when a recipient of the file is not among `recipients`: that is [`Self::rekey`]'s
-    /// work. [`SopsError::CannotKeep`] and [`SopsError::NotFlat`] when the file holds what would be lost; otherwise as
-    /// [`seal`].
-    pub fn reseal(
-        &self,
-        entries: &[(&str, &Secret)],
-        recipients: &[Recipient],
-        lastmodified: &str,
-    ) -> Result<String, SopsError> {
-        check_request(entries, recipients, lastmodified)?;
-        let document = self.rewritable()?;
-        let present = self.present_recipients()?;
-        if let Some(gone) = present.iter().find(|recipient| !recipients.contains(recipient)) {
-            return Err(SopsError::RecipientLeft { recipient: gone.to_string() });
+    /// As [`Plaintext::seal`].
+    pub fn edited(&self, new: &Plaintext, lastmodified: &str) -> Result<Option<String>, SopsError> {
+        if same_documents(&self.documents, &new.documents) {
+            return Ok(None);
         }
-        let new: Vec<Recipient> = recipients.iter().filter(|one| !present.contains(one)).cloned().collect();
-        if new.is_empty() && self.holds(entries)? {
-            return Ok(self.text.clone());
-        }
-        let mut metadata = self.metadata.clone();
-        metadata.age.extend(wrap(&self.key, &new)?);
-        lastmodified.clone_into(&mut metadata.lastmodified);
-        let mut draft = Draft::new(&self.key, metadata);
-        draft.rewrite(document, entries, Reuse::Ciphertext)?;
-        draft.finish()
+        self.rewritten(new, self.metadata.duplicate(), lastmodified).map(Some)
     }
 
-    /// The file with these values and recipients under a new data key: every value and comment is encrypted anew, so
-    /// that who had the old key learns nothing of what is written from now on. What they read before they still know.
+    /// The file for these readers. Who stays keeps their copy of the data key; where nobody leaves, nothing else
+    /// changes. Where somebody leaves, all is sealed under a new data key, so that they learn nothing of what is
+    /// written from now on; what they read before they still know. None where the readers are these already.
     ///
     /// # Errors
-    /// As [`Self::reseal`], except that recipients may leave.
-    pub fn rekey(
+    /// [`SopsError::CannotKeep`] when somebody leaves a file that keys of other services open as well: those cannot be
+    /// sealed to here.
+    pub fn for_readers(&self, readers: &KeyGroups, lastmodified: &str) -> Result<Option<String>, SopsError> {
+        match self.change(readers) {
+            Change::None => Ok(None),
+            Change::Rekey => self.rotated(readers, lastmodified).map(Some),
+            Change::Add => {
+                let documents = as_they_stand(&self.documents);
+                let section = Some(self.with_readers(readers)?.section());
+                self.store.rewrite_sealed(&self.text, &Parts { documents, section }).map(Some)
+            }
+        }
+    }
+
+    /// The file with other contents and more readers, under the same data key. None where nothing changed.
+    pub(super) fn edited_for(
         &self,
-        entries: &[(&str, &Secret)],
-        recipients: &[Recipient],
+        new: &Plaintext,
+        readers: &KeyGroups,
+        lastmodified: &str,
+    ) -> Result<Option<String>, SopsError> {
+        if same_documents(&self.documents, &new.documents) {
+            return self.for_readers(readers, lastmodified);
+        }
+        self.rewritten(new, self.with_readers(readers)?, lastmodified).map(Some)
+    }
+
+    fn rewritten(
+        &self,
+        new: &Plaintext,
+        metadata: Metadata,
         lastmodified: &str,
     ) -> Result<String, SopsError> {
-        check_request(entries, recipients, lastmodified)?;
-        let document = self.rewritable()?;
+        check_time(lastmodified)?;
+        let reuse = Reuse::of(&self.documents);
+        let documents = Draft::new(&self.key, &self.metadata, reuse).documents(&new.documents)?;
+        let parts = finish(&self.key, documents, metadata, lastmodified)?;
+        self.store.rewrite_sealed(&self.text, &parts)
+    }
+
+    /// The metadata with those who are new; nobody goes.
+    fn with_readers(&self, readers: &KeyGroups) -> Result<Metadata, SopsError> {
+        let mut metadata = self.metadata.duplicate();
+        let mut groups = Vec::new();
+        for ((group, wanted), part) in metadata.groups.iter().zip(readers.groups()).zip(&self.parts) {
+            let mut stanzas = group.age.clone();
+            let known = group.recipients();
+            let new: Vec<_> =
+                wanted.iter().filter(|one| !known.contains(&Some((*one).clone()))).cloned().collect();
+            if let (false, Some(part)) = (new.is_empty(), part) {
+                stanzas.extend(wrap(part, &new)?);
+            }
+            groups.push(stanzas);
+        }
+        metadata.set_groups(groups, self.metadata.threshold);
+        Ok(metadata)
+    }
+
+    /// The file for these readers under a new data key: every value and comment is encrypted anew.
+    ///
+    /// # Errors
+    /// [`SopsError::CannotKeep`] when keys of other services open it as well, or a comment does not open.
+    pub fn rotated(&self, readers: &KeyGroups, lastmodified: &str) -> Result<String, SopsError> {
+        self.rekeyed(&self.plaintext(), readers, lastmodified)
+    }
+
+    /// The file with other contents under a new data key.
+    pub(super) fn rekeyed(
+        &self,
+        new: &Plaintext,
+        readers: &KeyGroups,
+        lastmodified: &str,
+    ) -> Result<String, SopsError> {
+        check_time(lastmodified)?;
+        let cannot_keep = |what: String| SopsError::CannotKeep { what };
+        if let Some(foreign) = self.metadata.foreign().next() {
+            return Err(cannot_keep(format!("its key of `{foreign}`")));
+        }
+        if self.documents.iter().any(has_closed_comment) {
+            return Err(cannot_keep("a comment that does not open".to_owned()));
+        }
         let key = DataKey::generate()?;
-        let mut metadata = self.metadata.clone();
-        metadata.age = wrap(&key, recipients)?;
-        lastmodified.clone_into(&mut metadata.lastmodified);
-        let mut draft = Draft::new(&key, metadata);
-        draft.rewrite(document, entries, Reuse::Nothing)?;
-        draft.finish()
+        let mut metadata = self.metadata.duplicate();
+        metadata.set_groups(readers.wrap(&key)?, readers.threshold());
+        let documents = Draft::new(&key, &metadata, Reuse::none()).documents(&new.documents)?;
+        let parts = finish(&key, documents, metadata, lastmodified)?;
+        self.store.rewrite_sealed(&self.text, &parts)
     }
 
-    /// The one document, if this crate can write all of the file.
-    fn rewritable(&self) -> Result<&Branch<Value>, SopsError> {
-        let cannot_keep = |what: &str| SopsError::CannotKeep { what: what.to_owned() };
-        if let Some(foreign) = self.metadata.foreign.first() {
-            return Err(cannot_keep(&format!("its key of `{foreign}`")));
-        }
-        if let Some(field) = self.metadata.unknown.first() {
-            return Err(cannot_keep(&format!("the unknown field `sops.{field}`")));
-        }
-        let [document] = self.documents.as_slice() else {
-            return Err(cannot_keep("every YAML document but one"));
-        };
-        for item in document {
-            if let Item::Pair(key, node) = item {
-                flat(key, node)?;
+    /// What it takes to seal the file to these.
+    fn change(&self, readers: &KeyGroups) -> Change {
+        let groups = &self.metadata.groups;
+        let several = groups.len() > 1 || readers.groups().len() > 1;
+        let regrouped = groups.len() != readers.groups().len()
+            || (several && self.metadata.threshold != readers.threshold());
+        let mut change = Change::None;
+        for ((group, wanted), part) in groups.iter().zip(readers.groups()).zip(&self.parts) {
+            let known = group.recipients();
+            let left = known.iter().any(|one| one.as_ref().is_none_or(|one| !wanted.contains(one)));
+            let came = wanted.iter().any(|one| !known.contains(&Some(one.clone())));
+            // A part that nobody here could open cannot be sealed to one more.
+            if left || (came && part.is_none()) {
+                return Change::Rekey;
+            }
+            if came {
+                change = Change::Add;
             }
         }
-        Ok(document)
-    }
-
-    fn present_recipients(&self) -> Result<Vec<Recipient>, SopsError> {
-        let parse = |stanza: &Stanza| {
-            let lost = |_| SopsError::CannotKeep { what: format!("the recipient `{}`", stanza.recipient) };
-            stanza.recipient.parse().map_err(lost)
-        };
-        self.metadata.age.iter().map(parse).collect()
-    }
-
-    /// Whether the file has these values and no others, in whatever order.
-    fn holds(&self, entries: &[(&str, &Secret)]) -> Result<bool, SopsError> {
-        let present: HashMap<&str, &Secret> = self.entries()?.into_iter().collect();
-        let same = |name: &str, secret: &Secret| present.get(name).is_some_and(|known| known.same_as(secret));
-        Ok(present.len() == entries.len() && entries.iter().all(|(name, secret)| same(name, secret)))
+        if regrouped { Change::Rekey } else { change }
     }
 }
 
-fn check_request(
-    entries: &[(&str, &Secret)],
-    recipients: &[Recipient],
+/// What changes with the readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    None,
+    Add,
+    Rekey,
+}
+
+fn check_time(lastmodified: &str) -> Result<(), SopsError> {
+    if time::is_canonical(lastmodified) {
+        return Ok(());
+    }
+    Err(SopsError::BadTime { found: lastmodified.to_owned() })
+}
+
+/// The sealed documents with their checksum, sealed under the time.
+fn finish(
+    key: &DataKey,
+    (documents, sum): (Vec<Branch<Plain>>, Plain),
+    mut metadata: Metadata,
     lastmodified: &str,
-) -> Result<(), SopsError> {
-    if recipients.is_empty() {
-        return Err(SopsError::NoRecipients);
-    }
-    if !time::is_canonical(lastmodified) {
-        return Err(SopsError::BadTime { found: lastmodified.to_owned() });
-    }
-    let mut names = HashSet::new();
-    for (name, _) in entries {
-        let is_kept = [SECTION, MERGE].contains(name);
-        if name.is_empty() || is_kept || name.len() > MAX_KEY || name.contains(breaks_lines) {
-            return Err(SopsError::ReservedKey { key: name.escape_debug().to_string() });
-        }
-        if !names.insert(name) {
-            return Err(SopsError::DuplicateEntry { key: (*name).to_owned() });
-        }
-    }
-    Ok(())
+) -> Result<Parts, SopsError> {
+    metadata.set_mac(key.encrypt(&sum, lastmodified.as_bytes())?, lastmodified);
+    Ok(Parts { documents, section: Some(metadata.section()) })
 }
 
-/// Characters that YAML writers do not agree on in a key.
-fn breaks_lines(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}' | '\u{feff}')
-}
-
-/// The data key, sealed to each recipient by itself; named twice is sealed once.
-fn wrap(key: &DataKey, recipients: &[Recipient]) -> Result<Vec<Stanza>, SopsError> {
-    let mut seen = HashSet::new();
-    let secret = key.to_secret();
-    let distinct = recipients.iter().filter(|recipient| seen.insert(recipient.key()));
-    distinct
-        .map(|recipient| {
-            let failed = || SopsError::Wrap { recipient: recipient.to_string() };
-            let file = age_file::encrypt(&secret, std::slice::from_ref(recipient), Encoding::Armored);
-            let enc = String::from_utf8(file.map_err(|_| failed())?).map_err(|_| failed())?;
-            Ok(Stanza { recipient: recipient.to_string(), enc })
-        })
-        .collect()
-}
-
-/// What of the old file a rewrite may use again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reuse {
-    Ciphertext,
-    Nothing,
-}
-
-/// A file in the making: its lines so far and the checksum over them.
-struct Draft<'k> {
-    key: &'k DataKey,
-    metadata: Metadata,
+/// A file in the making, and the checksum over it.
+struct Draft<'d> {
+    key: &'d DataKey,
+    scope: Scope<'d>,
     mac: Mac,
-    lines: Branch<Scalar>,
+    reuse: Reuse<'d>,
 }
 
-impl<'k> Draft<'k> {
-    fn new(key: &'k DataKey, metadata: Metadata) -> Self {
+impl<'d> Draft<'d> {
+    fn new(key: &'d DataKey, metadata: &'d Metadata, reuse: Reuse<'d>) -> Self {
         let mac = Mac::new(metadata.mac_only_encrypted);
-        Self { key, metadata, mac, lines: Vec::new() }
+        Self { key, scope: Scope::new(&metadata.selector), mac, reuse }
     }
 
-    /// Adds a value under `name`, encrypted.
-    fn value(&mut self, name: &str, plain: &Plain) -> Result<(), SopsError> {
-        let path = [name.to_owned()];
-        if !self.metadata.selector.encrypts(&path) {
-            let (field, text) = self.metadata.selector.field();
-            return Err(SopsError::ClearKey { key: name.to_owned(), rule: format!("{field}: {text}") });
+    /// All documents, sealed, and the checksum over them.
+    fn documents(mut self, documents: &[Branch<Plain>]) -> Result<(Vec<Branch<Plain>>, Plain), SopsError> {
+        let sealed = documents.iter().map(|document| self.branch(document)).collect::<Result<_, _>>()?;
+        Ok((sealed, Plain::text(Secret::from_text(self.mac.finish()))))
+    }
+
+    fn branch(&mut self, items: &Branch<Plain>) -> Result<Branch<Plain>, SopsError> {
+        self.scope.enter_block();
+        let mut sealed = Vec::with_capacity(items.len());
+        for item in items {
+            sealed.push(match item {
+                Item::Comment(comment) => Item::Comment(Comment {
+                    text: self.comment(comment, Kind::Comment)?,
+                    inline: comment.inline,
+                }),
+                Item::Pair(key, node) => {
+                    self.scope.enter_key(key);
+                    let node = self.node(node)?;
+                    self.scope.leave_key();
+                    Item::Pair(key.clone(), node)
+                }
+            });
         }
-        let sealed = self.key.encrypt(plain, &aad(&path))?;
-        self.push(name, plain, Scalar::Str(sealed), true);
-        Ok(())
+        self.scope.leave_block();
+        Ok(sealed)
     }
 
-    fn push(&mut self, name: &str, plain: &Plain, scalar: Scalar, encrypted: bool) {
+    fn node(&mut self, node: &Node<Plain>) -> Result<Node<Plain>, SopsError> {
+        match node {
+            Node::Null => Ok(Node::Null),
+            Node::Leaf(plain) => self.leaf(plain).map(Node::Leaf),
+            Node::Map(items) => self.branch(items).map(Node::Map),
+            Node::List(elements) => {
+                self.scope.enter_block();
+                let sealed =
+                    elements.iter().map(|element| self.element(element)).collect::<Result<_, _>>()?;
+                self.scope.leave_block();
+                Ok(Node::List(sealed))
+            }
+        }
+    }
+
+    /// An encrypted comment in a list is an element like any other: there is no other place for its ciphertext.
+    fn element(&mut self, element: &Element<Plain>) -> Result<Element<Plain>, SopsError> {
+        match element {
+            Element::Comment(comment) => {
+                let text = self.comment(comment, Kind::Str)?;
+                Ok(match text.kind {
+                    Kind::Comment => Element::Comment(Comment { text, inline: comment.inline }),
+                    _ => Element::Node(Node::Leaf(text)),
+                })
+            }
+            Element::Node(node) => {
+                let node = self.node(node)?;
+                self.scope.leave_element();
+                Ok(Element::Node(node))
+            }
+        }
+    }
+
+    fn leaf(&mut self, plain: &Plain) -> Result<Plain, SopsError> {
+        let encrypted = self.scope.encrypts();
         self.mac.add(plain.bytes.expose_bytes(), encrypted);
-        self.lines.push(Item::Pair(name.to_owned(), Node::Leaf(scalar)));
-    }
-
-    /// Adds the lines of an opened document with new values, then the entries that it had not.
-    fn rewrite(
-        &mut self,
-        document: &Branch<Value>,
-        entries: &[(&str, &Secret)],
-        reuse: Reuse,
-    ) -> Result<(), SopsError> {
-        let wanted: HashMap<&str, &Secret> = entries.iter().copied().collect();
-        let mut known = HashSet::new();
-        // Whether the line before is there: a comment that stood behind a line that went gets its own.
-        let mut kept_line = false;
-        for item in document {
-            match item {
-                Item::Comment(comment) => self.comment(comment, reuse, kept_line)?,
-                Item::Pair(name, Node::Leaf(old)) => {
-                    known.insert(name.as_str());
-                    let entry = wanted.get(name.as_str());
-                    kept_line = entry.is_some();
-                    if let Some(secret) = entry {
-                        self.replace(name, old, secret, reuse)?;
-                    }
-                }
-                // `rewritable` lets no other through.
-                Item::Pair(name, nested) => {
-                    return Err(SopsError::NotFlat { key: name.clone(), found: nested.shape() });
-                }
-            }
+        if !encrypted {
+            return Ok(plain.duplicate());
         }
-        for (name, secret) in entries.iter().filter(|(name, _)| !known.contains(name)) {
-            self.value(name, &Plain::text(secret.duplicate()))?;
-        }
-        Ok(())
-    }
-
-    fn replace(&mut self, name: &str, old: &Value, secret: &Secret, reuse: Reuse) -> Result<(), SopsError> {
-        match old {
-            Value::Clear(plain, scalar) if plain.bytes.same_as(secret) => {
-                self.push(name, plain, scalar.clone(), false);
-                Ok(())
-            }
-            Value::Sealed(plain, _) if plain.bytes.same_as(secret) => match reuse {
-                Reuse::Ciphertext => {
-                    self.push(name, plain, old.scalar(), true);
-                    Ok(())
-                }
-                Reuse::Nothing => self.value(name, plain),
-            },
-            _ => self.value(name, &Plain::text(secret.duplicate())),
-        }
-    }
-
-    fn comment(&mut self, comment: &Comment<Value>, reuse: Reuse, kept_line: bool) -> Result<(), SopsError> {
-        let text = match (&comment.text, reuse) {
-            (Value::Sealed(plain, _), Reuse::Nothing) => Scalar::Str(self.key.encrypt(plain, &aad(&[]))?),
-            (Value::Clear(plain, Scalar::Str(text)), Reuse::Nothing)
-                if plain.kind == Kind::Comment && super::cipher::looks_sealed(text) =>
-            {
-                return Err(SopsError::CannotKeep { what: "a comment that does not open".to_owned() });
-            }
-            (value, _) => value.scalar(),
+        let aad = self.scope.aad();
+        let text = match self.reuse.take(&aad, plain) {
+            Some(known) => known.to_owned(),
+            None => self.key.encrypt(plain, &aad)?,
         };
-        self.lines.push(Item::Comment(Comment { text, inline: comment.inline && kept_line }));
-        Ok(())
+        Ok(Plain::text(Secret::from_text(text)))
     }
 
-    /// Seals the checksum under the time and writes it all down.
-    fn finish(mut self) -> Result<String, SopsError> {
-        let sum = Plain::text(Secret::from_text(self.mac.finish()));
-        self.metadata.mac = self.key.encrypt(&sum, self.metadata.lastmodified.as_bytes())?;
-        Ok(yaml::write(&self.lines, &self.metadata))
+    /// A comment, sealed where the rule says so; `sealed_as` is what its ciphertext is then.
+    fn comment(&mut self, comment: &Comment<Plain>, sealed_as: Kind) -> Result<Plain, SopsError> {
+        let plain = &comment.text;
+        let encrypted = self.scope.encrypts_comment(comment.as_str());
+        if !encrypted || self.reuse.is_closed(plain) {
+            return Ok(plain.duplicate());
+        }
+        // It may be bound to a map around, see `open`.
+        let around = (0..=self.scope.depth()).rev().map(|depth| self.scope.aad_at(depth));
+        let known = around.into_iter().find_map(|aad| self.reuse.take(&aad, plain));
+        let text = match known {
+            Some(known) => known.to_owned(),
+            None => self.key.encrypt(plain, &self.scope.aad())?,
+        };
+        if self.scope.finds(&text) {
+            return Err(SopsError::CommentFound);
+        }
+        Ok(Plain {
+            kind: if text.is_empty() { Kind::Comment } else { sealed_as },
+            bytes: Secret::from_text(text),
+        })
     }
 }

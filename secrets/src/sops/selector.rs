@@ -4,13 +4,13 @@ use regex::Regex;
 
 use super::error::SopsError;
 
-/// A rule over the names on a value's path.
+/// A rule over the names on a value's path, or over the comments above it.
 #[derive(Debug, Clone)]
-pub(crate) struct Selector {
+pub struct Selector {
     rule: Rule,
     /// The suffix or the expression.
     text: String,
-    /// The expression compiled, for the two rules that have one.
+    /// The expression compiled, for the rules that have one.
     regex: Option<Regex>,
 }
 
@@ -20,14 +20,18 @@ enum Rule {
     EncryptedSuffix,
     UnencryptedRegex,
     EncryptedRegex,
+    UnencryptedCommentRegex,
+    EncryptedCommentRegex,
 }
 
 impl Rule {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::UnencryptedSuffix, "unencrypted_suffix"),
         (Self::EncryptedSuffix, "encrypted_suffix"),
         (Self::UnencryptedRegex, "unencrypted_regex"),
         (Self::EncryptedRegex, "encrypted_regex"),
+        (Self::UnencryptedCommentRegex, "unencrypted_comment_regex"),
+        (Self::EncryptedCommentRegex, "encrypted_comment_regex"),
     ];
 }
 
@@ -35,41 +39,61 @@ impl Rule {
 const DEFAULT_SUFFIX: &str = "_unencrypted";
 
 impl Selector {
-    /// The rule of `field`; none where the field is no such rule.
+    /// The rule of `field`, one of the six; none where the field is no such rule.
     ///
     /// # Errors
     /// [`SopsError::MetadataDamaged`] for an expression that does not compile.
-    pub(crate) fn from_field(field: &str, text: &str) -> Result<Option<Self>, SopsError> {
+    pub fn from_field(field: &str, text: &str) -> Result<Option<Self>, SopsError> {
         let Some((rule, _)) = Rule::ALL.into_iter().find(|(_, name)| *name == field) else { return Ok(None) };
         let regex = match rule {
             Rule::UnencryptedSuffix | Rule::EncryptedSuffix => None,
-            Rule::UnencryptedRegex | Rule::EncryptedRegex => {
-                Some(Regex::new(text).map_err(|_| SopsError::MetadataDamaged {
-                    field: field.to_owned(),
-                    why: "is no regular expression".to_owned(),
-                })?)
-            }
+            _ => Some(Regex::new(text).map_err(|_| SopsError::MetadataDamaged {
+                field: field.to_owned(),
+                why: "is no regular expression".to_owned(),
+            })?),
         };
         Ok(Some(Self { rule, text: text.to_owned(), regex }))
     }
 
+    /// Whether a field of this name is one of the six rules.
+    pub fn is_field(name: &str) -> bool {
+        Rule::ALL.iter().any(|(_, known)| *known == name)
+    }
+
     /// The name of the field and its text.
-    pub(crate) fn field(&self) -> (&'static str, &str) {
+    pub fn field(&self) -> (&'static str, &str) {
         let name = Rule::ALL.iter().find(|(rule, _)| *rule == self.rule).map_or("", |(_, name)| name);
         (name, &self.text)
     }
 
-    /// Whether the value at `path` is encrypted. List positions are no part of a path.
-    pub(crate) fn encrypts(&self, path: &[String]) -> bool {
+    /// Whether the value at `path` is encrypted, `marked` when a comment that stands above it matches. List positions
+    /// are no part of a path.
+    pub(crate) fn encrypts(&self, path: &[String], marked: bool) -> bool {
         let suffix = || path.iter().any(|name| name.ends_with(&self.text));
-        let matches =
-            || self.regex.as_ref().is_some_and(|regex| path.iter().any(|name| regex.is_match(name)));
+        let matches = || path.iter().any(|name| self.is_match(name));
         match self.rule {
             Rule::UnencryptedSuffix => !suffix(),
             Rule::EncryptedSuffix => suffix(),
             Rule::UnencryptedRegex => !matches(),
             Rule::EncryptedRegex => matches(),
+            Rule::UnencryptedCommentRegex => !marked,
+            Rule::EncryptedCommentRegex => marked,
         }
+    }
+
+    /// Whether a comment marks what stands below it.
+    pub(crate) fn matches_comment(&self, text: &str) -> bool {
+        matches!(self.rule, Rule::UnencryptedCommentRegex | Rule::EncryptedCommentRegex)
+            && self.is_match(text)
+    }
+
+    /// Whether a comment that marks is itself under the rule: it stays in clear either way.
+    pub(crate) fn leaves_marked(&self) -> bool {
+        self.rule == Rule::UnencryptedCommentRegex
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        self.regex.as_ref().is_some_and(|regex| regex.is_match(text))
     }
 }
 
@@ -85,7 +109,7 @@ mod tests {
 
     fn encrypts(field: &str, text: &str, path: &str) -> bool {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        Selector::from_field(field, text).unwrap().unwrap().encrypts(&path)
+        Selector::from_field(field, text).unwrap().unwrap().encrypts(&path, false)
     }
 
     #[test]
@@ -97,6 +121,13 @@ mod tests {
         assert!(!encrypts("unencrypted_regex", "^kind$", "kind.b"));
         assert!(encrypts("encrypted_regex", "data", "metadata.b"));
         assert!(!encrypts("encrypted_regex", "^data$", "metadata.b"));
+    }
+
+    #[test]
+    fn a_rule_on_comments_looks_at_nothing_else() {
+        let rule = Selector::from_field("encrypted_comment_regex", "seal").unwrap().unwrap();
+        assert!(rule.matches_comment(" seal this") && !rule.matches_comment(" leave this"));
+        assert!(rule.encrypts(&["a".to_owned()], true) && !rule.encrypts(&["seal".to_owned()], false));
     }
 
     #[test]

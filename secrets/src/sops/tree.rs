@@ -1,9 +1,13 @@
-//! What a file holds, before and after it is opened: ordered maps, lists, values and the comments between them.
+//! What a file holds, in whatever store: ordered maps, lists, values and the comments between them.
 //!
-//! `L` is a leaf: the scalar as it stands in the file, or the opened value. All stores of the format share this tree;
-//! only reading and writing text differ.
+//! `L` is a leaf. A file as it stands has leaves of [`Plain`]: ciphertexts are strings like any other. What was opened
+//! has [`Value`](super::open::Value), which remembers its ciphertext. All stores read into this tree and write it; only
+//! they know of text, and nothing else does.
 
-use super::value::Kind;
+use super::value::{Kind, Plain};
+
+/// How deep maps and lists may nest: every walk recurses, and nobody's secrets are deeper.
+pub(crate) const MAX_DEPTH: usize = 200;
 
 /// One document: its keys in order, with the comments between them.
 pub(crate) type Branch<L> = Vec<Item<L>>;
@@ -18,6 +22,8 @@ pub(crate) enum Item<L> {
 /// A value, or more of the tree.
 #[derive(Debug)]
 pub(crate) enum Node<L> {
+    /// Never encrypted, never hashed.
+    Null,
     Leaf(L),
     Map(Branch<L>),
     List(Vec<Element<L>>),
@@ -30,7 +36,7 @@ pub(crate) enum Element<L> {
     Node(Node<L>),
 }
 
-/// The text after a `#`.
+/// The text after a `#`, blanks at its beginning included; its leaf is a string.
 #[derive(Debug)]
 pub(crate) struct Comment<L> {
     pub(crate) text: L,
@@ -38,47 +44,85 @@ pub(crate) struct Comment<L> {
     pub(crate) inline: bool,
 }
 
-/// A scalar as a file has it: ciphertext or a value in clear, nothing secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Scalar {
-    Null,
-    Str(String),
-    /// A number, a boolean or a time.
-    Typed {
-        kind: Kind,
-        /// The text that is hashed for it.
-        hashed: String,
-        /// The text in the file.
-        source: String,
-    },
-}
-
-impl Scalar {
-    pub(crate) fn as_str(&self) -> Option<&str> {
-        match self {
-            Self::Str(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The text of any scalar, for the fields of the metadata: dotenv and INI have nothing but strings.
-    pub(crate) fn weak_text(&self) -> &str {
-        match self {
-            Self::Null => "",
-            Self::Str(text) | Self::Typed { source: text, .. } => text,
-        }
-    }
-}
-
 impl<L> Node<L> {
     /// What it is, for messages.
     pub(crate) fn shape(&self) -> &'static str {
         match self {
+            Self::Null => "null",
             Self::Leaf(_) => "a value",
             Self::Map(_) => "a map",
             Self::List(_) => "a list",
         }
     }
+}
+
+impl Node<Plain> {
+    /// A string that anybody may read.
+    pub(crate) fn text(text: &str) -> Self {
+        Self::Leaf(Plain::text(text.into()))
+    }
+
+    /// The text of a string; none for anything else.
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Leaf(plain) => plain.as_text(),
+            _ => None,
+        }
+    }
+
+    /// The text of any value, for the fields of the metadata: some stores have nothing but strings.
+    pub(crate) fn weak_text(&self) -> Option<&str> {
+        match self {
+            Self::Null => Some(""),
+            Self::Leaf(plain) => plain.bytes.expose_text().ok(),
+            Self::Map(_) | Self::List(_) => None,
+        }
+    }
+
+    /// A second copy, asked for by name.
+    pub(crate) fn duplicate(&self) -> Self {
+        match self {
+            Self::Null => Self::Null,
+            Self::Leaf(plain) => Self::Leaf(plain.duplicate()),
+            Self::Map(items) => Self::Map(duplicate(items)),
+            Self::List(elements) => Self::List(
+                elements
+                    .iter()
+                    .map(|element| match element {
+                        Element::Comment(comment) => Element::Comment(comment.duplicate()),
+                        Element::Node(node) => Element::Node(node.duplicate()),
+                    })
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl Comment<Plain> {
+    /// A comment as a store reads it.
+    pub(crate) fn new(text: &str, inline: bool) -> Self {
+        Self { text: Plain { kind: Kind::Comment, bytes: text.into() }, inline }
+    }
+
+    /// The text after the `#`; empty where it is not text.
+    pub(crate) fn as_str(&self) -> &str {
+        self.text.bytes.expose_text().unwrap_or_default()
+    }
+
+    fn duplicate(&self) -> Self {
+        Self { text: self.text.duplicate(), inline: self.inline }
+    }
+}
+
+/// A second copy of a branch, asked for by name.
+pub(crate) fn duplicate(items: &Branch<Plain>) -> Branch<Plain> {
+    items
+        .iter()
+        .map(|item| match item {
+            Item::Comment(comment) => Item::Comment(comment.duplicate()),
+            Item::Pair(key, node) => Item::Pair(key.clone(), node.duplicate()),
+        })
+        .collect()
 }
 
 /// The keys of a branch with their values.
@@ -87,4 +131,17 @@ pub(crate) fn pairs<L>(branch: &[Item<L>]) -> impl Iterator<Item = (&str, &Node<
         Item::Pair(key, node) => Some((key.as_str(), node)),
         Item::Comment(_) => None,
     })
+}
+
+/// The nodes of a list, without its comments.
+pub(crate) fn nodes<L>(elements: &[Element<L>]) -> impl Iterator<Item = &Node<L>> {
+    elements.iter().filter_map(|element| match element {
+        Element::Node(node) => Some(node),
+        Element::Comment(_) => None,
+    })
+}
+
+/// The value under a key.
+pub(crate) fn find<'t, L>(branch: &'t [Item<L>], key: &str) -> Option<&'t Node<L>> {
+    pairs(branch).find(|(name, _)| *name == key).map(|(_, node)| node)
 }

@@ -50,6 +50,21 @@ impl Plain {
         Self { kind: Kind::Str, bytes }
     }
 
+    /// The text of a string; none of any other type.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        (self.kind == Kind::Str).then(|| self.bytes.expose_text().ok()).flatten()
+    }
+
+    /// A second copy, asked for by name.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self { kind: self.kind, bytes: self.bytes.duplicate() }
+    }
+
+    /// Whether both are the same value of the same type.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.bytes.same_as(&other.bytes)
+    }
+
     /// What was decrypted under `type:kind`, in the one form that is hashed; none where it is no such value.
     pub(crate) fn from_decrypted(kind: Kind, bytes: Secret) -> Option<Self> {
         let normal = match kind {

@@ -17,7 +17,7 @@ use quorate_pki::foreign_key;
 use quorate_pki::state::State;
 use quorate_secrets::age_file::{self, AgeError};
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{SealedFile, SopsError};
+use quorate_secrets::sops::{self, SealedFile, SopsError};
 use secrecy::SecretString;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -269,7 +269,7 @@ impl Offer {
             let hint = self.piped(&format!("sops decrypt --output-type binary {key}"));
             return Err(self.key.unusable(&"it is JSON; of SOPS files the YAML ones are read here", hint));
         }
-        match SealedFile::parse(text) {
+        match SealedFile::parse(text, sops::Store::Yaml) {
             Ok(file) => {
                 let identities = identities.get_or_insert_with(|| places.load());
                 self.open_sops(&file, authority, identities)

@@ -1,12 +1,12 @@
 //! YAML text to documents. Aliases and tags are refused: sops writes files without them.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
-use granit_parser::{Event, Parser, Placement, ScalarStyle, ScanError, StrInput, StructureStyle, Tag};
+use granit_parser::{Event, Parser, Placement, ScalarStyle, ScanError, StrInput, Tag};
 
 use super::super::error::SopsError;
-use super::super::tree::{Branch, Comment, Element, Item, Node, Scalar};
+use super::super::tree::{Branch, Comment, Element, Item, Node};
+use super::super::value::Plain;
 use super::scalar::{BigInteger, resolve};
 
 /// Comments in a row that the parser holds back before it knows whose they are; its default of 96 is less than the
@@ -14,7 +14,7 @@ use super::scalar::{BigInteger, resolve};
 const MAX_COMMENTS: usize = 10_000;
 
 /// Reads every document of `text`.
-pub(crate) fn read(text: &str) -> Result<Vec<Branch<Scalar>>, SopsError> {
+pub(crate) fn read(text: &str) -> Result<Vec<Branch<Plain>>, SopsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = granit_parser::options! { max_buffered_comment_events: MAX_COMMENTS };
     let events = Parser::new_from_str_with_options(text, options);
@@ -60,17 +60,14 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn documents(&mut self) -> Result<Vec<Branch<Scalar>>, SopsError> {
-        let mut documents: Vec<Branch<Scalar>> = Vec::new();
+    fn documents(&mut self) -> Result<Vec<Branch<Plain>>, SopsError> {
+        let mut documents: Vec<Branch<Plain>> = Vec::new();
         // Comments that stand outside of a document: above the first, below the last.
-        let mut loose: Branch<Scalar> = Vec::new();
+        let mut loose: Branch<Plain> = Vec::new();
         loop {
             match self.next()? {
                 (Event::StreamEnd, _) => break,
                 (Event::Comment(text, _), _) => loose.push(comment(&text, false)),
-                (Event::MappingStart(StructureStyle::Flow, ..), _) => {
-                    return Err(SopsError::Unsupported { what: "the JSON form of the format".to_owned() });
-                }
                 (Event::MappingStart(_, _, tag), At { line, .. }) => {
                     let mut items = std::mem::take(&mut loose);
                     refuse_tag(tag.as_deref(), line)?;
@@ -85,12 +82,12 @@ impl<'t> Reader<'t> {
         }
         match documents.last_mut() {
             Some(last) => last.extend(loose),
-            None => return Err(SopsError::NotSealed),
+            None => return Err(SopsError::NoDocument),
         }
         Ok(documents)
     }
 
-    fn map(&mut self) -> Result<Branch<Scalar>, SopsError> {
+    fn map(&mut self) -> Result<Branch<Plain>, SopsError> {
         let mut items = Vec::new();
         let mut keys = HashSet::new();
         let mut loose: Vec<Loose> = Vec::new();
@@ -137,19 +134,19 @@ impl<'t> Reader<'t> {
     }
 
     /// The node after a key. Comments between the two are collected in `between`.
-    fn value(&mut self, between: &mut Vec<Comment<Scalar>>) -> Result<Node<Scalar>, SopsError> {
+    fn value(&mut self, between: &mut Vec<Comment<Plain>>) -> Result<Node<Plain>, SopsError> {
         loop {
             match self.next()? {
-                (Event::Comment(text, _), _) => between.push(plain_comment(&text, false)),
+                (Event::Comment(text, _), _) => between.push(Comment::new(&text, false)),
                 (event, at) => return self.node(event, at),
             }
         }
     }
 
-    fn node(&mut self, event: Event<'t>, at: At) -> Result<Node<Scalar>, SopsError> {
+    fn node(&mut self, event: Event<'t>, at: At) -> Result<Node<Plain>, SopsError> {
         let line = at.line;
         match event {
-            Event::Scalar(text, style, _, tag) => scalar(text, style, tag.as_deref(), line).map(Node::Leaf),
+            Event::Scalar(text, style, _, tag) => scalar(&text, style, tag.as_deref(), line),
             Event::MappingStart(_, _, tag) => {
                 refuse_tag(tag.as_deref(), line)?;
                 self.map().map(Node::Map)
@@ -159,11 +156,11 @@ impl<'t> Reader<'t> {
                 self.list(at.column).map(Node::List)
             }
             Event::Alias(_) => Err(SopsError::Yaml11 { what: "an alias", line }),
-            _ => Err(SopsError::Yaml { line, column: at.column + 1 }),
+            _ => Err(SopsError::Syntax { store: "YAML", line, column: at.column + 1 }),
         }
     }
 
-    fn list(&mut self, column: usize) -> Result<Vec<Element<Scalar>>, SopsError> {
+    fn list(&mut self, column: usize) -> Result<Vec<Element<Plain>>, SopsError> {
         let mut elements = Vec::new();
         let mut loose: Vec<Loose> = Vec::new();
         loop {
@@ -171,18 +168,18 @@ impl<'t> Reader<'t> {
                 (Event::Comment(text, Placement::Right), _)
                     if matches!(elements.last(), Some(Element::Node(_))) =>
                 {
-                    elements.push(Element::Comment(plain_comment(&text, true)));
+                    elements.push(Element::Comment(Comment::new(&text, true)));
                 }
                 (Event::Comment(text, _), at) => {
                     loose.push(Loose { column: at.column, text: text.into_owned() });
                 }
                 (Event::SequenceEnd, _) => {
                     let own = self.end(loose, column);
-                    elements.extend(own.map(|text| Element::Comment(plain_comment(&text, false))));
+                    elements.extend(own.map(|text| Element::Comment(Comment::new(&text, false))));
                     return Ok(elements);
                 }
                 (event, at) => {
-                    let above = loose.drain(..).map(|loose| plain_comment(&loose.text, false));
+                    let above = loose.drain(..).map(|loose| Comment::new(&loose.text, false));
                     elements.extend(above.map(Element::Comment));
                     elements.push(Element::Node(self.node(event, at)?));
                     loose.append(&mut self.outer);
@@ -193,11 +190,11 @@ impl<'t> Reader<'t> {
 }
 
 /// Comments between a key and its value belong before a scalar's key and to the head of what is nested.
-fn push_pair(items: &mut Branch<Scalar>, key: String, node: Node<Scalar>, between: Vec<Comment<Scalar>>) {
+fn push_pair(items: &mut Branch<Plain>, key: String, node: Node<Plain>, between: Vec<Comment<Plain>>) {
     let node = match node {
         Node::Map(inner) => Node::Map(between.into_iter().map(Item::Comment).chain(inner).collect()),
         Node::List(inner) => Node::List(between.into_iter().map(Element::Comment).chain(inner).collect()),
-        leaf @ Node::Leaf(_) => {
+        leaf @ (Node::Leaf(_) | Node::Null) => {
             items.extend(between.into_iter().map(Item::Comment));
             leaf
         }
@@ -205,12 +202,8 @@ fn push_pair(items: &mut Branch<Scalar>, key: String, node: Node<Scalar>, betwee
     items.push(Item::Pair(key, node));
 }
 
-fn comment(text: &str, inline: bool) -> Item<Scalar> {
-    Item::Comment(plain_comment(text, inline))
-}
-
-fn plain_comment(text: &str, inline: bool) -> Comment<Scalar> {
-    Comment { text: Scalar::Str(text.to_owned()), inline }
+fn comment(text: &str, inline: bool) -> Item<Plain> {
+    Item::Comment(Comment::new(text, inline))
 }
 
 fn key(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<String, SopsError> {
@@ -218,27 +211,22 @@ fn key(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result
     if tag.is_some_and(|tag| tag.parts() == ("tag:yaml.org,2002:", "merge")) && text == "<<" {
         return Ok(text.to_owned());
     }
-    match scalar(Cow::Borrowed(text), style, tag, line) {
-        Ok(Scalar::Str(text)) => Ok(text),
-        Ok(_) | Err(SopsError::Yaml11 { .. }) => Err(SopsError::NonStringKey { line }),
+    match scalar(text, style, tag, line) {
+        Ok(node) => node.as_str().map(str::to_owned).ok_or(SopsError::NonStringKey { line }),
+        Err(SopsError::Yaml11 { .. }) => Err(SopsError::NonStringKey { line }),
         Err(other) => Err(other),
     }
 }
 
-fn scalar(
-    text: Cow<'_, str>,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    line: usize,
-) -> Result<Scalar, SopsError> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<Node<Plain>, SopsError> {
     if tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str")) {
-        return Ok(Scalar::Str(text.into_owned()));
+        return Ok(Node::text(text));
     }
     refuse_tag(tag, line)?;
     if style != ScalarStyle::Plain {
-        return Ok(Scalar::Str(text.into_owned()));
+        return Ok(Node::text(text));
     }
-    resolve(&text).map_err(|BigInteger| SopsError::Yaml11 { what: "an integer beyond 64 bits", line })
+    resolve(text).map_err(|BigInteger| SopsError::Yaml11 { what: "an integer beyond 64 bits", line })
 }
 
 fn refuse_tag(tag: Option<&Tag>, line: usize) -> Result<(), SopsError> {
@@ -247,5 +235,5 @@ fn refuse_tag(tag: Option<&Tag>, line: usize) -> Result<(), SopsError> {
 
 /// The position alone: the parser's own words may quote the text, and that may be a secret.
 fn yaml(error: &ScanError) -> SopsError {
-    SopsError::Yaml { line: error.marker().line(), column: error.marker().col() + 1 }
+    SopsError::Syntax { store: "YAML", line: error.marker().line(), column: error.marker().col() + 1 }
 }

@@ -4,19 +4,20 @@
 //! `on` are strings.
 
 use super::super::time;
-use super::super::tree::Scalar;
-use super::super::value::{Kind, bool_text, float_text};
+use super::super::tree::Node;
+use super::super::value::{Kind, Plain, bool_text, float_text};
+use crate::secret::Secret;
 
 /// An integer that sops refuses: no 64 bits with a sign hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BigInteger;
 
 /// Resolves the text of a plain scalar without a tag.
-pub(super) fn resolve(text: &str) -> Result<Scalar, BigInteger> {
-    let typed = |kind, hashed: String| Ok(Scalar::Typed { kind, hashed, source: text.to_owned() });
+pub(super) fn resolve(text: &str) -> Result<Node<Plain>, BigInteger> {
+    let typed = |kind, hashed: String| Ok(Node::Leaf(Plain { kind, bytes: Secret::from_text(hashed) }));
     let float = |number: f64| typed(Kind::Float, float_text(number));
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Scalar::Null),
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Node::Null),
         "true" | "True" | "TRUE" => return typed(Kind::Bool, bool_text(true).to_owned()),
         "false" | "False" | "FALSE" => return typed(Kind::Bool, bool_text(false).to_owned()),
         ".nan" | ".NaN" | ".NAN" => return float(f64::NAN),
@@ -25,7 +26,7 @@ pub(super) fn resolve(text: &str) -> Result<Scalar, BigInteger> {
         _ => {}
     }
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
-        return Ok(Scalar::Str(text.to_owned()));
+        return Ok(Node::text(text));
     }
     if let Some(time) = time::from_yaml(text) {
         return typed(Kind::Time, time);
@@ -38,7 +39,7 @@ pub(super) fn resolve(text: &str) -> Result<Scalar, BigInteger> {
     }
     match digits.parse::<f64>() {
         Ok(number) if is_float(&digits) => float(number),
-        _ => Ok(Scalar::Str(text.to_owned())),
+        _ => Ok(Node::text(text)),
     }
 }
 
@@ -132,12 +133,15 @@ mod tests {
             ("2024-01", string("2024-01")),
             ("2024-01-02x", string("2024-01-02x")),
         ] {
-            let found = resolve(text).map(|scalar| match scalar {
-                Scalar::Typed { kind, hashed, .. } => (Some(kind), hashed),
-                other => (None, other.weak_text().to_owned()),
+            let found = resolve(text).map(|node| match &node {
+                Node::Leaf(plain) if plain.kind != Kind::Str => {
+                    (Some(plain.kind), plain.bytes.expose_text().unwrap().to_owned())
+                }
+                other => (None, other.weak_text().unwrap().to_owned()),
             });
             assert_eq!(found, expected, "{text}");
         }
-        assert!(matches!(resolve("18446744073709551616000"), Ok(Scalar::Typed { kind: Kind::Float, .. })));
+        let huge = resolve("18446744073709551616000").unwrap();
+        assert!(matches!(huge, Node::Leaf(Plain { kind: Kind::Float, .. })));
     }
 }

@@ -2,19 +2,67 @@
 
 use std::fmt::Write as _;
 
-use super::super::metadata::Metadata;
-use super::super::tree::{Branch, Comment, Element, Item, Node, Scalar};
+use super::super::error::SopsError;
+use super::super::store::{Indent, Parts, SECTION};
+use super::super::tree::{Branch, Comment, Element, Item, Node};
+use super::super::value::{Kind, Plain};
 use super::scalar::resolve;
+use crate::secret::Secret;
 
 /// Indentation of nested blocks. Source: sops, stores/yaml/store.go, `IndentDefault`.
 const INDENT: usize = 4;
 
-/// One document and its `sops` section, which stands last.
-pub(crate) fn write(document: &Branch<Scalar>, metadata: &Metadata) -> String {
+/// Documents as sops prints them.
+pub(crate) fn write(documents: &[Branch<Plain>], _indent: Indent) -> Result<Secret, SopsError> {
     let mut out = String::new();
-    write_map(&mut out, document, 0);
-    write_metadata(&mut out, metadata);
-    out
+    for (index, document) in documents.iter().enumerate() {
+        if index > 0 {
+            out.push_str("---\n");
+        }
+        write_map(&mut out, document, 0);
+    }
+    Ok(Secret::from_text(out))
+}
+
+/// Sealed documents, each with the section behind its last key.
+pub(crate) fn write_sealed(parts: &Parts, _indent: Indent) -> Result<String, SopsError> {
+    let mut out = String::new();
+    for (index, document) in parts.documents.iter().enumerate() {
+        if index > 0 {
+            out.push_str("---\n");
+        }
+        write_map(&mut out, document, 0);
+        if let Some(section) = &parts.section {
+            out.push_str(SECTION);
+            out.push_str(":\n");
+            write_map(&mut out, section, INDENT);
+        }
+    }
+    Ok(out)
+}
+
+/// Sealed documents in the place of `old`.
+pub(crate) fn rewrite_sealed(_old: &str, parts: &Parts) -> Result<String, SopsError> {
+    write_sealed(parts, None)
+}
+
+/// A map or a list that is not the whole file.
+pub(crate) fn write_nested(node: &Node<Plain>) -> Result<Secret, SopsError> {
+    let mut out = String::new();
+    match node {
+        Node::Map(items) => write_map(&mut out, items, 0),
+        Node::List(elements) => write_list(&mut out, elements, 0),
+        Node::Null | Node::Leaf(_) => {}
+    }
+    Ok(Secret::from_text(out))
+}
+
+/// One value, without quotes.
+pub(crate) fn value_text(plain: &Plain) -> Secret {
+    match plain.kind {
+        Kind::Str | Kind::Bytes | Kind::Comment => plain.bytes.duplicate(),
+        _ => Secret::from_text(scalar_text(plain)),
+    }
 }
 
 /// Where blocks inside one at `depth` begin: the next multiple, also from within a list, whose maps are two further in.
@@ -23,7 +71,7 @@ fn inside(depth: usize) -> usize {
     (depth + INDENT) / INDENT * INDENT
 }
 
-fn write_map(out: &mut String, items: &Branch<Scalar>, depth: usize) {
+fn write_map(out: &mut String, items: &Branch<Plain>, depth: usize) {
     for item in items {
         match item {
             Item::Comment(comment) => write_comment(out, comment, depth),
@@ -39,8 +87,8 @@ fn write_map(out: &mut String, items: &Branch<Scalar>, depth: usize) {
     }
 }
 
-fn write_comment(out: &mut String, comment: &Comment<Scalar>, depth: usize) {
-    let text = comment.text.as_str().unwrap_or_default();
+fn write_comment(out: &mut String, comment: &Comment<Plain>, depth: usize) {
+    let text = comment.as_str();
     if comment.inline && out.ends_with('\n') {
         out.pop();
         push_line(out, 0, &format!(" #{text}"));
@@ -50,11 +98,13 @@ fn write_comment(out: &mut String, comment: &Comment<Scalar>, depth: usize) {
 }
 
 /// What stands behind `key:`, the line feed included.
-fn write_value(out: &mut String, node: &Node<Scalar>, depth: usize) {
+fn write_value(out: &mut String, node: &Node<Plain>, depth: usize) {
     match node {
-        Node::Leaf(scalar) => {
+        Node::Null => out.push_str(" null\n"),
+        Node::Leaf(plain) if is_block(plain) => write_block(out, plain, depth),
+        Node::Leaf(plain) => {
             out.push(' ');
-            out.push_str(&scalar_text(scalar));
+            out.push_str(&scalar_text(plain));
             out.push('\n');
         }
         Node::Map(items) if items.is_empty() => out.push_str(" {}\n"),
@@ -70,11 +120,12 @@ fn write_value(out: &mut String, node: &Node<Scalar>, depth: usize) {
     }
 }
 
-fn write_list(out: &mut String, elements: &[Element<Scalar>], depth: usize) {
+fn write_list(out: &mut String, elements: &[Element<Plain>], depth: usize) {
     for element in elements {
         match element {
             Element::Comment(comment) => write_comment(out, comment, depth),
-            Element::Node(Node::Leaf(scalar)) => push_line(out, depth, &format!("- {}", scalar_text(scalar))),
+            Element::Node(Node::Null) => push_line(out, depth, "- null"),
+            Element::Node(Node::Leaf(plain)) => push_line(out, depth, &format!("- {}", scalar_text(plain))),
             Element::Node(node) => {
                 let mut block = String::new();
                 match node {
@@ -90,36 +141,6 @@ fn write_list(out: &mut String, elements: &[Element<Scalar>], depth: usize) {
     }
 }
 
-/// Sorted by name, as sops since 3.13 does.
-fn write_metadata(out: &mut String, metadata: &Metadata) {
-    let (rule, rule_text) = metadata.selector.field();
-    let mut fields = vec![
-        ("lastmodified", double_quoted(&metadata.lastmodified)),
-        ("mac", metadata.mac.clone()),
-        (rule, quoted(rule_text)),
-        ("version", quoted(&metadata.version)),
-    ];
-    if metadata.mac_only_encrypted {
-        fields.push(("mac_only_encrypted", "true".to_owned()));
-    }
-    fields.sort_unstable();
-    push_line(out, 0, "sops:");
-    // `age` is the first of all names.
-    if !metadata.age.is_empty() {
-        push_line(out, INDENT, "age:");
-    }
-    for stanza in &metadata.age {
-        push_line(out, 2 * INDENT, "- enc: |");
-        for line in stanza.enc.lines() {
-            push_line(out, 3 * INDENT, line);
-        }
-        push_line(out, 2 * INDENT + 2, &format!("recipient: {}", quoted(&stanza.recipient)));
-    }
-    for (name, text) in fields {
-        push_line(out, INDENT, &format!("{name}: {text}"));
-    }
-}
-
 fn push_indent(out: &mut String, depth: usize) {
     out.extend(std::iter::repeat_n(' ', depth));
 }
@@ -130,11 +151,24 @@ fn push_line(out: &mut String, depth: usize, line: &str) {
     out.push('\n');
 }
 
-fn scalar_text(scalar: &Scalar) -> String {
-    match scalar {
-        Scalar::Str(text) => quoted(text),
-        Scalar::Null => "null".to_owned(),
-        Scalar::Typed { source, .. } => source.clone(),
+/// Whether a string has lines of its own.
+fn is_block(plain: &Plain) -> bool {
+    plain.kind == Kind::Str && plain.bytes.expose_bytes().contains(&b'\n')
+}
+
+fn write_block(out: &mut String, plain: &Plain, depth: usize) {
+    out.push_str(" |\n");
+    for line in plain.bytes.expose_text().unwrap_or_default().lines() {
+        push_line(out, inside(depth), line);
+    }
+}
+
+fn scalar_text(plain: &Plain) -> String {
+    let text = plain.bytes.expose_text().unwrap_or_default();
+    match plain.kind {
+        Kind::Bool => text.to_ascii_lowercase(),
+        Kind::Int | Kind::Float | Kind::Time => text.to_owned(),
+        Kind::Str | Kind::Bytes | Kind::Comment => quoted(text),
     }
 }
 
@@ -159,7 +193,10 @@ fn is_other_type(text: &str) -> bool {
             && digits.starts_with(|first: char| first.is_ascii_digit())
             && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'_'))
     };
-    !matches!(resolve(text), Ok(Scalar::Str(_))) || OLD_BOOLEANS.contains(&text) || text == "<<" || base_60()
+    !matches!(resolve(text), Ok(Node::Leaf(Plain { kind: Kind::Str, .. })))
+        || OLD_BOOLEANS.contains(&text)
+        || text == "<<"
+        || base_60()
 }
 
 /// Whether a text without control characters can stand without quotes.

@@ -1,0 +1,100 @@
+//! What of an opened file is used again.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use super::cipher::looks_sealed;
+use super::open::Value;
+use super::tree::{Branch, Element, Item, Node};
+use super::value::{Kind, Plain};
+
+/// The ciphertexts of an opened file, for values that did not change: by what they are bound to and what they hold, in
+/// the order of the file. Equal values in one list have a ciphertext each, so that nobody sees that they are equal.
+pub(super) struct Reuse<'o> {
+    known: HashMap<&'o [u8], HashMap<&'o [u8], VecDeque<(Kind, &'o str)>>>,
+    /// Comments that do not open stay as they are.
+    closed: HashSet<&'o [u8]>,
+}
+
+impl<'o> Reuse<'o> {
+    pub(super) fn none() -> Self {
+        Self { known: HashMap::new(), closed: HashSet::new() }
+    }
+
+    pub(super) fn of(documents: &'o [Branch<Value>]) -> Self {
+        let mut reuse = Self::none();
+        documents.iter().for_each(|document| reuse.branch(document));
+        reuse
+    }
+
+    fn branch(&mut self, items: &'o Branch<Value>) {
+        for item in items {
+            match item {
+                Item::Comment(comment) => self.value(&comment.text),
+                Item::Pair(_, node) => self.node(node),
+            }
+        }
+    }
+
+    fn node(&mut self, node: &'o Node<Value>) {
+        match node {
+            Node::Null => {}
+            Node::Leaf(value) => self.value(value),
+            Node::Map(items) => self.branch(items),
+            Node::List(elements) => elements.iter().for_each(|element| match element {
+                Element::Comment(comment) => self.value(&comment.text),
+                Element::Node(node) => self.node(node),
+            }),
+        }
+    }
+
+    fn value(&mut self, value: &'o Value) {
+        let plain = &value.plain;
+        match &value.sealed {
+            Some(sealed) => {
+                let here = self.known.entry(&sealed.aad).or_default();
+                here.entry(plain.bytes.expose_bytes()).or_default().push_back((plain.kind, &sealed.text));
+            }
+            None if is_closed(plain) => {
+                self.closed.insert(plain.bytes.expose_bytes());
+            }
+            None => {}
+        }
+    }
+
+    /// Whether it is a comment that did not open.
+    pub(super) fn is_closed(&self, comment: &Plain) -> bool {
+        self.closed.contains(comment.bytes.expose_bytes())
+    }
+
+    /// A ciphertext of this value at this place, each once.
+    pub(super) fn take(&mut self, aad: &[u8], plain: &Plain) -> Option<&'o str> {
+        let equal = self.known.get_mut(aad)?.get_mut(plain.bytes.expose_bytes())?;
+        let at = equal.iter().position(|(kind, _)| *kind == plain.kind)?;
+        equal.remove(at).map(|(_, text)| text)
+    }
+}
+
+/// A comment that is a ciphertext and did not open.
+fn is_closed(plain: &Plain) -> bool {
+    plain.kind == Kind::Comment && plain.bytes.expose_text().is_ok_and(looks_sealed)
+}
+
+/// Whether there is a comment that is a ciphertext and did not open.
+pub(super) fn has_closed_comment(items: &Branch<Value>) -> bool {
+    let is_closed = |value: &Value| value.sealed.is_none() && is_closed(&value.plain);
+    items.iter().any(|item| match item {
+        Item::Comment(comment) => is_closed(&comment.text),
+        Item::Pair(_, node) => node_has(node, &is_closed),
+    })
+}
+
+fn node_has(node: &Node<Value>, is_closed: &impl Fn(&Value) -> bool) -> bool {
+    match node {
+        Node::Null | Node::Leaf(_) => false,
+        Node::Map(items) => has_closed_comment(items),
+        Node::List(elements) => elements.iter().any(|element| match element {
+            Element::Comment(comment) => is_closed(&comment.text),
+            Element::Node(node) => node_has(node, is_closed),
+        }),
+    }
+}
