@@ -62,15 +62,19 @@ fn new_file(
     options: &Options,
     now: OffsetDateTime,
 ) -> Result<Outcome, Error> {
-    let is_known = target.store != Store::Binary || target.path.extension().is_some_and(|ending| ending == "bin");
+    let is_known =
+        target.store != Store::Binary || target.path.extension().is_some_and(|ending| ending == "bin");
     if !is_known && args.file.input_type.is_none() {
         return Err(Error::Request {
             message: format!("`{}` does not say what kind of file it is to be", target.path.display()),
-            hint: "end its name in .yaml, .json, .env, .ini or .bin, or name the kind with `--input-type`".to_owned(),
+            hint: "end its name in .yaml, .json, .env, .ini or .bin, or name the kind with `--input-type`"
+                .to_owned(),
         });
     }
     let sealing = Sealing::of(target, config)?;
-    if let Some(folder) = target.path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+    if let Some(folder) =
+        target.path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+    {
         return Err(Error::Request {
             message: format!("there is no folder `{}`", folder.display()),
             hint: format!("make it with `mkdir -p {}`, if it is no slip", folder.display()),
