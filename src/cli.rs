@@ -180,7 +180,7 @@ pub struct Kubeconfig {
 }
 
 /// Certificates count from 2000 to 2199 here: beyond, dates change their form (RFC 5280 section 4.1.2.5) and sums end.
-fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
+pub(crate) fn parse_time(text: &str) -> Result<OffsetDateTime, String> {
     let time = OffsetDateTime::parse(text, &Rfc3339)
         .map_err(|_| "it is no time such as 2026-11-21T00:00:00Z".to_owned())?;
     if (2000..2200).contains(&time.year()) {

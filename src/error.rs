@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use quorate_pki::adopt::AdoptFault;
 use quorate_pki::error::{IssueError, KeyError, StateFault};
 use quorate_pki::judge::Misjudged;
+use quorate_secrets::sops::SopsError;
 
 /// A command that could not do its work. Exit code 2.
 #[derive(Debug)]
@@ -90,6 +91,27 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A file of secrets that cannot be opened, changed or sealed.
+    Secrets {
+        /// Which, as it was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: SopsError,
+        /// Where identities were looked for, where none fits.
+        looked: Vec<String>,
+    },
+    /// Plaintext where a sealed file was expected.
+    Plaintext {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing was changed, where that is no success.
+    Unchanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The process was told to end by this signal, and does once all is cleaned up.
+    Signal(i32),
     /// A file that was named on the command line and cannot be used.
     Foreign {
         /// Which.
@@ -144,7 +166,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { cause, .. } => Some(io_hint(cause.kind())),
-            Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } => None,
+            Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } | Self::Unchanged { .. } | Self::Signal(_) => None,
+            Self::Secrets { error, .. } => Some(error.hint().to_owned()),
+            Self::Plaintext { path } => Some(format!(
+                "seal it with `secrets encrypt -i {path}`; if it was ever committed, replace what is in it",
+                path = path.display()
+            )),
             Self::Locked { .. } => Some("wait for the other run to end, or look for it with `ps`".to_owned()),
             Self::Unfinished { .. } => Some(
                 "free what is in the way and run `pki gen` again; or give that run up: bring the folder back from git and \
@@ -251,6 +278,16 @@ impl fmt::Display for Error {
                 )
             }
             Self::Sealed { file, cause, .. } => write!(f, "`{file}`: {cause}"),
+            Self::Secrets { path, error, looked } => {
+                write!(f, "`{path}`: {error}", path = path.display())?;
+                match looked.as_slice() {
+                    [] => Ok(()),
+                    places => write!(f, " (looked in {places})", places = places.join(", ")),
+                }
+            }
+            Self::Plaintext { path } => write!(f, "`{path}` is not sealed", path = path.display()),
+            Self::Unchanged { path } => write!(f, "nothing was changed in `{path}`", path = path.display()),
+            Self::Signal(signal) => write!(f, "ended by signal {signal}: the file is as it was"),
             Self::Foreign { path, cause, .. } => {
                 write!(f, "could not use `{path}`: {cause}", path = path.display())
             }

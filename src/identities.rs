@@ -3,6 +3,8 @@
 //!
 //! Source of the places: sops 3.13 `age/keysource.go`, `loadIdentities`.
 
+pub mod terminal;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use quorate_secrets::identity::Identity;
+use quorate_secrets::identity::{Identity, Person, UseError};
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
 use time::OffsetDateTime;
@@ -19,6 +21,15 @@ use time::format_description::well_known::Rfc3339;
 use crate::error::Error;
 use crate::store::commit::sync_parent;
 
+/// The variables that hold identities, or lead to some: no program that we start needs them.
+pub const VARIABLES: [&str; 5] = [
+    "SOPS_AGE_KEY",
+    "SOPS_AGE_KEY_FILE",
+    "SOPS_AGE_KEY_CMD",
+    "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+    "SOPS_AGE_SSH_PRIVATE_KEY_CMD",
+];
+
 /// The environment, so far as it says where identities are.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
@@ -26,27 +37,31 @@ pub struct Places {
     key_file: Option<PathBuf>,
     key_command: Option<String>,
     ssh_file: Option<PathBuf>,
+    ssh_command: Option<String>,
     home: Option<PathBuf>,
     config: Option<PathBuf>,
 }
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Identities {
-    /// The identities, those that were named before those that were found by habit.
+    /// The identities, those that were named before those that were found by habit. What asks a person, a command or a
+    /// plugin does so when none of the others opens a file.
     pub all: Vec<Identity>,
-    /// Whom to seal to when nobody is named: the recipients of the identities that stand in age's own places.
-    pub own: Vec<Recipient>,
     /// The places, in words, with what was there.
     pub looked: Vec<String>,
+    /// How many of `all` stand in age's own places; they come first.
+    own: usize,
     /// Places that hold something that cannot be used. Said only when nothing else opens.
     broken: Vec<Error>,
+    person: Person,
 }
 
 impl Places {
     /// Reads the environment.
     pub fn from_env() -> Self {
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let home = path("HOME");
         // As Go's os.UserConfigDir, and XDG first on macOS too.
         let config = path("XDG_CONFIG_HOME").or_else(|| {
@@ -56,8 +71,9 @@ impl Places {
         Self {
             key: std::env::var_os("SOPS_AGE_KEY").filter(|value| !value.is_empty()),
             key_file: path("SOPS_AGE_KEY_FILE"),
-            key_command: std::env::var("SOPS_AGE_KEY_CMD").ok().filter(|value| !value.is_empty()),
+            key_command: text("SOPS_AGE_KEY_CMD"),
             ssh_file: path("SOPS_AGE_SSH_PRIVATE_KEY_FILE"),
+            ssh_command: text("SOPS_AGE_SSH_PRIVATE_KEY_CMD"),
             home,
             config,
         }
@@ -69,29 +85,39 @@ impl Places {
         self.key_file.clone().or(default)
     }
 
-    /// Looks everywhere.
+    /// Looks everywhere. Passphrases are asked for on the terminal, later and only when they are needed.
     pub fn load(&self) -> Identities {
-        let mut found = Identities::default();
+        let mut found = Identities {
+            all: Vec::new(),
+            looked: Vec::new(),
+            own: 0,
+            broken: Vec::new(),
+            person: terminal::person(),
+        };
         if let Some(path) = &self.ssh_file {
-            found.file(path, "SOPS_AGE_SSH_PRIVATE_KEY_FILE", true, true);
+            found.file(path, "SOPS_AGE_SSH_PRIVATE_KEY_FILE", true);
+        }
+        if let Some(command) = &self.ssh_command {
+            found.command("SOPS_AGE_SSH_PRIVATE_KEY_CMD", command);
         }
         if let Some(text) = &self.key {
             let secret = Secret::from(text.to_string_lossy().as_ref());
-            found.text("SOPS_AGE_KEY", &secret, true);
+            found.text("SOPS_AGE_KEY", &secret);
         }
         if let Some(path) = &self.key_file {
-            found.file(path, "SOPS_AGE_KEY_FILE", true, true);
+            found.file(path, "SOPS_AGE_KEY_FILE", true);
         }
         if let Some(command) = &self.key_command {
-            found.command(command);
+            found.command("SOPS_AGE_KEY_CMD", command);
         }
         if let Some(config) = &self.config {
-            found.file(&config.join("sops/age/keys.txt"), "", false, true);
+            found.file(&config.join("sops/age/keys.txt"), "", false);
         }
+        // A key for logging in may open what was sealed to it; nobody is made an admin by having one.
+        found.own = found.all.len();
         for name in ["id_ed25519", "id_rsa"] {
             if let Some(home) = &self.home {
-                // A key for logging in may open what was sealed to it; nobody is made an admin by having one.
-                found.file(&home.join(".ssh").join(name), "", false, false);
+                found.file(&home.join(".ssh").join(name), "", false);
             }
         }
         found
@@ -99,10 +125,10 @@ impl Places {
 }
 
 impl Identities {
-    fn file(&mut self, path: &Path, variable: &str, named: bool, own: bool) {
+    fn file(&mut self, path: &Path, variable: &str, named: bool) {
         let place = if named { format!("{variable}={}", path.display()) } else { path.display().to_string() };
         match fs::read(path) {
-            Ok(bytes) => self.text(&place, &Secret::from_bytes(bytes), own),
+            Ok(bytes) => self.text(&place, &Secret::from_bytes(bytes)),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound && named => {
                 self.looked.push(format!("{place} (no such file)"));
             }
@@ -114,13 +140,10 @@ impl Identities {
         }
     }
 
-    fn text(&mut self, place: &str, text: &Secret, own: bool) {
-        match Identity::parse_all(text) {
+    fn text(&mut self, place: &str, text: &Secret) {
+        match Identity::parse_all_at(text, place, &self.person) {
             Ok(identities) => {
                 self.looked.push(format!("{place} ({})", crate::words::count(identities.len(), "identity")));
-                if own {
-                    self.own.extend(identities.iter().map(|identity| identity.recipient().clone()));
-                }
                 self.all.extend(identities);
             }
             Err(error) => {
@@ -131,42 +154,69 @@ impl Identities {
         }
     }
 
-    fn command(&mut self, command: &str) {
-        let place = "SOPS_AGE_KEY_CMD";
-        let failed = |cause: String| Error::Identity {
-            place: place.to_owned(),
-            cause,
-            hint: "run the command by hand: it must print an age identity and exit with 0".to_owned(),
-        };
-        let words = shlex::split(command).unwrap_or_default();
-        let Some((program, arguments)) = words.split_first() else {
-            self.broken.push(failed("it is no command line, is a quote not closed?".to_owned()));
-            return;
-        };
-        // It may ask a person; a pipe belongs to us, and may hold a key.
-        let stdin = if io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() };
-        match Command::new(program).args(arguments).stdin(stdin).stderr(Stdio::inherit()).output() {
-            Ok(output) if output.status.success() => {
-                self.text(place, &Secret::from_bytes(output.stdout), true);
-            }
-            Ok(output) => {
-                let how = output
-                    .status
-                    .code()
-                    .map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
-                self.broken.push(failed(format!("`{program}` ended {how}")));
-            }
-            Err(cause) => {
-                self.broken
-                    .push(failed(format!("`{program}` did not start: {}", crate::error::plain(&cause))));
-            }
-        }
-        self.looked.push(place.to_owned());
+    /// A command that prints identities, run when nothing else opens a file.
+    fn command(&mut self, variable: &str, command: &str) {
+        self.looked.push(variable.to_owned());
+        let command = command.to_owned();
+        self.all.push(Identity::deferred(variable, &self.person, move |recipient| run(&command, recipient)));
     }
 
-    /// The first place that holds something unusable, as an error: what to say when nothing opens.
+    /// Whom to seal to when nobody is named: the recipients of the identities in age's own places. A passphrase is asked
+    /// for, or a command run, when no other identity there tells its recipient.
+    pub fn own(&mut self) -> Vec<Recipient> {
+        let own = self.all.get(..self.own).unwrap_or_default();
+        let known: Vec<Recipient> = own.iter().filter_map(Identity::recipient).cloned().collect();
+        if !known.is_empty() {
+            return known;
+        }
+        let found = own.iter().filter_map(|identity| identity.find_recipients().ok());
+        let found: Vec<Recipient> = found.flatten().collect();
+        if let (true, Some(silent)) = (found.is_empty(), own.first()) {
+            self.broken.push(Error::Identity {
+                place: silent.to_string(),
+                cause: "it does not say whom to seal to".to_owned(),
+                hint: "name its recipient in `cluster.admins` of machines.nix".to_owned(),
+            });
+        }
+        found
+    }
+
+    /// What to say when nothing opens: why an identity that was needed could not be used, else the first place that
+    /// holds something unusable.
     pub fn broken(&mut self) -> Option<Error> {
+        if let Some(why) = self.all.iter().find_map(Identity::failure) {
+            return Some(unusable(&why));
+        }
         (!self.broken.is_empty()).then(|| self.broken.remove(0))
+    }
+}
+
+fn unusable(why: &UseError) -> Error {
+    Error::Identity { place: why.place().to_owned(), cause: why.to_string(), hint: why.hint() }
+}
+
+/// What a command prints. It learns the recipient as from sops.
+fn run(command: &str, recipient: Option<&str>) -> Result<Secret, String> {
+    let words = shlex::split(command).unwrap_or_default();
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("it is no command line, is a quote not closed?".to_owned());
+    };
+    let mut command = Command::new(program);
+    if let Some(recipient) = recipient {
+        command.env("SOPS_AGE_RECIPIENT", recipient);
+    }
+    // It may ask a person; a pipe belongs to us, and may hold a key.
+    let stdin = if io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() };
+    match command.args(arguments).stdin(stdin).stderr(Stdio::inherit()).output() {
+        Ok(output) if output.status.success() => Ok(Secret::from_bytes(output.stdout)),
+        Ok(output) => {
+            let how = output
+                .status
+                .code()
+                .map_or("by a signal".to_owned(), |code| format!("with exit code {code}"));
+            Err(format!("`{program}` ended {how}"))
+        }
+        Err(cause) => Err(format!("`{program}` did not start: {}", crate::error::plain(&cause))),
     }
 }
 
@@ -189,8 +239,16 @@ impl NewIdentity {
             message: "could not place a new identity: neither SOPS_AGE_KEY_FILE nor XDG_CONFIG_HOME nor HOME is set".to_owned(),
             hint: "set SOPS_AGE_KEY_FILE to a file outside the repository".to_owned(),
         })?;
-        let path = std::path::absolute(&path).map_err(Error::io("find", &path))?;
-        if let Some(tree) = path.ancestors().skip(1).find(|folder| folder.join(".git").exists()) {
+        Self::at(&path)
+    }
+
+    /// Makes one for a file.
+    ///
+    /// # Errors
+    /// [`Error::Request`] when git would take it.
+    pub fn at(path: &Path) -> Result<Self, Error> {
+        let path = std::path::absolute(path).map_err(Error::io("find", path))?;
+        if let Some(tree) = crate::git::work_tree(&path) {
             return Err(Error::Request {
                 message: format!(
                     "will not write a private identity to `{}`: it lies in the git work tree `{}`",

@@ -6,12 +6,14 @@
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod git;
 pub mod harden;
 pub mod identities;
 pub mod inventory;
 pub mod nix;
 pub mod report;
 pub mod rules;
+pub mod secrets;
 pub mod store;
 pub mod vault;
 pub mod words;
@@ -20,6 +22,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use time::OffsetDateTime;
+
+pub use secrets::run_secrets;
 
 /// The program `pki`: the one place where the clock is read and an exit code is chosen.
 pub fn run_pki() -> ExitCode {

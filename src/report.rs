@@ -22,6 +22,8 @@ pub enum Outcome {
     Clean,
     /// Something was found, or would be done: exit code 1.
     Findings,
+    /// What a program that was run ended with.
+    Ended(u8),
 }
 
 impl From<Outcome> for ExitCode {
@@ -29,6 +31,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Clean => Self::SUCCESS,
             Outcome::Findings => Self::from(1),
+            Outcome::Ended(code) => Self::from(code),
         }
     }
 }
@@ -170,6 +173,18 @@ pub fn secret(text: &secrecy::SecretString) {
     data(text.expose_secret());
 }
 
+/// Plaintext, to stdout, byte for byte: asked for by the verb whose work it is.
+///
+/// # Errors
+/// [`Error::Io`] where it did not all arrive, such as on a full disk; a reader that went away is none.
+pub fn plaintext(content: &quorate_secrets::secret::Secret) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(content.expose_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::io("write", "stdout")(cause)),
+        _ => Ok(()),
+    }
+}
+
 /// Asks on the terminal; `false` when there is none.
 pub fn ask(question: &str) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
@@ -178,6 +193,23 @@ pub fn ask(question: &str) -> bool {
     let _ = write!(io::stderr(), "{} [y/N] ", one_line(question));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// Says what is wrong with a text and asks on the terminal whether to go back to the editor, which any answer but a
+/// `n` means: the text would be lost. `false` when there is no terminal, and nothing is said then.
+pub fn ask_to_return(fault: &str, hint: Option<&str>) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    say(&format!("{} {}", label("error", Colour::Red), one_line(fault)));
+    hint.inspect(|text| self::hint(text));
+    let _ = write!(
+        io::stderr(),
+        "press enter to return to the editor, or type n to give up and lose the changes: "
+    );
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).is_ok_and(|read| read > 0)
+        && !matches!(answer.trim(), "n" | "N" | "no" | "q")
 }
 
 /// Columns padded to their widest cell, two blanks between, nothing behind the last.

@@ -166,7 +166,7 @@ impl Sealer<'_> {
         if action.format == Format::Age {
             let Some((_, secret)) = secrets.first() else { return Ok(None) };
             let bytes = age_file::encrypt(secret, &recipients, Encoding::Armored)
-                .map_err(|error| failed(error.to_string(), error.hint()))?;
+                .map_err(|error| failed(error.to_string(), &error.hint()))?;
             return Ok(Some((action.path.clone(), bytes)));
         }
         let entries: Vec<(&str, &Secret)> = secrets.iter().map(|(name, secret)| (*name, secret)).collect();
@@ -234,7 +234,8 @@ impl Sealer<'_> {
             Content::HostKey(machine) => {
                 let own = Identity::from_ssh_host_key(secret).ok();
                 let known = self.readers.hosts.get(machine);
-                own.zip(known).is_some_and(|(own, host)| own.recipient().key() == host.age)
+                own.zip(known)
+                    .is_some_and(|(own, host)| own.recipient().is_some_and(|own| own.key() == host.age))
             }
         }
     }

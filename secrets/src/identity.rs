@@ -1,108 +1,109 @@
-//! Who can open a sealed file: age identities and SSH private keys, parsed from the text of their files.
+//! Who can open a sealed file: age identities, SSH private keys, and what stands for them: a file with a passphrase, a
+//! command, a plugin.
+//!
+//! Identities are of two sorts. Those that are *ready* open files and nobody notices. The others ask a person or start
+//! a program; [`age_file::decrypt`](crate::age_file::decrypt) does so when no ready one opens the file, and what was
+//! got then is ready from there on.
+
+mod deferred;
+mod error;
+mod locked;
+mod person;
+mod plugin;
 
 use std::fmt;
+use std::sync::Arc;
 
 use age::ssh::UnsupportedKey;
-use age::x25519;
+use age::{DecryptError, Identity as _, x25519};
+use age_core::format::{FileKey, Stanza};
 use secrecy::ExposeSecret;
 use ssh_key::PrivateKey;
 use zeroize::Zeroizing;
 
+pub(crate) use error::missing_plugin;
+pub use error::{IdentityError, UseError};
+pub use person::{Person, Question};
+pub(crate) use plugin::{POST_QUANTUM, refused_plugin, said};
+
 use crate::recipient::Recipient;
 use crate::secret::Secret;
 use crate::ssh;
+use deferred::{Deferred, Worth};
+use plugin::Plugin;
 
-/// A private key that opens what is sealed to its [`Recipient`]. `Debug` shows that recipient, nothing else.
+/// A private key that opens what is sealed to its [`Recipient`], or what gives such keys when it is asked. Shared
+/// between threads. `Debug` shows the recipient or the place, nothing else.
 pub struct Identity {
     key: Key,
-    recipient: Recipient,
+    recipient: Option<Recipient>,
+    /// A name for messages where the recipient is not known.
+    name: String,
 }
 
 enum Key {
     X25519(x25519::Identity),
     Ssh(Box<age::ssh::Identity>),
+    Deferred(Box<Deferred>),
+    Plugin(Box<Plugin>),
 }
 
-/// Why a text holds no identity that can be used. No variant keeps any of the text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentityError {
-    /// The text is not UTF-8.
-    NotText,
-    /// No identity in it: empty, or comments only.
-    Empty,
-    /// A line that is no identity.
-    Line {
-        /// Counted from 1.
-        line: usize,
-    },
-    /// `AGE-SECRET-KEY-1...` that does not decode.
-    Age {
-        /// Counted from 1.
-        line: usize,
-    },
-    /// An identity of an age plugin.
-    Plugin {
-        /// Counted from 1.
-        line: usize,
-        /// The plugin's name, in lower case.
-        name: String,
-    },
-    /// A post-quantum identity, `AGE-SECRET-KEY-PQ-1...`.
-    PostQuantum {
-        /// Counted from 1.
-        line: usize,
-    },
-    /// An age file: the identities in it are encrypted with a passphrase.
-    EncryptedFile,
-    /// An SSH private key with a passphrase.
-    EncryptedSsh,
-    /// An SSH private key of another kind than `ssh-ed25519` and `ssh-rsa`.
-    SshKind {
-        /// Its kind.
-        kind: String,
-    },
-    /// An SSH private key that does not decode.
-    Ssh,
-    /// A private key in a form that SSH does not use for Ed25519 and RSA keys, such as PKCS#8.
-    Pem,
-    /// An X25519 form was asked of an SSH key that is not Ed25519.
-    NotEd25519,
+/// Where a text comes from, and who can be asked about it.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    place: &'a str,
+    person: &'a Person,
 }
 
 impl Identity {
     /// Makes a new X25519 identity: its text, as it stands in a key file, and whom to seal to.
     pub fn generate() -> (Secret, Recipient) {
         let key = x25519::Identity::generate();
-        let identity = Self::from_x25519(key.clone());
-        (Secret::from(key.to_string().expose_secret()), identity.recipient)
+        let recipient = Recipient::from_x25519(key.to_public());
+        (Secret::from(key.to_string().expose_secret()), recipient)
     }
 
-    /// Reads the text of a key file, of `SOPS_AGE_KEY` or of an unencrypted SSH private key.
+    /// Reads the text of a key file, of `SOPS_AGE_KEY` or of an SSH private key. What needs a person finds nobody.
     ///
     /// An age key file holds one identity a line; several in one line are separated by blanks; `#` begins a comment
-    /// line.
+    /// line. It may be an age file with a passphrase, and so may an SSH private key have one.
     ///
     /// # Errors
     /// The first thing in it that cannot be used, by its line.
     pub fn parse_all(text: &Secret) -> Result<Vec<Self>, IdentityError> {
-        let text = text.expose_text().map_err(|_| IdentityError::NotText)?;
-        let start = text.trim_start();
-        if start.starts_with("age-encryption.org/") || start.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
-        {
-            return Err(IdentityError::EncryptedFile);
+        Self::parse_all_at(text, "the identity file", &Person::nobody())
+    }
+
+    /// The same where there is somebody to ask. `place` names the text in questions and messages: a path, or the setting
+    /// that it came from.
+    ///
+    /// # Errors
+    /// As [`parse_all`](Self::parse_all).
+    pub fn parse_all_at(text: &Secret, place: &str, person: &Person) -> Result<Vec<Self>, IdentityError> {
+        let origin = Origin { place, person };
+        if is_age_file(text.expose_bytes()) {
+            let key = Key::Deferred(Box::new(locked::file(text.expose_bytes(), origin)?));
+            return Ok(vec![Self { key, recipient: None, name: place.to_owned() }]);
         }
-        if start.starts_with("-----BEGIN ") {
-            return Ok(vec![Self::parse_ssh(start)?]);
-        }
-        let mut identities = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            if !line.trim_start().starts_with('#') {
-                for word in line.split_whitespace() {
-                    identities.push(Self::parse_word(word, index + 1)?);
-                }
-            }
-        }
-        if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(identities) }
+        Self::parse_from(text, origin)
+    }
+
+    /// Identities that `fetch` gets when nothing else opens a file, such as the text that a command prints. It is given
+    /// the recipient that the file names, where that is known, and asked once for each; its error says what happened
+    /// instead. `place` names it in messages.
+    pub fn deferred(
+        place: &str,
+        person: &Person,
+        fetch: impl Fn(Option<&str>) -> Result<Secret, String> + Send + Sync + 'static,
+    ) -> Self {
+        let (place, name, person) = (place.to_owned(), place.to_owned(), person.clone());
+        let get = move |recipient: Option<&str>| {
+            let text = fetch(recipient).map_err(|why| UseError::Command { place: place.clone(), why })?;
+            Self::parse_all_at(&text, &place, &person)
+                .map_err(|cause| UseError::Unusable { place: place.clone(), cause })
+        };
+        let key = Key::Deferred(Box::new(Deferred::new(Worth::EachRecipient, get)));
+        Self { key, recipient: None, name }
     }
 
     /// The age identity of a machine's `ssh-ed25519` private host key, as sops-nix derives it on the machine.
@@ -111,55 +112,150 @@ impl Identity {
     /// [`IdentityError::NotEd25519`] for another kind, and what an SSH private key can lack otherwise.
     pub fn from_ssh_host_key(private_file: &Secret) -> Result<Self, IdentityError> {
         let text = private_file.expose_text().map_err(|_| IdentityError::NotText)?;
-        let key = decode_openssh(text.trim_start())?;
+        let (_, key) = decode_openssh(text.trim_start())?;
+        if key.is_encrypted() {
+            return Err(IdentityError::EncryptedHostKey);
+        }
         let pair = key.key_data().ed25519().ok_or(IdentityError::NotEd25519)?;
         let seed = Zeroizing::new(pair.private.to_bytes());
         let identity = ssh::x25519_identity(&seed).ok_or(IdentityError::Ssh)?;
         identity.parse().map(Self::from_x25519).map_err(|_| IdentityError::Ssh)
     }
 
-    /// Whom to seal to, that this identity can open.
-    pub fn recipient(&self) -> &Recipient {
-        &self.recipient
+    /// Whom to seal to, that this identity can open. `None` where that is not known before the identity was used: one
+    /// behind a passphrase, a command or a plugin. An SSH key with a passphrase has its public half in clear.
+    pub fn recipient(&self) -> Option<&Recipient> {
+        self.recipient.as_ref()
     }
 
-    pub(crate) fn as_age(&self) -> &dyn age::Identity {
+    /// Whether it opens files without asking anybody or starting anything.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.key, Key::X25519(_) | Key::Ssh(_))
+    }
+
+    /// The recipients of what it gives, got now if need be: a passphrase is asked for, a command run. None of a plugin.
+    ///
+    /// # Errors
+    /// What [`failure`](Self::failure) tells from then on.
+    pub fn find_recipients(&self) -> Result<Vec<Recipient>, UseError> {
+        let Key::Deferred(deferred) = &self.key else { return Ok(self.recipient.iter().cloned().collect()) };
+        if let Some(recipient) = &self.recipient {
+            return Ok(vec![recipient.clone()]);
+        }
+        let Some(got) = deferred.get(&[], None) else {
+            return deferred.failure().map_or(Ok(Vec::new()), Err);
+        };
+        let found: Result<Vec<_>, _> = got.iter().map(Self::find_recipients).collect();
+        found.map(|found| found.concat())
+    }
+
+    /// Why it could not be used, when it was needed and could not: what to tell when nothing opens a file.
+    pub fn failure(&self) -> Option<UseError> {
         match &self.key {
-            Key::X25519(identity) => identity,
-            Key::Ssh(identity) => identity.as_ref(),
+            Key::X25519(_) | Key::Ssh(_) => None,
+            Key::Plugin(plugin) => plugin.failure(),
+            Key::Deferred(deferred) => deferred
+                .failure()
+                .or_else(|| deferred.ready().iter().flat_map(|found| found.iter()).find_map(Self::failure)),
+        }
+    }
+
+    /// The file key, where that needs nobody.
+    pub(crate) fn unwrap_ready(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, DecryptError>> {
+        match &self.key {
+            Key::X25519(identity) => identity.unwrap_stanzas(stanzas),
+            Key::Ssh(identity) => identity.unwrap_stanzas(stanzas),
+            Key::Plugin(_) => None,
+            Key::Deferred(deferred) => deferred
+                .ready()
+                .iter()
+                .find_map(|found| found.iter().find_map(|identity| identity.unwrap_ready(stanzas))),
+        }
+    }
+
+    /// The file key, whatever must be asked or started for it. Where that fails, [`failure`](Self::failure) says why.
+    pub(crate) fn unwrap_asking(
+        &self,
+        stanzas: &[Stanza],
+        recipient: Option<&str>,
+    ) -> Option<Result<FileKey, DecryptError>> {
+        match &self.key {
+            Key::X25519(_) | Key::Ssh(_) => None,
+            Key::Plugin(plugin) => plugin.unwrap(stanzas).map(Ok),
+            Key::Deferred(deferred) => {
+                let found: Arc<Vec<Self>> = deferred.get(stanzas, recipient)?;
+                let ready = found.iter().find_map(|identity| identity.unwrap_ready(stanzas));
+                ready.or_else(|| found.iter().find_map(|identity| identity.unwrap_asking(stanzas, recipient)))
+            }
         }
     }
 
     fn from_x25519(key: x25519::Identity) -> Self {
         let recipient = Recipient::from_x25519(key.to_public());
-        Self { key: Key::X25519(key), recipient }
+        Self { name: recipient.to_string(), key: Key::X25519(key), recipient: Some(recipient) }
     }
 
-    fn parse_word(word: &str, line: usize) -> Result<Self, IdentityError> {
-        if word.starts_with("AGE-SECRET-KEY-PQ-1") {
-            return Err(IdentityError::PostQuantum { line });
+    fn from_plugin(plugin: Plugin, origin: Origin<'_>) -> Self {
+        let name = format!("an identity of the age plugin `{}` in {}", plugin.name(), origin.place);
+        Self { key: Key::Plugin(Box::new(plugin)), recipient: None, name }
+    }
+
+    /// Text that is no age file.
+    fn parse_from(text: &Secret, origin: Origin<'_>) -> Result<Vec<Self>, IdentityError> {
+        let text = text.expose_text().map_err(|_| IdentityError::NotText)?;
+        let start = text.trim_start();
+        if start.starts_with("-----BEGIN ") {
+            return Ok(vec![Self::parse_ssh(start, origin)?]);
         }
-        if let Some(rest) = word.strip_prefix("AGE-PLUGIN-") {
-            let name = rest.split_once("-1").map_or("", |(name, _)| name);
-            return Err(IdentityError::Plugin { line, name: name.to_ascii_lowercase() });
+        let mut identities = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            if !line.trim_start().starts_with('#') {
+                for word in line.split_whitespace() {
+                    identities.push(Self::parse_word(word, index + 1, origin)?);
+                }
+            }
+        }
+        if identities.is_empty() { Err(IdentityError::Empty) } else { Ok(identities) }
+    }
+
+    fn parse_word(word: &str, line: usize, origin: Origin<'_>) -> Result<Self, IdentityError> {
+        let damaged = || IdentityError::Age { line };
+        if word.starts_with("AGE-SECRET-KEY-PQ-1") {
+            let plugin = Plugin::of_post_quantum(word, origin).ok_or_else(damaged)?;
+            return Ok(Self::from_plugin(plugin, origin));
+        }
+        if word.starts_with("AGE-PLUGIN-") {
+            let plugin = Plugin::parse(word, origin).ok_or_else(damaged)?;
+            return Ok(Self::from_plugin(plugin, origin));
         }
         if !word.starts_with("AGE-SECRET-KEY-1") {
             return Err(IdentityError::Line { line });
         }
-        word.parse().map(Self::from_x25519).map_err(|_| IdentityError::Age { line })
+        word.parse().map(Self::from_x25519).map_err(|_| damaged())
     }
 
-    fn parse_ssh(text: &str) -> Result<Self, IdentityError> {
+    fn parse_ssh(text: &str, origin: Origin<'_>) -> Result<Self, IdentityError> {
         if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-            return Err(IdentityError::EncryptedSsh);
+            return Err(IdentityError::EncryptedPem);
         }
         if !text.starts_with(ssh::OPENSSH_BEGIN) && !text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
             return Err(IdentityError::Pem);
         }
         if text.starts_with(ssh::OPENSSH_BEGIN) {
             // The strict decoder goes first: the one of the age crate indexes into malformed integers.
-            decode_openssh(text)?;
+            let (kind, key) = decode_openssh(text)?;
+            if key.is_encrypted() {
+                let line = key.public_key().to_openssh().map_err(|_| IdentityError::Ssh)?;
+                let recipient: Recipient = line.parse().map_err(|_| IdentityError::Ssh)?;
+                let key = Key::Deferred(Box::new(locked::ssh(key, &kind, origin)?));
+                return Ok(Self { key, name: recipient.key().to_owned(), recipient: Some(recipient) });
+            }
         }
+        Self::parse_open_ssh(text)
+    }
+
+    /// An SSH private key without a passphrase, which the strict decoder took where it is in OpenSSH's form.
+    fn parse_open_ssh(text: &str) -> Result<Self, IdentityError> {
         // age looks for line feeds alone.
         let unix = Zeroizing::new(text.replace("\r\n", "\n"));
         let identity =
@@ -170,89 +266,47 @@ impl Identity {
             | age::ssh::Identity::Unsupported(
                 UnsupportedKey::EncryptedPem | UnsupportedKey::EncryptedSsh(_),
             ) => {
-                return Err(IdentityError::EncryptedSsh);
+                return Err(IdentityError::EncryptedPem);
             }
             age::ssh::Identity::Unsupported(UnsupportedKey::Hardware(kind) | UnsupportedKey::Type(kind)) => {
                 return Err(IdentityError::SshKind { kind: kind.clone() });
             }
         }
         let public = age::ssh::Recipient::try_from(identity.clone()).map_err(|_| IdentityError::Ssh)?;
-        let recipient = public.to_string().parse().map_err(|_| IdentityError::Ssh)?;
-        Ok(Self { key: Key::Ssh(Box::new(identity)), recipient })
+        let recipient: Recipient = public.to_string().parse().map_err(|_| IdentityError::Ssh)?;
+        Ok(Self {
+            key: Key::Ssh(Box::new(identity)),
+            name: recipient.to_string(),
+            recipient: Some(recipient),
+        })
     }
 }
 
-fn decode_openssh(text: &str) -> Result<PrivateKey, IdentityError> {
-    match ssh::private_file_kind(text).as_deref() {
-        Some("ssh-ed25519" | "ssh-rsa") => {}
-        Some(other) => return Err(IdentityError::SshKind { kind: other.to_owned() }),
-        None => return Err(IdentityError::Ssh),
+/// Whether a text is an age file, binary or armored. Source: C2SP age.md, "Header" and "ASCII armor".
+fn is_age_file(bytes: &[u8]) -> bool {
+    let start = bytes.trim_ascii_start();
+    start.starts_with(b"age-encryption.org/") || start.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
+}
+
+/// The key and its kind.
+fn decode_openssh(text: &str) -> Result<(String, PrivateKey), IdentityError> {
+    let kind = ssh::private_file_kind(text).ok_or(IdentityError::Ssh)?;
+    if kind != "ssh-ed25519" && kind != "ssh-rsa" {
+        return Err(IdentityError::SshKind { kind });
     }
     let key = PrivateKey::from_openssh(text).map_err(|_| IdentityError::Ssh)?;
-    if key.is_encrypted() {
-        return Err(IdentityError::EncryptedSsh);
-    }
-    Ok(key)
+    Ok((kind, key))
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identity(of {})", self.recipient)
+        write!(f, "Identity(of {self})")
     }
 }
 
-impl fmt::Display for IdentityError {
+/// A name for messages: the recipient, or where an identity is of which that is not known.
+impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotText => f.write_str("the identity file is not text"),
-            Self::Empty => f.write_str("the identity file holds no identity"),
-            Self::Line { line } => write!(f, "line {line} of the identity file is no age identity"),
-            Self::Age { line } => {
-                write!(f, "the age identity in line {line} is damaged: its checksum does not fit")
-            }
-            Self::Plugin { line, name } => {
-                write!(f, "line {line} is an identity of the age plugin `{name}`; plugins cannot be used yet")
-            }
-            Self::PostQuantum { line } => {
-                write!(f, "line {line} is a post-quantum identity; those cannot be used yet")
-            }
-            Self::EncryptedFile => f.write_str("the identity file is encrypted with a passphrase"),
-            Self::EncryptedSsh => f.write_str("the SSH private key is protected by a passphrase"),
-            Self::SshKind { kind } => write!(
-                f,
-                "an SSH private key of kind `{kind}` opens no age file, only `ssh-ed25519` and `ssh-rsa` do"
-            ),
-            Self::Ssh => f.write_str("the SSH private key does not decode"),
-            Self::Pem => f.write_str("the file is a private key in PEM, but not of SSH"),
-            Self::NotEd25519 => {
-                f.write_str("the SSH host key has no age form: found RSA, only `ssh-ed25519` has one")
-            }
-        }
+        f.write_str(&self.name)
     }
 }
-
-impl IdentityError {
-    /// What to do about it, for the line after the message.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NotText | Self::Empty | Self::Line { .. } | Self::Pem => {
-                "an identity file holds lines `AGE-SECRET-KEY-1...` as age-keygen writes them, or one SSH private key"
-            }
-            Self::Age { .. } | Self::Ssh => {
-                "restore the file from its backup; a character is wrong or missing"
-            }
-            Self::Plugin { .. } | Self::PostQuantum { .. } => {
-                "use an X25519 identity (age-keygen) or an `ssh-ed25519` key that is a recipient as well"
-            }
-            Self::EncryptedFile => {
-                "decrypt it yourself (age -d) and hand the text over in SOPS_AGE_KEY, or use another identity"
-            }
-            Self::EncryptedSsh => {
-                "use a copy without a passphrase (ssh-keygen -p) on encrypted storage, or an age identity"
-            }
-            Self::SshKind { .. } | Self::NotEd25519 => "use an `ssh-ed25519` key (ssh-keygen -t ed25519)",
-        }
-    }
-}
-
-impl std::error::Error for IdentityError {}

@@ -8,8 +8,9 @@
 //! * [`rules`]: `.sops.yaml`, where everybody else reads who may read what.
 //! * [`scan`]: finds private keys that lie in the open.
 //!
-//! No IO and no clock: files come as text and leave as text, the time is an argument. The one effect is the
-//! operating system's random generator.
+//! No IO and no clock: files come as text and leave as text, the time is an argument. The effects are the operating
+//! system's random generator and the programs `age-plugin-<name>`, which age starts for recipients and identities that
+//! are theirs; a person is asked through [`identity::Person`], which is an argument.
 
 pub mod age_file;
 pub mod host_key;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use crate::age_file::AgeError;
 use crate::ssh;
 
 /// A public key that files can be sealed to. Made by parsing; every one can be used.
@@ -23,6 +24,25 @@ pub struct Recipient {
 enum Key {
     X25519(age::x25519::Recipient),
     Ssh(age::ssh::Recipient),
+    /// Of hardware keys whose plugins are needed to open, not to seal.
+    Tag(Box<age::tag::Recipient>),
+    TagPostQuantum(Box<age::tagpq::Recipient>),
+    Plugin(age::plugin::Recipient),
+}
+
+/// What seals to a recipient, as age takes it.
+pub(crate) enum Sealer<'r> {
+    Own(&'r dyn age::Recipient),
+    Plugin(Box<age::plugin::RecipientPluginV1<age::NoCallbacks>>),
+}
+
+impl Sealer<'_> {
+    pub(crate) fn as_age(&self) -> &dyn age::Recipient {
+        match self {
+            Self::Own(recipient) => *recipient,
+            Self::Plugin(plugin) => plugin.as_ref(),
+        }
+    }
 }
 
 /// Why a text is no recipient.
@@ -50,13 +70,6 @@ pub enum RecipientError {
         /// The text, cut.
         found: String,
     },
-    /// A recipient of an age plugin.
-    Plugin {
-        /// The plugin's name: `yubikey` of `age1yubikey1...`.
-        name: String,
-    },
-    /// A post-quantum recipient, `age1pq1...`.
-    PostQuantum,
     /// A private key where a public one belongs. The text is not kept.
     Private,
     /// Anything else.
@@ -102,11 +115,41 @@ impl Recipient {
         Self { key_end: text.len(), text, key: Key::X25519(key) }
     }
 
-    pub(crate) fn as_age(&self) -> &dyn age::Recipient {
+    /// The name of the plugin that seals to it: `yubikey` of `age1yubikey1...`. The program is `age-plugin-<name>`.
+    pub fn plugin(&self) -> Option<&str> {
         match &self.key {
+            Key::Plugin(recipient) => Some(recipient.plugin()),
+            _ => None,
+        }
+    }
+
+    /// Finds the program where one is needed.
+    pub(crate) fn sealer(&self) -> Result<Sealer<'_>, AgeError> {
+        Ok(Sealer::Own(match &self.key {
             Key::X25519(recipient) => recipient,
             Key::Ssh(recipient) => recipient,
-        }
+            Key::Tag(recipient) => recipient.as_ref(),
+            Key::TagPostQuantum(recipient) => recipient.as_ref(),
+            Key::Plugin(recipient) => {
+                let name = recipient.plugin();
+                let one = std::slice::from_ref(recipient);
+                let plugin = age::plugin::RecipientPluginV1::new(name, one, &[], age::NoCallbacks)
+                    .map_err(|_| AgeError::NoPlugin { name: name.to_owned() })?;
+                return Ok(Sealer::Plugin(Box::new(plugin)));
+            }
+        }))
+    }
+
+    /// A recipient of another kind than X25519 and SSH, by its human-readable part.
+    fn parse_other(text: &str) -> Option<Self> {
+        let key = if text.starts_with("age1tag1") {
+            Key::Tag(Box::new(text.parse().ok()?))
+        } else if text.starts_with("age1tagpq1") {
+            Key::TagPostQuantum(Box::new(text.parse().ok()?))
+        } else {
+            Key::Plugin(text.parse().ok()?)
+        };
+        Some(Self { key_end: text.len(), text: text.to_owned(), key })
     }
 
     fn parse_ssh(text: &str) -> Result<Self, RecipientError> {
@@ -142,20 +185,14 @@ impl FromStr for Recipient {
             || text.contains("PRIVATE KEY")
         {
             Err(RecipientError::Private)
-        } else if lower.starts_with("age1pq1") {
-            Err(RecipientError::PostQuantum)
         } else if text.starts_with("ssh-ed25519 ") || text.starts_with("ssh-rsa ") {
             Self::parse_ssh(text)
         } else if let Some((kind, _)) = ssh::split_public_line(text) {
             Err(RecipientError::SshKind { kind: kind.to_owned() })
         } else if let Some(recipient) = parse_x25519(text) {
             Ok(Self::from_x25519(recipient))
-        } else if let Some(rest) = lower.strip_prefix("age1") {
-            // The data part of bech32 has no `1`: one more names a plugin.
-            match rest.rsplit_once('1') {
-                Some((name, _)) if !name.is_empty() => Err(RecipientError::Plugin { name: name.to_owned() }),
-                _ => Err(RecipientError::Age { found: shorten(text) }),
-            }
+        } else if lower.starts_with("age1") {
+            Self::parse_other(text).ok_or_else(|| RecipientError::Age { found: shorten(text) })
         } else {
             Err(RecipientError::Unknown { found: shorten(text) })
         }
@@ -228,15 +265,6 @@ impl fmt::Display for RecipientError {
             Self::RsaSize { found } => {
                 write!(f, "`{found}` has fewer than 2048 bits or more than 4096, which age does not seal to")
             }
-            Self::Plugin { name } => {
-                write!(
-                    f,
-                    "`age1{name}1...` is a recipient of the age plugin `{name}`; plugins cannot be used yet"
-                )
-            }
-            Self::PostQuantum => {
-                f.write_str("`age1pq1...` is a post-quantum recipient; those cannot be used yet")
-            }
             Self::Private => f.write_str("a private key stands where a recipient, its public half, belongs"),
             Self::Unknown { found } => write!(f, "`{found}` is no recipient"),
             Self::NotEd25519 { kind } => {
@@ -258,9 +286,6 @@ impl RecipientError {
             }
             Self::SshKind { .. } | Self::RsaSize { .. } => {
                 "use an `ssh-ed25519` key (ssh-keygen -t ed25519) or an age key (age-keygen)"
-            }
-            Self::Plugin { .. } | Self::PostQuantum => {
-                "use an X25519 recipient (age-keygen) or an `ssh-ed25519` key"
             }
             Self::Private => "use the public half; if this text was ever committed, replace the key",
             Self::NotEd25519 { .. } => "name the machine's /etc/ssh/ssh_host_ed25519_key.pub instead",

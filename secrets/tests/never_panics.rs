@@ -87,7 +87,7 @@ proptest! {
         let text = if deep { change_body(PRIVATE[which], &changes).into_bytes() } else { apply(PRIVATE[which].as_bytes(), &changes) };
         let text = Secret::from_bytes(text);
         if let Ok(identities) = Identity::parse_all(&text) {
-            let recipients: Vec<Recipient> = identities.iter().map(|identity| identity.recipient().clone()).collect();
+            let recipients: Vec<Recipient> = identities.iter().filter_map(Identity::recipient).cloned().collect();
             if let Ok(file) = age_file::encrypt(&Secret::from("x"), &recipients, age_file::Encoding::Binary) {
                 let _ = age_file::decrypt(&file, &identities);
             }

@@ -53,7 +53,7 @@ fn nothing(_: &Project) {}
 /// Whom a file of the project can be sealed to.
 fn own(project: &Project) -> quorate_secrets::recipient::Recipient {
     let text = project.read("home/.config/sops/age/keys.txt");
-    Identity::parse_all(&text.into()).unwrap()[0].recipient().clone()
+    Identity::parse_all(&text.into()).unwrap()[0].recipient().unwrap().clone()
 }
 
 fn seal(project: &Project, name: &str, entries: &[(&str, Secret)]) {

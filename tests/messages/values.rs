@@ -65,14 +65,14 @@ pub(crate) fn sealing() -> Vec<Case> {
         RulesError::NoRecipients { path_regex: "^secrets/all/.*$".to_owned() },
         RulesError::Contradiction { path: "secrets/all/example.yaml".to_owned() },
     ];
-    let sealed = |(file, cause, hint): (&'static str, String, &'static str)| {
+    let sealed = |(file, cause, hint): (&'static str, String, String)| {
         value("a sealed file", move || Error::Sealed {
             file: file.to_owned(),
             cause: cause.clone(),
-            hint: hint.to_owned(),
+            hint: hint.clone(),
         })
     };
-    let sops = errors.iter().map(|error| ("cp1/keys.yaml", error.to_string(), error.hint()));
+    let sops = errors.iter().map(|error| ("cp1/keys.yaml", error.to_string(), error.hint().to_owned()));
     let age = ages.iter().map(|error| ("cp1/etcd-peer.age", error.to_string(), error.hint()));
     let of_rules = rules.into_iter().map(|error| {
         value("`.sops.yaml`", move || Error::Rules {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::store::MAX_BYTES;
 use super::tree::MAX_DEPTH;
 
 /// Why a sealed file could not be read, opened or written. No variant bears a plaintext or a key.
@@ -39,6 +40,8 @@ pub enum SopsError {
         /// How many bytes are text before them.
         at: usize,
     },
+    /// More than [`MAX_BYTES`] of it.
+    TooLarge,
     /// Maps and lists nested deeper than anybody's.
     TooDeep {
         /// Counted from 1.
@@ -218,6 +221,7 @@ impl fmt::Display for SopsError {
             | Self::NotBinary
             | Self::NotText { .. }
             | Self::TooDeep { .. }
+            | Self::TooLarge
             | Self::NotSealed
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
@@ -296,6 +300,9 @@ impl SopsError {
             }
             Self::NotBinary => f.write_str("the file does not hold the one value `data` of the binary store"),
             Self::NotText { at } => write!(f, "the file is not text: byte {at} is not UTF-8"),
+            Self::TooLarge => {
+                write!(f, "the file is larger than {} MiB, which is the most that is read", MAX_BYTES >> 20)
+            }
             Self::TooDeep { line } => {
                 write!(
                     f,
@@ -340,6 +347,33 @@ impl SopsError {
         }
     }
 
+    /// The line that it is about, counted from 1, where it is about one.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { line, .. }
+            | Self::MergeConflict { line }
+            | Self::DuplicateKey { line, .. }
+            | Self::NonStringKey { line }
+            | Self::Yaml11 { line, .. }
+            | Self::TooDeep { line } => Some(*line),
+            _ => None,
+        }
+    }
+
+    /// What to do about it where a person is writing the file, not reading it.
+    pub fn edit_hint(&self) -> &'static str {
+        match self {
+            Self::Syntax { .. } | Self::MergeConflict { .. } | Self::NotMap | Self::NoDocument => {
+                "mend that line, or leave the text as it was to give up"
+            }
+            Self::DuplicateKey { .. } => "keep one of the two",
+            Self::NonStringKey { .. } => "put the key in quotes",
+            Self::Yaml11 { .. } => "put the value in quotes",
+            Self::AlreadySealed => "take the key `sops` out: the format keeps it for itself",
+            _ => "mend it, or leave the text as it was to give up",
+        }
+    }
+
     /// What to do about it, for the line after the message.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -359,7 +393,7 @@ impl SopsError {
             Self::NotText { .. } => {
                 "seal it as a binary file: with `--input-type binary`, or a name that ends in `.bin`"
             }
-            Self::TooDeep { .. } => "split the file",
+            Self::TooDeep { .. } | Self::TooLarge => "split the file",
             Self::MergeConflict { .. } => {
                 "finish the merge: take one side of the file whole, then repeat the other change"
             }

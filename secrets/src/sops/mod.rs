@@ -49,5 +49,5 @@ pub use path::{Path, PathError, Step};
 pub use plaintext::Plaintext;
 pub use seal::Policy;
 pub use selector::Selector;
-pub use store::{Indent, Store};
+pub use store::{Indent, MAX_BYTES, Store};
 pub(crate) use yaml::quoted;

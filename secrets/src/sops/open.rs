@@ -93,7 +93,13 @@ impl SealedFile {
     fn data_key(&self, identities: &[Identity]) -> Result<(DataKey, Vec<Option<Secret>>), SopsError> {
         let mut damaged = None;
         let groups = &self.metadata.groups;
-        let parts: Vec<_> = groups.iter().map(|group| group.open(identities, &mut damaged)).collect();
+        let mut parts: Vec<_> = groups.iter().map(|group| group.open_ready(identities)).collect();
+        // Nobody is asked for a passphrase while it opens without.
+        if parts.iter().flatten().count() < self.metadata.threshold {
+            for (part, group) in parts.iter_mut().zip(groups).filter(|(part, _)| part.is_none()) {
+                *part = group.open(identities, &mut damaged);
+            }
+        }
         let found: Vec<_> = parts.iter().flatten().map(Secret::duplicate).collect();
         let key = match (groups.len(), found.as_slice()) {
             (1, [whole]) => DataKey::from_bytes(whole),
@@ -115,17 +121,22 @@ impl SealedFile {
     fn no_identity(&self, identities: &[Identity], opened: usize) -> SopsError {
         SopsError::NoIdentity {
             recipients: self.recipients().chain(self.metadata.foreign()).map(str::to_owned).collect(),
-            tried: identities.iter().map(|identity| identity.recipient().to_string()).collect(),
+            tried: identities.iter().map(ToString::to_string).collect(),
             groups: (self.metadata.groups.len() > 1).then_some((opened, self.metadata.threshold)),
         }
     }
 }
 
 impl Group {
+    /// What is sealed to the group, for an identity that need not ask anybody.
+    fn open_ready(&self, identities: &[Identity]) -> Option<Secret> {
+        self.age.iter().find_map(|stanza| age_file::decrypt_ready(stanza.enc.as_bytes(), identities).ok())
+    }
+
     /// What is sealed to the group, for the first identity that is in it. Whose copy is damaged is remembered.
     fn open(&self, identities: &[Identity], damaged: &mut Option<String>) -> Option<Secret> {
         for stanza in &self.age {
-            match age_file::decrypt(stanza.enc.as_bytes(), identities) {
+            match age_file::decrypt_for(stanza.enc.as_bytes(), &stanza.recipient, identities) {
                 Ok(part) => return Some(part),
                 // Sealed to one of us by its name, and yet not to be opened.
                 Err(AgeError::NoIdentity) if !stanza.is_for(identities) => {}
@@ -138,8 +149,9 @@ impl Group {
 
 impl Stanza {
     fn is_for(&self, identities: &[Identity]) -> bool {
-        let recipient: Result<Recipient, _> = self.recipient.parse();
-        recipient.is_ok_and(|recipient| identities.iter().any(|identity| *identity.recipient() == recipient))
+        let mut ready = identities.iter().filter(|identity| identity.is_ready());
+        let recipient: Option<Recipient> = self.recipient.parse().ok();
+        recipient.is_some() && ready.any(|identity| identity.recipient() == recipient.as_ref())
     }
 }
 

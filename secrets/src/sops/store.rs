@@ -11,6 +11,9 @@ use crate::secret::Secret;
 /// The key of the section that holds the metadata.
 pub(crate) const SECTION: &str = "sops";
 
+/// The most that is read as one file, in bytes: all of it is held in memory, several times over.
+pub const MAX_BYTES: usize = 64 << 20;
+
 /// How a file is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Store {
@@ -69,6 +72,7 @@ impl Store {
 
     /// Reads a sealed file.
     pub(crate) fn read_sealed(self, text: &str) -> Result<Parts, SopsError> {
+        refuse_large(text.len())?;
         let mut documents = match self {
             Self::Yaml => yaml::read(text)?,
             Self::Json | Self::Binary => vec![json::read(text).map_err(|error| or_merge(error, text))?],
@@ -111,6 +115,7 @@ impl Store {
 
     /// Reads a file that is not sealed; `sops` in it is refused.
     pub(crate) fn read_plain(self, content: &Secret) -> Result<Vec<Branch<Plain>>, SopsError> {
+        refuse_large(content.expose_bytes().len())?;
         if self == Self::Binary {
             return Ok(vec![binary::read(content)]);
         }
@@ -155,6 +160,10 @@ impl Store {
             Self::Binary => binary::write(only(documents, self.name())?),
         }
     }
+}
+
+fn refuse_large(length: usize) -> Result<(), SopsError> {
+    if length > MAX_BYTES { Err(SopsError::TooLarge) } else { Ok(()) }
 }
 
 /// Every store but YAML has one document.

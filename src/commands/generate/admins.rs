@@ -36,8 +36,8 @@ pub(super) fn admins(
         return Ok(Admins { everyday, of_root, identities: None, new_identity: None });
     }
     let mut identities = places.load();
-    if !identities.own.is_empty() {
-        let own: Vec<String> = identities.own.iter().map(|recipient| recipient.key().to_owned()).collect();
+    let own: Vec<String> = identities.own().iter().map(|recipient| recipient.key().to_owned()).collect();
+    if !own.is_empty() {
         let everyday = normal(&own, "the identities found here")?;
         return Ok(Admins { everyday, of_root, identities: Some(identities), new_identity: None });
     }

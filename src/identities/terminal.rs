@@ -1,0 +1,154 @@
+//! Questions to the person at the terminal. `/dev/tty` and never stdin, which may be the data.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+
+use quorate_secrets::identity::{Person, Question};
+use quorate_secrets::secret::Secret;
+use rustix::process::{Signal, getpid, kill_process};
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
+use crate::words;
+
+/// What nobody types. More is refused, so that the buffer never moves and leaves no copy behind.
+const LONGEST_LINE: usize = 1024;
+
+/// Keys that the terminal handles itself, save while it is quiet.
+const INTERRUPT: u8 = 0x03;
+const END: u8 = 0x04;
+const KILL_LINE: u8 = 0x15;
+const BACKSPACES: [u8; 2] = [0x08, 0x7f];
+
+/// The person at the terminal of this process; nobody where it has none.
+pub fn person() -> Person {
+    Person::new(|question| ask(question).ok().flatten())
+}
+
+/// Asks for a line that nobody sees. `None` where there is no terminal, or nobody answers.
+pub fn ask_hidden(question: &str) -> Option<Secret> {
+    ask(Question::Passphrase(question)).ok().flatten()
+}
+
+fn ask(question: Question<'_>) -> io::Result<Option<Secret>> {
+    let mut terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+    match question {
+        Question::Say(text) => {
+            writeln!(terminal, "{}", tame(text))?;
+            Ok(None)
+        }
+        Question::Line(text) => {
+            write!(terminal, "{} ", tame(text))?;
+            Ok(read_line(&mut terminal)?.line())
+        }
+        Question::Passphrase(text) => {
+            let quiet = Quiet::begin(&terminal)?;
+            write!(&terminal, "{} ", tame(text))?;
+            let typed = read_line(&mut &terminal);
+            drop(quiet);
+            writeln!(terminal)?;
+            let typed = typed?;
+            if matches!(typed, Typed::Interrupt) {
+                // As the terminal would have done.
+                kill_process(getpid(), Signal::INT)?;
+            }
+            Ok(typed.line())
+        }
+    }
+}
+
+/// What a person did.
+enum Typed {
+    Line(Secret),
+    Nothing,
+    Interrupt,
+}
+
+impl Typed {
+    fn line(self) -> Option<Secret> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::Nothing | Self::Interrupt => None,
+        }
+    }
+}
+
+/// A line, byte by byte as it is typed. What a terminal does for a line that is shown is done here for the other ones.
+fn read_line(terminal: &mut impl io::Read) -> io::Result<Typed> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE));
+    let mut byte = Zeroizing::new([0_u8]);
+    loop {
+        if terminal.read(byte.as_mut())? == 0 {
+            return Ok(Typed::Nothing);
+        }
+        match byte[0] {
+            b'\n' | b'\r' => break,
+            INTERRUPT => return Ok(Typed::Interrupt),
+            END if line.is_empty() => return Ok(Typed::Nothing),
+            END => break,
+            KILL_LINE => line.clear(),
+            // A letter goes as a whole: its first byte, and those that continue it.
+            key if BACKSPACES.contains(&key) => while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+            letter if line.len() < LONGEST_LINE => line.push(letter),
+            _ => return Err(io::ErrorKind::FileTooLarge.into()),
+        }
+    }
+    Ok(Typed::Line(Secret::from_bytes(line.to_vec())))
+}
+
+/// A terminal that hands over every key and shows none, until this is dropped: also the key that would end this process
+/// and leave the terminal quiet.
+struct Quiet<'t> {
+    terminal: &'t File,
+    before: Termios,
+}
+
+impl<'t> Quiet<'t> {
+    fn begin(terminal: &'t File) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut quiet = before.clone();
+        quiet.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
+        Ok(Self { terminal, before })
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
+    }
+}
+
+/// A plugin's words do not steer the terminal.
+fn tame(text: &str) -> String {
+    text.trim_end().chars().map(|letter| if words::steers(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(keys: &[u8]) -> Option<String> {
+        let line = read_line(&mut &*keys).unwrap().line()?;
+        Some(line.expose_text().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_line_is_what_was_typed_and_not_taken_back() {
+        assert_eq!(typed(b"open sesame\n").as_deref(), Some("open sesame"));
+        assert_eq!(typed("ab\u{7f}\u{7f}\u{7f}c\u{e4}\u{8}d\r".as_bytes()).as_deref(), Some("cd"));
+        assert_eq!(typed(b"wrong\x15right\n").as_deref(), Some("right"));
+        assert_eq!(typed(b"right\x04").as_deref(), Some("right"));
+        assert_eq!(typed(b"\n").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn who_ends_or_leaves_has_typed_nothing() {
+        assert_eq!(typed(b"\x04"), None);
+        assert_eq!(typed(b"half"), None);
+        assert!(matches!(read_line(&mut &b"half\x03"[..]).unwrap(), Typed::Interrupt));
+        assert!(read_line(&mut &[b'a'; 2000][..]).is_err());
+    }
+}

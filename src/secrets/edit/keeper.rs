@@ -1,0 +1,253 @@
+//! The process that keeps the plaintext while it is edited: this program, started again by itself.
+//!
+//! It is a process of its own because a mount namespace must be left for before there are threads, and because whoever
+//! opens the sealed file may need what a namespace takes away: programs that change their user or group, agents, the
+//! real tree. It never holds a key. Its standard input is the socket to the process that does; when that ends, however
+//! it ends, the editor is ended and the text removed. When this one is killed, the system kills the editor, and the
+//! namespace is gone with both.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use quorate_secrets::secret::Secret;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, kill_process};
+use zeroize::Zeroizing;
+
+use super::signals::Signals;
+use super::storage;
+use super::wire::{self, Answer, End, Request};
+use crate::error::plain;
+use crate::harden;
+
+/// The first argument of the keeper; `namespace` or `folder`, the folder and the file's name follow.
+pub(super) const KEEP: &str = "__keep-edit";
+/// The first argument of what becomes the editor; the keeper's process, settings of the environment, `--` and the
+/// command line follow.
+const RUN: &str = "__run-editor";
+
+/// How long an editor that is asked to end may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// This program, wherever it was started from, even if that file was replaced meanwhile.
+pub(super) fn own_program() -> PathBuf {
+    let linux = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") { linux.to_owned() } else { env::current_exe().unwrap_or_default() }
+}
+
+/// The hidden entries of the program: call this before anything else. `None`: this process is an ordinary run.
+pub fn entry() -> Option<ExitCode> {
+    let mut words = env::args_os().skip(1);
+    let first = words.next()?;
+    if first == KEEP {
+        let (mode, folder, name) = (words.next()?, words.next()?, words.next()?);
+        // Nobody listens to an error here: what could be told was told through the socket.
+        return Some(
+            keep(&mode, Path::new(&folder), &name).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
+        );
+    }
+    (first == RUN).then(|| become_editor(words))
+}
+
+/// Ends with its parent, then is the editor. Returns when that does not start, with the shell's number for it.
+fn become_editor(mut words: impl Iterator<Item = OsString>) -> ExitCode {
+    let keeper = words.next();
+    #[cfg(target_os = "linux")]
+    {
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+        // It may have ended before that was set.
+        let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
+        if keeper.as_deref() != parent.as_deref().map(OsStr::new) {
+            return ExitCode::FAILURE;
+        }
+    }
+    let settings: Vec<OsString> = words.by_ref().take_while(|word| word != "--").collect();
+    let Some(program) = words.next() else { return ExitCode::FAILURE };
+    let mut command = Command::new(program);
+    command.args(words);
+    for setting in &settings {
+        if let Some((name, value)) = setting.to_str().and_then(|setting| setting.split_once('=')) {
+            command.env(name, value);
+        }
+    }
+    let refused = command.exec();
+    ExitCode::from(if refused.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+}
+
+/// The keeper's life.
+fn keep(mode: &OsStr, folder: &Path, name: &OsStr) -> io::Result<()> {
+    harden::forbid_cores();
+    // In a user namespace the right to do so looks as if it were there.
+    harden::lock_memory();
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let signals = Signals::take()?;
+    let input = wire::take_over(&socket)?;
+    let _held = storage::hold(folder)?;
+    let private = mode == "namespace";
+    if private && let Err(why) = enter(folder) {
+        return wire::answer(&socket, &Answer::Refused(why));
+    }
+    harden::hide();
+    let kept = Keeper { socket, signals, input, folder, file: folder.join(name) };
+    let served = wire::answer(&kept.socket, &Answer::Ready).and_then(|()| kept.serve());
+    if private {
+        leave(folder);
+    } else {
+        let _ = fs::remove_dir_all(folder);
+    }
+    served
+}
+
+#[cfg(target_os = "linux")]
+use super::namespace::{enter, leave_empty as leave};
+
+#[cfg(not(target_os = "linux"))]
+fn enter(_: &Path) -> Result<(), String> {
+    Err("this system has no mount namespaces".to_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leave(_: &Path) {}
+
+struct Keeper<'a> {
+    socket: UnixStream,
+    signals: Signals,
+    input: OwnedFd,
+    folder: &'a Path,
+    file: PathBuf,
+}
+
+impl Keeper<'_> {
+    /// Answers until the other process closes the socket or a signal asks for an end.
+    fn serve(&self) -> io::Result<()> {
+        loop {
+            if !self.wait_for_request()? {
+                return Ok(());
+            }
+            match wire::asked(&self.socket) {
+                Ok(Request::Text(text)) => {
+                    if let Err(cause) = write_private(&self.file, &text) {
+                        let why = format!("the text could not be laid down: {}", plain(&cause));
+                        wire::answer(&self.socket, &Answer::Failed(why))?;
+                    }
+                }
+                Ok(Request::Open(words)) => {
+                    let Some(answer) = self.open(&words) else { return Ok(()) };
+                    wire::answer(&self.socket, &answer)?;
+                }
+                // The other process ended.
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    fn wait_for_request(&self) -> io::Result<bool> {
+        loop {
+            self.signals.drain();
+            if self.signals.end().is_some() {
+                return Ok(false);
+            }
+            if self.wait()? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Waits for the socket or a signal, and gives whether it is the socket.
+    fn wait(&self) -> io::Result<bool> {
+        let mut both = [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+        match poll(&mut both, None) {
+            Ok(_) => Ok(!both[0].revents().is_empty()),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    /// Runs the editor and gives what it left; `None` when it had to be ended.
+    fn open(&self, words: &[OsString]) -> Option<Answer> {
+        let started = self.spawn(words);
+        let ended = match started {
+            Ok(mut child) => self.wait_for_editor(&mut child),
+            Err(cause) => {
+                return Some(Answer::Failed(format!("the editor did not start: {}", plain(&cause))));
+            }
+        };
+        Some(match ended {
+            Ok(None) => return None,
+            Ok(Some(status)) if status.success() => match read_whole(&self.file) {
+                Ok(text) => Answer::Text(text),
+                Err(cause) => Answer::Failed(format!("the editor left no readable file: {}", plain(&cause))),
+            },
+            Ok(Some(status)) => Answer::Ended(
+                status.signal().map_or(End::Code(status.code().unwrap_or_default()), End::Signal),
+            ),
+            Err(cause) => Answer::Failed(format!("the editor could not be waited for: {}", plain(&cause))),
+        })
+    }
+
+    fn spawn(&self, words: &[OsString]) -> io::Result<Child> {
+        let input = Stdio::from(self.input.try_clone()?);
+        Command::new(own_program())
+            .arg(RUN)
+            .arg(std::process::id().to_string())
+            .args(words)
+            .env("TMPDIR", self.folder)
+            .stdin(input)
+            .spawn()
+    }
+
+    fn wait_for_editor(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
+        loop {
+            self.signals.drain();
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            // Nothing is asked while the editor runs: what comes then is the end of the other process.
+            if self.signals.end().is_some() || self.wait()? {
+                end(child);
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Asks a process to end, and after a while does not ask.
+fn end(child: &mut Child) {
+    let until = Instant::now() + PATIENCE;
+    let pid = Pid::from_child(child);
+    let _ = kill_process(pid, Signal::TERM);
+    // It may be stopped, and would not hear.
+    let _ = kill_process(pid, Signal::CONT);
+    while Instant::now() < until {
+        if child.try_wait().is_ok_and(|status| status.is_some()) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn write_private(path: &Path, text: &Secret) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.expose_bytes())
+}
+
+/// The file as it is, read into one buffer that wipes itself.
+fn read_whole(path: &Path) -> io::Result<Secret> {
+    let mut file = File::open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut text = Zeroizing::new(vec![0; length]);
+    file.read_exact(&mut text)?;
+    Ok(Secret::from_bytes(std::mem::take(&mut *text)))
+}

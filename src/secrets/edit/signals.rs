@@ -1,0 +1,82 @@
+//! Signals while an editor has the terminal.
+//!
+//! `^C` and `^\` reach the whole foreground group, us included, and belong to the editor: git and sudoedit wait for
+//! what the editor makes of them, and so do we. SIGTERM and SIGHUP end the edit: the editor is ended first, the text is
+//! removed, then the process ends by that signal. Outside of an edit each signal does what it always does.
+
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::{flag, low_level};
+
+/// Until this is dropped, signals are noted instead of obeyed.
+pub(super) struct Signals {
+    /// The last of SIGTERM and SIGHUP, or 0.
+    end: Arc<AtomicUsize>,
+    /// Whether signals have their own effect.
+    obeyed: Arc<AtomicBool>,
+    /// Readable after every signal.
+    woken: UnixStream,
+    registered: Vec<signal_hook::SigId>,
+}
+
+impl Signals {
+    /// Takes the signals.
+    pub(super) fn take() -> io::Result<Self> {
+        let (woken, wakes) = UnixStream::pair()?;
+        woken.set_nonblocking(true)?;
+        let end = Arc::new(AtomicUsize::new(0));
+        let obeyed = Arc::new(AtomicBool::new(false));
+        let mut registered = Vec::new();
+        for signal in [SIGTERM, SIGHUP] {
+            let number = usize::try_from(signal).unwrap_or_default();
+            registered.push(flag::register_usize(signal, Arc::clone(&end), number)?);
+        }
+        for signal in [SIGTERM, SIGHUP, SIGINT, SIGQUIT] {
+            // Stays registered: a handler, once there, is never removed, and must not swallow the signal for good.
+            flag::register_conditional_default(signal, Arc::clone(&obeyed))?;
+        }
+        for signal in [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGCHLD] {
+            registered.push(low_level::pipe::register(signal, wakes.try_clone()?)?);
+        }
+        Ok(Self { end, obeyed, woken, registered })
+    }
+
+    /// The signal that ends the edit, if one came.
+    pub(super) fn end(&self) -> Option<i32> {
+        i32::try_from(self.end.load(Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
+    }
+
+    /// Lets signals have their own effect while `work` runs: nothing but this process would have to be ended then.
+    pub(super) fn obeyed<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.obeyed.store(true, Ordering::SeqCst);
+        let done = work();
+        self.obeyed.store(false, Ordering::SeqCst);
+        done
+    }
+
+    /// Forgets that it was woken; call before looking at what a signal may have changed.
+    pub(super) fn drain(&self) {
+        let mut bytes = [0; 64];
+        while (&self.woken).read(&mut bytes).is_ok_and(|read| read > 0) {}
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.woken.as_fd()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.obeyed.store(true, Ordering::SeqCst);
+        for id in self.registered.drain(..) {
+            low_level::unregister(id);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `secrets edit`: a sealed file, opened in a person's editor and sealed again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::{Opened, Plaintext, SopsError};
+use time::OffsetDateTime;
+
+use super::cli;
+use super::edit::{self, Complaint, Options};
+use super::lastmodified;
+use super::locked::{LockError, LockedFile};
+use super::target::{Target, identities};
+use crate::error::Error;
+use crate::report::Outcome;
+
+/// Somebody who has the file open in an editor is not waited for.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// Runs the verb. The file is locked while it is edited: whoever else would change it hears so at once.
+pub(super) fn run(args: &cli::Edit, _cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
+    let target = Target::of(&args.file);
+    let options = Options::from_env(args.allow_swap);
+    let file = LockedFile::open(&target.path, WAIT)?;
+    let sealed = target.parse(file.bytes())?;
+    let opened = target.open(&sealed, &mut identities())?;
+    let before = opened.plaintext().write(target.store, None).map_err(|error| target.error(error))?;
+    let Some(after) = in_editor(&before, &target, &options)? else {
+        return Err(Error::Unchanged { path: target.path });
+    };
+    let Some(text) = sealed_again(&opened, &after, &target, now)? else {
+        return Err(Error::Unchanged { path: target.path });
+    };
+    match file.replace(text.as_bytes()) {
+        Err(LockError::Changed { path }) => Err(keep(&path, text.as_bytes())),
+        replaced => {
+            replaced?;
+            Ok(Outcome::Clean)
+        }
+    }
+}
+
+/// The text that the person left, read as the file's store has it.
+fn in_editor(before: &Secret, target: &Target, options: &Options) -> Result<Option<Plaintext>, Error> {
+    let mut last = None;
+    let name = target.path.to_string_lossy();
+    let mut validate = |text: &Secret| match Plaintext::parse(text, target.store) {
+        Ok(plaintext) => {
+            last = Some(plaintext);
+            Ok(())
+        }
+        Err(error) => Err(complaint(target, &error)),
+    };
+    match edit::edit(before, &name, &mut validate, options) {
+        Ok(Some(_)) => Ok(last),
+        Ok(None) => Ok(None),
+        Err(edit::EditError::Signal(signal)) => Err(Error::Signal(signal)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn complaint(target: &Target, error: &SopsError) -> Complaint {
+    Complaint {
+        message: format!("`{}`: {error}", target.path.display()),
+        hint: Some(error.edit_hint().to_owned()),
+        line: error.line(),
+    }
+}
+
+fn sealed_again(
+    opened: &Opened,
+    after: &Plaintext,
+    target: &Target,
+    now: OffsetDateTime,
+) -> Result<Option<String>, Error> {
+    opened.edited(after, &lastmodified(now)).map_err(|error| target.error(error))
+}
+
+/// Somebody who knows of no lock changed the file meanwhile: what was edited is kept, sealed, beside it.
+fn keep(path: &Path, bytes: &[u8]) -> Error {
+    match LockedFile::keep_beside(path, bytes) {
+        Err(error) => error.into(),
+        Ok(beside) => Error::Request {
+            message: format!("`{}` was changed by somebody else while it was edited", path.display()),
+            hint: format!(
+                "your edit is in `{}`, sealed: take over what you need from it, then remove it",
+                beside.display()
+            ),
+        },
+    }
+}

@@ -1,0 +1,66 @@
+//! The program `secrets`: what it does on disk and on the terminal. The format, and who reads it, are in the crate
+//! `quorate_secrets`.
+
+pub mod cli;
+mod codes;
+pub mod edit;
+mod edit_file;
+mod exec;
+mod keygen;
+pub mod locked;
+mod read;
+mod target;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::report::{self, Outcome};
+use cli::{Cli, Verb};
+
+/// The program `secrets`: the one place of it where the clock is read and an exit code is chosen.
+pub fn run_secrets() -> ExitCode {
+    if let Some(ended) = edit::entry() {
+        return ended;
+    }
+    crate::harden::harden();
+    let cli = Cli::parse();
+    let now = cli.at.unwrap_or_else(OffsetDateTime::now_utc);
+    let outcome = match &cli.verb {
+        Verb::Edit(args) => edit_file::run(args, &cli, now),
+        Verb::View(args) => read::view(args),
+        Verb::Get(args) => read::get(args),
+        Verb::Decrypt(args) => read::decrypt(args),
+        Verb::Diff(args) => read::diff(args),
+        Verb::Set(args) => write::set(args, &cli, now),
+        Verb::Unset(args) => write::unset(args, now),
+        Verb::Exec(args) => exec::run(args),
+        Verb::Keygen(args) => keygen::run(args, now),
+        Verb::Completions(args) => {
+            completions(args.shell);
+            Ok(Outcome::Clean)
+        }
+        _ => Ok(Outcome::Clean),
+    };
+    outcome.map_or_else(|error| codes::fail(&cli.verb, &error), ExitCode::from)
+}
+
+/// A time as the files have it: UTC, whole seconds.
+fn lastmodified(now: OffsetDateTime) -> String {
+    let now = now.to_offset(time::UtcOffset::UTC);
+    now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
+}
+
+fn completions(shell: cli::Shell) {
+    let shell = match shell {
+        cli::Shell::Bash => clap_complete::Shell::Bash,
+        cli::Shell::Zsh => clap_complete::Shell::Zsh,
+        cli::Shell::Fish => clap_complete::Shell::Fish,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "secrets", &mut script);
+    report::data(&String::from_utf8_lossy(&script));
+}

@@ -1,0 +1,114 @@
+//! The file that a verb is about: found, read within bounds, opened.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::{MAX_BYTES, Opened, SealedFile, SopsError, Store};
+
+use super::cli::FileArgs;
+use crate::error::Error;
+use crate::identities::{Identities, Places};
+
+/// A file and how it is laid out.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) path: PathBuf,
+    pub(super) store: Store,
+}
+
+impl Target {
+    /// `db` is secrets/db.yaml, unless there is a file of that name here.
+    pub(super) fn of(args: &FileArgs) -> Self {
+        let named = &args.file;
+        let is_bare = named.extension().is_none() && named.as_os_str() != "-" && !named.exists();
+        let path =
+            if is_bare { Path::new("secrets").join(named).with_extension("yaml") } else { named.clone() };
+        let store = args.input_type.unwrap_or_else(|| store_of(&path));
+        Self { path, store }
+    }
+
+    /// A file by its name alone.
+    pub(super) fn named(path: &Path) -> Self {
+        Self { path: path.to_owned(), store: store_of(path) }
+    }
+
+    /// An error about this file.
+    pub(super) fn error(&self, error: SopsError) -> Error {
+        Error::Secrets { path: self.path.clone(), error, looked: Vec::new() }
+    }
+
+    /// Its bytes; `-` is stdin.
+    pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
+        if self.path.as_os_str() == "-" {
+            return bounded(io::stdin().lock(), &self.path);
+        }
+        let file = File::open(&self.path).map_err(Error::io("read", &self.path))?;
+        if file.metadata().is_ok_and(|found| found.is_file() && found.len() > MAX_BYTES as u64) {
+            return Err(self.error(SopsError::TooLarge));
+        }
+        bounded(file, &self.path)
+    }
+
+    /// Its sealed content, parsed.
+    pub(super) fn parse(&self, bytes: &[u8]) -> Result<SealedFile, Error> {
+        let text = std::str::from_utf8(bytes)
+            .map_err(|error| self.error(SopsError::NotText { at: error.valid_up_to() }))?;
+        match SealedFile::parse(text, self.store) {
+            // A sealed file whose end is missing has ciphertexts still.
+            Err(SopsError::NotSealed) if !text.contains("ENC[AES256_GCM,") => {
+                Err(Error::Plaintext { path: self.path.clone() })
+            }
+            Err(_) if self.store == Store::Binary && !text.contains("ENC[AES256_GCM,") => {
+                Err(Error::Plaintext { path: self.path.clone() })
+            }
+            parsed => parsed.map_err(|error| self.error(error)),
+        }
+    }
+
+    /// Its sealed content, opened.
+    pub(super) fn open(&self, sealed: &SealedFile, identities: &mut Identities) -> Result<Opened, Error> {
+        sealed.open(&identities.all).map_err(|error| self.refused(error, identities))
+    }
+
+    /// An error of opening. Where nobody here can, an identity that could not be used is the likelier reason.
+    pub(super) fn refused(&self, error: SopsError, identities: &mut Identities) -> Error {
+        if !matches!(error, SopsError::NoIdentity { .. }) {
+            return self.error(error);
+        }
+        identities.broken().unwrap_or_else(|| {
+            let looked = identities.looked.clone();
+            Error::Secrets { path: self.path.clone(), error, looked }
+        })
+    }
+}
+
+/// The identities that are here.
+pub(super) fn identities() -> Identities {
+    Places::from_env().load()
+}
+
+/// Reads, parses and opens a file.
+pub(super) fn opened(target: &Target) -> Result<Opened, Error> {
+    let sealed = target.parse(&target.read()?)?;
+    target.open(&sealed, &mut identities())
+}
+
+fn store_of(path: &Path) -> Store {
+    Store::of_path(&path.to_string_lossy())
+}
+
+fn bounded(reader: impl io::Read, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    if bytes.len() > MAX_BYTES {
+        return Err(Error::Secrets { path: path.to_owned(), error: SopsError::TooLarge, looked: Vec::new() });
+    }
+    Ok(bytes)
+}
+
+/// Plaintext from a file or stdin.
+pub(super) fn plaintext(target: &Target) -> Result<Secret, Error> {
+    target.read().map(Secret::from_bytes)
+}

@@ -1,0 +1,82 @@
+//! The verbs that change one value: `set` and `unset`.
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::time::Duration;
+
+use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::{MAX_BYTES, Plaintext, SopsError};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::cli;
+use super::lastmodified;
+use super::locked::LockedFile;
+use super::target::{Target, identities};
+use crate::error::Error;
+use crate::identities::terminal;
+use crate::report::{self, Outcome};
+
+/// How long to wait for somebody who changes the file.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// `secrets set`
+pub(super) fn set(args: &cli::Set, _cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
+    let target = Target::of(&args.file);
+    // Before anybody is asked for a value.
+    if !args.create {
+        std::fs::metadata(&target.path).map_err(Error::io("read", &target.path))?;
+    }
+    let value = value(args)?;
+    change(&target, now, |plaintext| {
+        if args.json {
+            plaintext.set_json(&args.path, &value)
+        } else {
+            plaintext.set_text(&args.path, &value)
+        }
+    })
+}
+
+/// `secrets unset`
+pub(super) fn unset(args: &cli::Unset, now: OffsetDateTime) -> Result<Outcome, Error> {
+    let target = Target::of(&args.file);
+    change(&target, now, |plaintext| plaintext.unset(&args.path))
+}
+
+/// Opens a file under its lock, changes it and puts it back.
+fn change(
+    target: &Target,
+    now: OffsetDateTime,
+    act: impl FnOnce(&mut Plaintext) -> Result<(), SopsError>,
+) -> Result<Outcome, Error> {
+    let file = LockedFile::open(&target.path, WAIT)?;
+    let sealed = target.parse(file.bytes())?;
+    let opened = target.open(&sealed, &mut identities())?;
+    let mut plaintext = opened.plaintext();
+    let failed = |error| target.error(error);
+    act(&mut plaintext).map_err(failed)?;
+    match opened.edited(&plaintext, &lastmodified(now)).map_err(failed)? {
+        None => report::note(&format!("`{}` has that already", target.path.display())),
+        Some(text) => file.replace(text.as_bytes())?,
+    }
+    Ok(Outcome::Clean)
+}
+
+/// The value: hidden from a terminal, or all of stdin but for one line feed at its end.
+fn value(args: &cli::Set) -> Result<Secret, Error> {
+    if io::stdin().is_terminal() {
+        return terminal::ask_hidden(&format!("value of `{}`", args.path)).ok_or_else(|| Error::Request {
+            message: "no value was given".to_owned(),
+            hint: "type it, or hand it over by a pipe".to_owned(),
+        });
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let limit = MAX_BYTES as u64;
+    io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(Error::io("read", "stdin"))?;
+    if !args.exact && bytes.ends_with(b"\n") {
+        bytes.pop();
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
+        }
+    }
+    Ok(Secret::from_bytes(std::mem::take(&mut *bytes)))
+}
