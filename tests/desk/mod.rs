@@ -7,10 +7,11 @@ pub mod traced;
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use quorate_secrets::identity::Identity;
 use quorate_secrets::secret::Secret;
@@ -185,6 +186,26 @@ impl Desk {
     pub fn private(&self) -> Vec<String> {
         let place = if self.who == Who::Confined { PathBuf::from("/dev/shm") } else { self.path("run") };
         vec![format!("{}/quorate-edit-", place.display())]
+    }
+
+    /// How many private folders there are.
+    pub fn folders(&self) -> usize {
+        let ours = |entry: &fs::DirEntry| {
+            let own = entry.metadata().is_ok_and(|found| found.uid() == self.uid());
+            own && entry.file_name().to_string_lossy().starts_with("quorate-edit-")
+        };
+        // What lies in /dev/shm may be that of a test beside this one.
+        fs::read_dir(self.path("run")).unwrap().flatten().filter(ours).count()
+    }
+
+    /// Waits until something holds.
+    #[track_caller]
+    pub fn wait_for(&self, what: &str, holds: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !holds() {
+            assert!(Instant::now() < until, "waiting for {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// What lies where a file may lie: every file whose bytes hold `marker`.
