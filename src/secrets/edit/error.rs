@@ -22,6 +22,11 @@ pub enum EditError {
         /// How it is called there.
         editor: String,
     },
+    /// A program to run that is not there.
+    ProgramMissing {
+        /// How it is called.
+        program: String,
+    },
     /// An editor that hands the file to another process.
     EditorElsewhere {
         /// Which.
@@ -64,6 +69,7 @@ impl EditError {
             Self::EditorMissing { variable, .. } => {
                 format!("install it, or set {variable} to an editor that is here")
             }
+            Self::ProgramMissing { .. } => "name a program that is on PATH, or its path".to_owned(),
             Self::EditorElsewhere { instead, .. } => {
                 format!("set SOPS_EDITOR to an editor that does the work itself, `{instead}` for one")
             }
@@ -102,6 +108,7 @@ impl fmt::Display for EditError {
             Self::EditorMissing { variable, editor } => {
                 write!(f, "{variable} names `{editor}`, which is no program here")
             }
+            Self::ProgramMissing { program } => write!(f, "could not run `{program}`: there is no such program"),
             Self::EditorElsewhere { editor, .. } => write!(
                 f,
                 "`{editor}` hands the text to a process that runs already, which sees no private storage"

@@ -1,5 +1,6 @@
 //! The side of an edit that holds the keys: it starts the keeper, asks it, and waits.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -96,7 +97,7 @@ impl<'a> Session<'a> {
         match session.answered()? {
             Answer::Ready => Ok(Started::Ready(session)),
             Answer::Refused(why) => Ok(Started::Refused(why)),
-            _ => Err(EditError::Keeper("it gave no answer that makes sense".to_owned())),
+            _ => Err(no_sense()),
         }
     }
 
@@ -108,21 +109,43 @@ impl<'a> Session<'a> {
     /// Lets the person edit the text as it lies there, and gives what it is then.
     pub(super) fn open(&self, editor: &Chosen, line: Option<usize>) -> Result<Secret, EditError> {
         let words = editor.command(self.folder.path(), &self.name, line);
-        wire::ask(&self.socket, &Request::Open(words)).map_err(|cause| lost(&cause))?;
-        let answer = self.answered();
-        if !matches!(answer, Ok(Answer::Text(_) | Answer::Ended(End::Code(_)))) {
-            // An editor that was killed did not do so.
-            self.terminal.as_ref().inspect(|terminal| terminal.restore());
-        }
         let failed = |how: String| EditError::EditorFailed { editor: editor.name.clone(), how };
-        match answer? {
+        match self.request(&Request::Open(words))? {
             Answer::Text(text) => Ok(text),
             // As git does: what ended the editor was meant for both.
             Answer::Ended(End::Signal(signal)) if is_from_keyboard(signal) => Err(EditError::Signal(signal)),
             Answer::Ended(End::Signal(signal)) => Err(failed(format!("by signal {signal}"))),
             Answer::Ended(End::Code(code)) => Err(failed(format!("with exit code {code}"))),
+            _ => Err(no_sense()),
+        }
+    }
+
+    /// Where the text lies.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.path().join(&self.name)
+    }
+
+    /// Runs any program beside the text, and gives what it ended with as a shell would say it.
+    pub(super) fn run(&self, command: Vec<OsString>) -> Result<u8, EditError> {
+        // No setting of the environment stands before it.
+        let words = std::iter::once(OsString::from("--")).chain(command).collect();
+        match self.request(&Request::Run(words))? {
+            Answer::Ended(End::Code(code)) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
+            Answer::Ended(End::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+            _ => Err(no_sense()),
+        }
+    }
+
+    fn request(&self, request: &Request) -> Result<Answer, EditError> {
+        wire::ask(&self.socket, request).map_err(|cause| lost(&cause))?;
+        let answer = self.answered();
+        if !matches!(answer, Ok(Answer::Text(_) | Answer::Ended(End::Code(_)))) {
+            // A program that was killed did not do so.
+            self.terminal.as_ref().inspect(|terminal| terminal.restore());
+        }
+        match answer? {
             Answer::Failed(why) => Err(EditError::Keeper(why)),
-            _ => Err(EditError::Keeper("it gave no answer that makes sense".to_owned())),
+            answer => Ok(answer),
         }
     }
 
@@ -155,6 +178,10 @@ impl Drop for Session<'_> {
             self.terminal.as_ref().inspect(|terminal| terminal.restore());
         }
     }
+}
+
+fn no_sense() -> EditError {
+    EditError::Keeper("the process that kept it gave no answer that makes sense".to_owned())
 }
 
 /// SIGINT and SIGQUIT.
