@@ -5,10 +5,12 @@ pub mod cli;
 mod codes;
 pub mod edit;
 mod edit_file;
+mod encrypt;
 mod exec;
 mod keygen;
 pub mod locked;
 mod read;
+mod readers;
 mod target;
 mod write;
 
@@ -33,6 +35,7 @@ pub fn run_secrets() -> ExitCode {
         Verb::Edit(args) => edit_file::run(args, &cli, now),
         Verb::View(args) => read::view(args),
         Verb::Get(args) => read::get(args),
+        Verb::Encrypt(args) => encrypt::run(args, &cli, now),
         Verb::Decrypt(args) => read::decrypt(args),
         Verb::Diff(args) => read::diff(args),
         Verb::Set(args) => write::set(args, &cli, now),
