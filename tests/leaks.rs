@@ -43,7 +43,12 @@ fn no_verb_writes_a_secret_to_a_disk_or_shows_it_to_other_processes() {
         ];
         for (arguments, input) in verbs {
             let (run, leaks) = watched(&desk, arguments, input);
-            assert_eq!(run.status.code(), Some(0), "{arguments:?} {run:?} {}", fs::read_to_string(desk.file()).unwrap());
+            assert_eq!(
+                run.status.code(),
+                Some(0),
+                "{arguments:?} {run:?} {}",
+                fs::read_to_string(desk.file()).unwrap()
+            );
             assert!(leaks.is_empty(), "{arguments:?} {:?}: {leaks:#?}", desk.who());
             let said = [&desk.old, &desk.new].iter().any(|value| run.stderr.contains(value.as_str()));
             assert!(!said, "{arguments:?}: {}", run.stderr);
@@ -211,7 +216,7 @@ fn without_a_namespace_what_is_left_when_all_are_killed_goes_with_the_next_edit(
     let mut command = desk.command(&["edit", "x.yaml"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let child = command.spawn().unwrap();
-    desk.wait_for("the text is laid down", || !desk.traces(&desk.new).is_empty());
+    desk::wait_for("the text is laid down", || !desk.traces(&desk.new).is_empty());
     kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
     wait_for_all(child);
     assert!(desk.traces(&desk.new).iter().all(|path| path.starts_with("/dev/shm")));
@@ -229,7 +234,7 @@ fn the_keeper_killed_takes_the_editor_with_it_and_the_file_stays() {
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let pid = desk.path("home/pid");
-        desk.wait_for("the editor", || fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')));
+        desk::wait_for("the editor", || fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')));
         let keeper = only_child(child.id());
         kill_process(Pid::from_raw(keeper).unwrap(), Signal::KILL).unwrap();
         let started = Instant::now();
@@ -245,7 +250,7 @@ fn the_keeper_killed_takes_the_editor_with_it_and_the_file_stays() {
 
 fn only_child(pid: u32) -> i32 {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    text.trim().parse().unwrap_or_else(|_| panic!("one child of {pid}: {text:?}"))
+    text.trim().parse().unwrap()
 }
 
 #[test]
@@ -259,7 +264,7 @@ fn a_process_that_aborts_leaves_no_core_and_nobody_else_reads_its_memory() {
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let limits = desk.path("home/limits");
-        desk.wait_for("the editor", || {
+        desk::wait_for("the editor", || {
             fs::read_to_string(&limits).is_ok_and(|text| text.contains("realtime"))
         });
         let keeper = only_child(child.id());

@@ -198,16 +198,6 @@ impl Desk {
         fs::read_dir(self.path("run")).unwrap().flatten().filter(ours).count()
     }
 
-    /// Waits until something holds.
-    #[track_caller]
-    pub fn wait_for(&self, what: &str, holds: impl Fn() -> bool) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while !holds() {
-            assert!(Instant::now() < until, "waiting for {what}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
     /// What lies where a file may lie: every file whose bytes hold `marker`.
     pub fn traces(&self, marker: &str) -> Vec<PathBuf> {
         let shared = ["/dev/shm", "/var/tmp"].map(PathBuf::from);
@@ -247,6 +237,16 @@ impl Desk {
         let sealed = SealedFile::parse(&fs::read_to_string(self.file()).unwrap(), Store::Yaml).unwrap();
         let plaintext = sealed.open(&identities).unwrap().plaintext();
         plaintext.write(Store::Yaml, None).unwrap().expose_text().unwrap().to_owned()
+    }
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < until, "waiting for {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

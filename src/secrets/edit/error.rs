@@ -43,8 +43,8 @@ pub enum EditError {
     },
     /// There is no memory to keep the text in that nobody writes to a disk.
     NoStorage {
-        /// Why no namespace.
-        namespace: String,
+        /// Why none that this user alone sees.
+        private: String,
         /// The setting that refuses it, where it can be named.
         setting: Option<&'static str>,
         /// Why no tmpfs, in words.
@@ -114,10 +114,9 @@ impl fmt::Display for EditError {
                 "`{editor}` hands the text to a process that runs already, which sees no private storage"
             ),
             Self::EditorFailed { editor, how } => write!(f, "`{editor}` ended {how}: nothing was changed"),
-            Self::NoStorage { namespace, folder, .. } => write!(
-                f,
-                "will not lay the text down in clear: no namespace for it ({namespace}), and {folder}"
-            ),
+            Self::NoStorage { private, folder, .. } => {
+                write!(f, "will not lay the text down in clear: no memory of its own for it ({private}), and {folder}")
+            }
             Self::Invalid(complaint) => f.write_str(&complaint.message),
             Self::Signal(signal) => write!(f, "the edit was ended by signal {signal}"),
             Self::Keeper(cause) => write!(f, "could not edit the text: {cause}"),

@@ -26,12 +26,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use zeroize::Zeroizing;
 
 use super::signals::Signals;
-use super::storage;
+use super::storage::{self, Kind};
 use super::wire::{self, Answer, End, Request};
 use crate::error::plain;
 use crate::harden;
 
-/// The first argument of the keeper; `namespace` or `folder`, the folder and the file's name follow.
+/// The first argument of the keeper; what the text lies on, the folder and the file's name follow.
 pub(super) const KEEP: &str = "__keep-text";
 /// The first argument of what becomes the editor, or another program; the keeper's process, settings of the
 /// environment, `--` and the command line follow.
@@ -95,12 +95,15 @@ fn keep(mode: &OsStr, folder: &Path, name: &OsStr) -> io::Result<()> {
     let signals = Signals::take()?;
     let input = wire::take_over(&socket)?;
     let _held = storage::hold(folder)?;
-    let private = mode == "namespace";
+    if !storage::is_ours(folder) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let private = mode == Kind::Namespace.name();
     if private && let Err(why) = enter(folder) {
         return wire::answer(&socket, &Answer::Refused(why));
     }
     harden::hide();
-    let kept = Keeper { socket, signals, input, folder, file: folder.join(name) };
+    let kept = Keeper { socket, signals, input, file: folder.join(name) };
     let served = wire::answer(&kept.socket, &Answer::Ready).and_then(|()| kept.serve());
     if private {
         leave(folder);
@@ -121,15 +124,14 @@ fn enter(_: &Path) -> Result<(), String> {
 #[cfg(not(target_os = "linux"))]
 fn leave(_: &Path) {}
 
-struct Keeper<'a> {
+struct Keeper {
     socket: UnixStream,
     signals: Signals,
     input: OwnedFd,
-    folder: &'a Path,
     file: PathBuf,
 }
 
-impl Keeper<'_> {
+impl Keeper {
     /// Answers until the other process closes the socket or a signal asks for an end.
     fn serve(&self) -> io::Result<()> {
         loop {
@@ -140,7 +142,7 @@ impl Keeper<'_> {
                 Ok(Request::Text(text)) => {
                     if let Err(cause) = write_private(&self.file, &text) {
                         let why = format!("the text could not be laid down: {}", plain(&cause));
-                        wire::answer(&self.socket, &Answer::Failed(why))?;
+                        return wire::answer(&self.socket, &Answer::Failed(why));
                     }
                 }
                 Ok(Request::Open(words)) => {

@@ -21,6 +21,7 @@ mod error;
 mod keeper;
 #[cfg(target_os = "linux")]
 mod namespace;
+mod ram_disk;
 mod session;
 mod signals;
 mod storage;
