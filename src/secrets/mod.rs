@@ -1,6 +1,7 @@
 //! The program `secrets`: what it does on disk and on the terminal. The format, and who reads it, are in the crate
 //! `quorate_secrets`.
 
+mod check;
 pub mod cli;
 mod codes;
 pub mod edit;
@@ -42,6 +43,7 @@ pub fn run_secrets() -> ExitCode {
         Verb::Unset(args) => write::unset(args, now),
         Verb::Exec(args) => exec::run(args),
         Verb::Keygen(args) => keygen::run(args, now),
+        Verb::Check(args) => check::run(args, &cli),
         Verb::Completions(args) => {
             completions(args.shell);
             Ok(Outcome::Clean)
