@@ -1,5 +1,7 @@
 //! Our rules for `.sops.yaml`: whatever plain sops does with one of our files, it does for the readers we mean.
 
+pub mod files;
+
 use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,6 @@
 //! Finds private keys that lie in the open: PEM in every label, the same in base64 as kubeconfigs and Kubernetes
-//! Secrets have it, and age identities. Ciphertexts, certificates and public keys are none.
+//! Secrets have it, age identities, the tokens of k3s and of service accounts. Ciphertexts, certificates and public
+//! keys are none.
 //!
 //! A mere mention is no finding: a PEM header counts with a body behind it, an age identity at its full length.
 
@@ -20,6 +21,10 @@ pub enum Kind {
     PassphrasePem,
     /// `AGE-SECRET-KEY-1...`, the post-quantum kind included.
     AgeIdentity,
+    /// `K10<hash>::server:<secret>`: lets any machine join a k3s cluster.
+    K3sToken,
+    /// `token: eyJ...`: a login of a kubeconfig.
+    BearerToken,
 }
 
 impl Kind {
@@ -36,6 +41,8 @@ impl fmt::Display for Kind {
             Self::PemInBase64 => "a private key in base64",
             Self::PassphrasePem => "a private key with a passphrase",
             Self::AgeIdentity => "an age identity",
+            Self::K3sToken => "a join token of k3s",
+            Self::BearerToken => "a bearer token of a kubeconfig",
         })
     }
 }
@@ -60,6 +67,15 @@ const PEM_IN_BASE64: &[u8] = b"LS0tLS1CRUdJTi";
 /// Characters of an age identity behind `AGE-SECRET-KEY-1`: 32 bytes and a checksum in bech32.
 const AGE_LENGTH: usize = 58;
 const BECH32: &[u8] = b"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L";
+/// What a token of k3s begins with: its version, then the SHA-256 of the server's authority. Source: k3s,
+/// pkg/clientaccess/token.go, `tokenFormat`.
+const K3S: &[u8] = b"K10";
+const K3S_HASH: usize = 64;
+/// A JSON web token in a kubeconfig: the base64 of `{"` behind the key, as YAML or JSON writes it.
+const TOKEN: &[u8] = b"token";
+const JSON_IN_BASE64: &[u8] = b"eyJ";
+/// A header and the beginning of a payload; a mention is shorter.
+const TOKEN_LENGTH: usize = 60;
 /// So many base64 characters behind a header are a body and no prose.
 const BODY_LENGTH: usize = 16;
 
@@ -113,7 +129,7 @@ impl Scanner {
             let Some(rest) = self.pending.get(at..) else { break };
             match rest.first() {
                 Some(b'\n') => self.line += 1,
-                Some(b'-' | b'A' | b'L') => {
+                Some(b'-' | b'A' | b'L' | b'K' | b't') => {
                     if let Some(kind) = classify(rest.get(..LOOKAHEAD).unwrap_or(rest)) {
                         self.findings.push(Finding { kind, offset: self.offset + at, line: self.line });
                     }
@@ -144,6 +160,15 @@ fn classify(text: &[u8]) -> Option<Kind> {
         let key = rest.strip_prefix(b"PQ-").unwrap_or(rest).strip_prefix(b"1")?;
         let length = key.iter().take_while(|letter| BECH32.contains(letter)).count();
         (length >= AGE_LENGTH).then_some(Kind::AgeIdentity)
+    } else if let Some(rest) = text.strip_prefix(K3S) {
+        let hash = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let secret = rest.get(hash..)?.strip_prefix(b"::")?.iter().take_while(|byte| byte.is_ascii_graphic());
+        (hash == K3S_HASH && secret.count() >= BODY_LENGTH).then_some(Kind::K3sToken)
+    } else if let Some(rest) = text.strip_prefix(TOKEN) {
+        let value = skip_separators(rest.strip_prefix(b"\"").unwrap_or(rest).strip_prefix(b":")?);
+        let is_token = |byte: &&u8| is_base64(**byte) || matches!(**byte, b'-' | b'_' | b'.');
+        let length = value.iter().take_while(is_token).count();
+        (value.starts_with(JSON_IN_BASE64) && length >= TOKEN_LENGTH).then_some(Kind::BearerToken)
     } else if text.starts_with(PEM_IN_BASE64) {
         let length = text.iter().take_while(|byte| is_base64(**byte)).count();
         let decoded = Zeroizing::new(BASE64_STANDARD_NO_PAD.decode(text.get(..length / 4 * 4)?).ok()?);
@@ -262,6 +287,18 @@ mod tests {
             assert_eq!(found, [Kind::PassphrasePem], "{text}");
             assert!(!found.iter().any(|kind| kind.is_leak()));
         }
+    }
+
+    #[test]
+    fn credentials_of_kubeconfigs_and_of_k3s_are_found() {
+        let token = format!("eyJhbGciOiJSUzI1NiIsImtpZCI6Ing{}.{}", "x".repeat(40), "y".repeat(20));
+        assert_eq!(kinds(&format!("    token: {token}\n")), [Kind::BearerToken]);
+        assert_eq!(kinds(&format!("{{\"token\": \"{token}\"}}")), [Kind::BearerToken]);
+        assert_eq!(kinds("token: eyJhbGciOiJ... as in this example"), []);
+        assert_eq!(kinds("token: ENC[AES256_GCM,data:QuvCC5Q=,iv:kWRn4b7Z,tag:IFqC2HtI,type:str]"), []);
+        let k3s = format!("K10{}::server:{}", "0a".repeat(32), "f".repeat(32));
+        assert_eq!(kinds(&k3s), [Kind::K3sToken]);
+        assert_eq!(kinds(&format!("K10{}::server:", "0a".repeat(32))), []);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! `secrets exec`: a program with the values in its environment, or in a file.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use quorate_secrets::secret::Secret;
 
 use super::cli;
+use super::edit::{self, EditError, Options};
 use super::target::{Target, opened};
 use crate::error::Error;
 use crate::identities::VARIABLES;
@@ -20,6 +22,10 @@ pub(super) fn run(args: &cli::Exec) -> Result<Outcome, Error> {
     let opened = opened(&target)?;
     let plaintext = opened.plaintext();
     let failed = |error| target.error(error);
+    if args.as_file {
+        let text = plaintext.write(target.store, None).map_err(failed)?;
+        return with_file(args, &target, &text);
+    }
     let values = plaintext.flat().map_err(failed)?;
     if let Some((name, _)) = values.iter().find(|(name, value)| !is_variable(name, value)) {
         return Err(Error::Request {
@@ -42,6 +48,39 @@ pub(super) fn run(args: &cli::Exec) -> Result<Outcome, Error> {
     }
     let cause = command.exec();
     Err(Error::io("run", program)(cause))
+}
+
+/// Runs the program beside a file that lies in memory and is gone when the program ends.
+fn with_file(args: &cli::Exec, target: &Target, text: &Secret) -> Result<Outcome, Error> {
+    const PLACE: &[u8] = b"{}";
+    let has_place = |word: &OsString| word.as_bytes().windows(PLACE.len()).any(|part| part == PLACE);
+    if !args.command.iter().any(has_place) {
+        return Err(Error::Request {
+            message: "the command has no `{}`, which is where the path of the file goes".to_owned(),
+            hint: "write it so: `secrets exec --file kube.yaml -- kubectl --kubeconfig {} get nodes`"
+                .to_owned(),
+        });
+    }
+    let command = |path: &Path| args.command.iter().map(|word| filled_in(word, path)).collect();
+    let options = Options::from_env(args.allow_swap);
+    match edit::run(text, &target.path.to_string_lossy(), command, &options) {
+        Ok(code) => Ok(Outcome::Ended(code)),
+        Err(EditError::Signal(signal)) => Err(Error::Signal(signal)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A word with the path in the place of each `{}`.
+fn filled_in(word: &OsStr, path: &Path) -> OsString {
+    let mut filled = Vec::new();
+    let mut rest = word.as_bytes();
+    while let Some(at) = rest.windows(2).position(|part| part == b"{}") {
+        filled.extend_from_slice(rest.get(..at).unwrap_or_default());
+        filled.extend_from_slice(path.as_os_str().as_bytes());
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    filled.extend_from_slice(rest);
+    OsString::from_vec(filled)
 }
 
 fn is_variable(name: &str, value: &Secret) -> bool {

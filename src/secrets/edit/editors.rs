@@ -85,10 +85,10 @@ static EDITORS: &[Editor] = &[
         settings: &[],
         line: Line::Goto,
     },
-    // What is written where a person stands when joe is killed would be a file in the repository.
+    // Killed, it would write a file where the person stands; `--` takes an option back, here what was cut and sought.
     Editor {
         names: &["joe", "jmacs", "jstar", "jpico"],
-        told: &["-nobackups", "-nodeadjoe"],
+        told: &["-nobackups", "-nodeadjoe", "--joe_state"],
         settings: &[],
         line: Line::Plus,
     },

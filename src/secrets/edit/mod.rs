@@ -129,6 +129,24 @@ pub fn edit(
     }
 }
 
+/// Runs a program that reads `plaintext` from a file called `file_name`, which nobody else sees: `command` is given its
+/// path. Gives the exit code of the program, as a shell would say it.
+///
+/// # Errors
+/// As [`edit`].
+pub fn run(
+    plaintext: &Secret,
+    file_name: &str,
+    command: impl FnOnce(&Path) -> Vec<OsString>,
+    options: &Options,
+) -> Result<u8, EditError> {
+    let name = Path::new(file_name).file_name().unwrap_or(OsStr::new("secret")).to_string_lossy();
+    let signals = Signals::take().map_err(|cause| EditError::Keeper(plain(&cause)))?;
+    let session = Session::start(plaintext, &name, options, &signals)?;
+    let command = command(&session.file());
+    session.run(command)
+}
+
 /// Ends this process by a signal, as whoever started it expects of a process that was told to end. Returns an exit
 /// code only where the system does not do so.
 pub fn end_by_signal(signal: i32) -> ExitCode {

@@ -1,5 +1,6 @@
 //! The side of an edit that holds the keys: it starts the keeper, asks it, and waits.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -121,6 +122,25 @@ impl<'a> Session<'a> {
             Answer::Ended(End::Signal(signal)) if is_from_keyboard(signal) => Err(EditError::Signal(signal)),
             Answer::Ended(End::Signal(signal)) => Err(failed(format!("by signal {signal}"))),
             Answer::Ended(End::Code(code)) => Err(failed(format!("with exit code {code}"))),
+            Answer::Failed(why) => Err(EditError::Keeper(why)),
+            _ => Err(EditError::Keeper("it gave no answer that makes sense".to_owned())),
+        }
+    }
+
+    /// Where the text lies.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.path().join(&self.name)
+    }
+
+    /// Runs any program beside the text, and gives what it ended with as a shell would say it.
+    pub(super) fn run(&self, command: Vec<OsString>) -> Result<u8, EditError> {
+        // No setting of the environment stands before it.
+        let words = std::iter::once(OsString::from("--")).chain(command).collect();
+        wire::ask(&self.socket, &Request::Open(words)).map_err(|cause| lost(&cause))?;
+        match self.answered()? {
+            Answer::Text(_) => Ok(0),
+            Answer::Ended(End::Code(code)) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
+            Answer::Ended(End::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
             Answer::Failed(why) => Err(EditError::Keeper(why)),
             _ => Err(EditError::Keeper("it gave no answer that makes sense".to_owned())),
         }

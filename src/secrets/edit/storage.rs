@@ -85,9 +85,9 @@ fn sweep(place: &Path) {
 pub(super) fn is_in_memory(folder: &Path) -> bool {
     const TMPFS: u32 = 0x0102_1994;
     const RAMFS: u32 = 0x8584_58f6;
-    // As wide as a word of the machine, and signed on some.
-    let kind = rustix::fs::statfs(folder).map(|found| format!("{:08x}", found.f_type));
-    kind.is_ok_and(|kind| [TMPFS, RAMFS].iter().any(|wanted| kind.ends_with(&format!("{wanted:08x}"))))
+    // As wide as a word of the machine, and signed: the lower half counts.
+    let kind = rustix::fs::statfs(folder).map(|found| i128::from(found.f_type).to_le_bytes());
+    kind.is_ok_and(|kind| [TMPFS, RAMFS].iter().any(|wanted| kind.starts_with(&wanted.to_le_bytes())))
 }
 
 /// Why no tmpfs may hold the text.
