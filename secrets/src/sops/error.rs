@@ -61,10 +61,12 @@ pub enum SopsError {
         /// Counted from 1.
         line: usize,
     },
-    /// YAML that sops never writes: an alias, a tag, an integer beyond 64 bits.
-    Yaml11 {
+    /// YAML that has no end, no meaning, or loses something when sops reads it.
+    Yaml {
         /// The construct.
         what: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
         /// Counted from 1.
         line: usize,
     },
@@ -201,7 +203,7 @@ impl fmt::Display for SopsError {
             | Self::NotSealed
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
-            | Self::Yaml11 { .. }
+            | Self::Yaml { .. }
             | Self::MetadataMissing { .. }
             | Self::MetadataDamaged { .. }
             | Self::Unsupported { .. }
@@ -288,9 +290,7 @@ impl SopsError {
                 write!(f, "the key `{key}` is there twice, again in line {line}")
             }
             Self::NonStringKey { line } => write!(f, "the key in line {line} is not a string"),
-            Self::Yaml11 { what, line } => {
-                write!(f, "line {line} has {what}, which a sealed file never has")
-            }
+            Self::Yaml { what, line, .. } => write!(f, "line {line} has {what}"),
             Self::MetadataMissing { field } => {
                 write!(
                     f,
@@ -313,7 +313,7 @@ impl SopsError {
             | Self::MergeConflict { line }
             | Self::DuplicateKey { line, .. }
             | Self::NonStringKey { line }
-            | Self::Yaml11 { line, .. }
+            | Self::Yaml { line, .. }
             | Self::TooDeep { line } => Some(*line),
             _ => None,
         }
@@ -327,7 +327,7 @@ impl SopsError {
             }
             Self::DuplicateKey { .. } => "keep one of the two",
             Self::NonStringKey { .. } => "put the key in quotes",
-            Self::Yaml11 { .. } => "put the value in quotes",
+            Self::Yaml { .. } => "put the value in quotes",
             Self::AlreadySealed => "take the key `sops` out: the format keeps it for itself",
             _ => "mend it, or leave the text as it was to give up",
         }
@@ -359,7 +359,7 @@ impl SopsError {
             Self::NotSealed => {
                 "restore the file from git; if it is plaintext that was committed, replace the secrets in it"
             }
-            Self::Yaml11 { .. } => "let `sops` write the file again, or restore it from git",
+            Self::Yaml { remedy, .. } => remedy,
             Self::Unsupported { .. } => "write the file again with `sops`, without it",
             Self::CannotKeep { .. } => "take that out of the file with `sops`, then run this again",
             Self::NotEncrypted { .. } => {
