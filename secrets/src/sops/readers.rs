@@ -34,7 +34,8 @@ impl SealedFile {
     /// How the age readers of this file differ from those it should have. Keys of other services are not compared:
     /// see [`SealedFile::foreign`].
     pub fn change_to(&self, readers: &KeyGroups) -> ReaderChange {
-        let known: Vec<_> = self.metadata.groups.iter().flat_map(super::metadata::Group::recipients).collect();
+        let known: Vec<_> =
+            self.metadata.groups.iter().flat_map(super::metadata::Group::recipients).collect();
         let wanted: Vec<_> = readers.all().collect();
         let mut change = ReaderChange::default();
         for one in &wanted {
