@@ -279,6 +279,30 @@ fn what_the_editor_mounts_and_sees_is_seen_by_nobody_else() {
 }
 
 #[test]
+fn where_mounts_are_shared_that_of_an_edit_is_not() {
+    let desk = ours();
+    desk.fake_editor(
+        "echo >~/open; while [ ! -e ~/seen ]; do sleep 0.01; done; stat -f -c %T \"$TMPDIR\" >~/kind",
+    );
+    let script = "\"$@\" & while [ ! -e ~/open ]; do sleep 0.01; done; cat /proc/self/mountinfo; echo >~/seen; wait $!";
+    let words = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "--propagation",
+        "shared",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ];
+    let run = finish(desk.command_behind(&words.map(str::to_owned), &["edit", "x.yaml"]), "").expect(0);
+    assert!(run.stdout.contains(" shared:") && !run.stdout.contains("quorate-edit-"), "{}", run.stdout);
+    assert_eq!(fs::read_to_string(desk.path("home/kind")).unwrap().trim(), "ramfs");
+}
+
+#[test]
 fn the_file_of_exec_lies_in_memory_and_is_gone_with_its_program() {
     for desk in Desk::each() {
         let script = "stat -f -c %T {}; cat {}; exit 7";

@@ -1,7 +1,16 @@
 //! A person's desk for a test: a home, a repository with one sealed file, editors, and the built `secrets` run there,
 //! as root or as an ordinary user, with namespaces or without. Afterwards it is searched for what was secret.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test target uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test target uses its part"
+)]
 
+#[path = "../cluster/peer.rs"]
+pub(crate) mod peer;
 pub mod terminal;
 pub mod traced;
 
@@ -66,6 +75,8 @@ impl Desk {
     pub fn of(who: Who) -> Option<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         if who == Who::Nobody && !is_root() {
+            // Says that root is wanted.
+            peer::namespaces();
             return None;
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed) * 100_000_000 + std::process::id() as usize;
