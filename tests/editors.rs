@@ -242,3 +242,28 @@ fn a_signal_ends_editor_and_edit_and_leaves_the_terminal_as_it_was() {
         }
     }
 }
+
+#[test]
+fn suspended_and_taken_up_again_it_goes_on() {
+    for keys in EDITORS.iter().filter(|keys| ["vim", "nvim"].contains(&keys.editor)) {
+        let Some(desk) = desk(Who::Self_).filter(|_| is_here(keys.editor)) else { continue };
+        let front =
+            [&Terminal::IN_FRONT[..], &["sh", "-i", "-c", "set -m; \"$0\" \"$@\"; echo ended $?; fg; exit $?"]].concat();
+        let front: Vec<String> = front.iter().map(|word| (*word).to_owned()).collect();
+        let mut command = desk.command_behind(&front, &["edit", "x.yaml"]);
+        command.env("EDITOR", keys.editor);
+        let mut terminal = Terminal::run(command);
+        terminal.wait_for(&desk.old);
+        // The shell takes the terminal back, and gives it again at once.
+        terminal.type_in("\x1a");
+        // 128 and SIGTSTP.
+        terminal.wait_for("ended 148");
+        terminal.wait_for(&desk.old);
+        for some in (keys.replace)(&desk) {
+            terminal.type_in(&some);
+        }
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code(), Some(0), "{}: {shown}", keys.editor);
+        assert_eq!(desk.opened(), format!("password: {}\nport: 1\n", desk.new));
+    }
+}
