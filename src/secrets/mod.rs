@@ -12,7 +12,10 @@ mod keygen;
 pub mod locked;
 mod read;
 mod readers;
+mod rekey;
+mod rotate;
 mod target;
+mod walk;
 mod write;
 
 use std::process::ExitCode;
@@ -41,6 +44,8 @@ pub fn run_secrets() -> ExitCode {
         Verb::Diff(args) => read::diff(args),
         Verb::Set(args) => write::set(args, &cli, now),
         Verb::Unset(args) => write::unset(args, now),
+        Verb::Rekey(args) => rekey::run(args, &cli, now),
+        Verb::Rotate(args) => rotate::run(args, now),
         Verb::Exec(args) => exec::run(args),
         Verb::Keygen(args) => keygen::run(args, now),
         Verb::Check(args) => check::run(args, &cli),

@@ -79,8 +79,7 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
     let mut rest = path;
     let mut in_list = false;
     loop {
-        let end = [rest.find(MAP), rest.find(LIST)].into_iter().flatten().min();
-        let (name, behind) = end.and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, ""));
+        let (name, behind) = rest.split_at_checked(separator(rest))?;
         steps.push(if in_list { Step::Index(name.parse().ok()?) } else { Step::Key(name) });
         in_list = behind.starts_with(LIST);
         match behind.strip_prefix(MAP).or_else(|| behind.strip_prefix(LIST)) {
@@ -88,6 +87,21 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
             None => return Some(steps),
         }
     }
+}
+
+/// Where the next separator begins; the end where there is none. It looks no further than that.
+fn separator(path: &str) -> usize {
+    let mut from = 0;
+    while let Some(rest) = path.get(from..)
+        && let Some(at) = rest.find("__")
+    {
+        let found = rest.get(at..).unwrap_or_default();
+        if found.starts_with(MAP) || found.starts_with(LIST) {
+            return from + at;
+        }
+        from += at + 1;
+    }
+    path.len()
 }
 
 /// What stands at a path so far.
@@ -174,6 +188,7 @@ mod tests {
             ("key_groups__list_0__map_age__list_0__map_enc", "c"),
             ("lastmodified", "now"),
             ("mac", ""),
+            ("a___map__b_map_", ""),
         ];
         let section = unflatten(flat).unwrap();
         assert_eq!(

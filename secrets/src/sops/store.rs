@@ -182,3 +182,25 @@ fn or_merge(error: SopsError, text: &str) -> SopsError {
     let is_mark = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
     text.lines().position(is_mark).map_or(error, |line| SopsError::MergeConflict { line: line + 1 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test that reads its vectors")]
+    fn what_sops_wrote_is_written_back_byte_for_byte() {
+        let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sops/other");
+        for (name, store) in [
+            ("d.enc.env", Store::Dotenv),
+            ("f.enc.bin", Store::Binary),
+            ("i.enc.ini", Store::Ini),
+            ("j.enc.json", Store::Json),
+        ] {
+            let text = std::fs::read_to_string(vectors.join(name)).unwrap();
+            let parts = store.read_sealed(&text).unwrap();
+            assert_eq!(store.write_sealed(&parts, None).unwrap(), text, "{name}");
+            assert_eq!(store.rewrite_sealed(&text, &parts).unwrap(), text, "{name}");
+        }
+    }
+}

@@ -17,7 +17,11 @@ pub(super) struct LosesDigits;
 pub(super) fn parse(text: &str) -> Result<Plain, LosesDigits> {
     let plain = |kind, hashed: String| Plain { kind, bytes: Secret::from_text(hashed) };
     let is_integer = !text.contains(['.', 'e', 'E']);
-    if is_integer && let Ok(integer) = text.parse::<i64>() {
+    // An integer has no sign of its own for zero; sops drops it.
+    if is_integer
+        && text != "-0"
+        && let Ok(integer) = text.parse::<i64>()
+    {
         return Ok(plain(Kind::Int, integer.to_string()));
     }
     let float: f64 = text.parse().map_err(|_| LosesDigits)?;
@@ -49,7 +53,7 @@ mod tests {
         };
         for (text, expected) in [
             ("0", Ok((Kind::Int, "0"))),
-            ("-0", Ok((Kind::Int, "0"))),
+            ("-0", Ok((Kind::Float, "-0"))),
             ("9007199254740993", Ok((Kind::Int, "9007199254740993"))),
             ("-9223372036854775808", Ok((Kind::Int, "-9223372036854775808"))),
             ("9223372036854775808", Err(LosesDigits)),

@@ -95,14 +95,13 @@ impl<'t> Splice<'t> {
             members.iter().map(|member| member.key.as_str()).zip(&places).collect();
         for (index, (key, node)) in new.iter().enumerate() {
             self.writer.out.push(if index == 0 { '{' } else { ',' });
-            match known.get(key) {
-                Some(place) => self.member(place, node, index + 1 < new.len(), depth)?,
-                None => {
-                    self.lead(&places, depth);
-                    self.writer.string(key);
-                    self.writer.out.push_str(": ");
-                    self.writer.node(node, depth + 1)?;
-                }
+            if let Some(place) = known.get(key) {
+                self.member(place, node, index + 1 < new.len(), depth)?;
+            } else {
+                self.lead(&places, depth);
+                self.writer.string(key);
+                self.writer.out.push_str(": ");
+                self.writer.node(node, depth + 1)?;
             }
         }
         self.end(&places, old);
@@ -120,12 +119,11 @@ impl<'t> Splice<'t> {
         let pairing = pairing(new, values);
         for (index, (node, place)) in new.iter().zip(pairing).enumerate() {
             self.writer.out.push(if index == 0 { '[' } else { ',' });
-            match place.and_then(|place| places.get(place)) {
-                Some(place) => self.member(place, node, index + 1 < new.len(), depth)?,
-                None => {
-                    self.lead(&places, depth);
-                    self.writer.node(node, depth + 1)?;
-                }
+            if let Some(place) = place.and_then(|place| places.get(place)) {
+                self.member(place, node, index + 1 < new.len(), depth)?;
+            } else {
+                self.lead(&places, depth);
+                self.writer.node(node, depth + 1)?;
             }
         }
         match (new.is_empty(), places.is_empty()) {
