@@ -48,6 +48,8 @@ pub struct Desk {
     pub old: String,
     /// What the fake editor writes in its place.
     pub new: String,
+    /// Whom the file is sealed to.
+    pub recipient: String,
 }
 
 /// What a run gave.
@@ -81,7 +83,7 @@ impl Desk {
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed) * 100_000_000 + std::process::id() as usize;
         let (old, new) = (format!("oldquorum{number}"), format!("newquorum{number}"));
-        let desk = Self { folder: tempfile::tempdir().unwrap(), who, old, new };
+        let mut desk = Self { folder: tempfile::tempdir().unwrap(), who, old, new, recipient: String::new() };
         for name in ["home", "tmp", "run", "bin", "repo"] {
             fs::create_dir(desk.path(name)).unwrap();
         }
@@ -229,11 +231,12 @@ impl Desk {
     }
 
     /// Makes an identity, and seals the old value to it.
-    fn seal(&self) {
+    fn seal(&mut self) {
         let (identity, recipient) = Identity::generate();
         let keys = self.path("home/.config/sops/age");
         fs::create_dir_all(&keys).unwrap();
         fs::write(keys.join("keys.txt"), identity.expose_bytes()).unwrap();
+        recipient.key().clone_into(&mut self.recipient);
         let text = format!("password: {}\nport: 1\n", self.old);
         let plaintext = Plaintext::parse(&Secret::from_text(text), Store::Yaml).unwrap();
         let readers = KeyGroups::one(&[recipient]);
