@@ -247,8 +247,11 @@ fn a_signal_ends_editor_and_edit_and_leaves_the_terminal_as_it_was() {
 fn suspended_and_taken_up_again_it_goes_on() {
     for keys in EDITORS.iter().filter(|keys| ["vim", "nvim"].contains(&keys.editor)) {
         let Some(desk) = desk(Who::Self_).filter(|_| is_here(keys.editor)) else { continue };
-        let front =
-            [&Terminal::IN_FRONT[..], &["sh", "-i", "-c", "set -m; \"$0\" \"$@\"; echo ended $?; fg; exit $?"]].concat();
+        let front = [
+            &Terminal::IN_FRONT[..],
+            &["sh", "-i", "-c", "set -m; \"$0\" \"$@\"; echo ended $?; fg; exit $?"],
+        ]
+        .concat();
         let front: Vec<String> = front.iter().map(|word| (*word).to_owned()).collect();
         let mut command = desk.command_behind(&front, &["edit", "x.yaml"]);
         command.env("EDITOR", keys.editor);
@@ -266,4 +269,25 @@ fn suspended_and_taken_up_again_it_goes_on() {
         assert_eq!(status.code(), Some(0), "{}: {shown}", keys.editor);
         assert_eq!(desk.opened(), format!("password: {}\nport: 1\n", desk.new));
     }
+}
+
+#[test]
+fn ctrl_c_in_the_pager_does_not_end_what_feeds_it() {
+    let Some(desk) = desk(Who::Self_) else { return };
+    // As `less` does: what interrupts it is obeyed, and it goes on.
+    desk.script(
+        "pager",
+        "trap 'echo still here' INT\ncat\nuntil read -r answer </dev/tty; do :; done; echo bye",
+    );
+    let front: Vec<String> = Terminal::IN_FRONT.map(str::to_owned).to_vec();
+    let mut command = desk.command_behind(&front, &["view", "x.yaml"]);
+    command.env("PAGER", "pager");
+    let mut terminal = Terminal::run(command);
+    terminal.wait_for(&desk.old);
+    terminal.type_in("\x03");
+    terminal.wait_for("still here");
+    terminal.type_in("q\r");
+    terminal.wait_for("bye");
+    let (status, shown) = terminal.end();
+    assert_eq!(status.code(), Some(0), "{shown}");
 }

@@ -37,6 +37,7 @@ use quorate_secrets::secret::Secret;
 
 pub use error::EditError;
 pub use keeper::entry;
+pub(crate) use signals::Interrupts;
 
 use crate::error::plain;
 use crate::report;
