@@ -81,7 +81,7 @@ impl Options {
         let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|value| Path::new(value).is_absolute());
         let mut places: Vec<PathBuf> = runtime.map(PathBuf::from).into_iter().collect();
         places.push(PathBuf::from("/dev/shm"));
-        places.push(env::temp_dir());
+        places.extend(std::path::absolute(env::temp_dir()));
         Self {
             allow_swap,
             sops_editor: env::var_os("SOPS_EDITOR"),
