@@ -77,7 +77,7 @@ pub fn encrypt(
         match error {
             EncryptError::Plugin(errors) => AgeError::Plugin { name: name(), said: said(&errors) },
             EncryptError::Io(_) => {
-                AgeError::Plugin { name: name(), said: "it ended in mid-sentence".to_owned() }
+                AgeError::Plugin { name: name(), said: "it ended without an answer".to_owned() }
             }
             EncryptError::IncompatibleRecipients { .. } => AgeError::Mixed,
             _ => AgeError::Seal,

@@ -57,14 +57,6 @@ const YAML: &[(&str, Holds)] = &[
     ("yes", Flat(&[("d", "yes"), ("e", "Off"), ("f", "True"), ("g", "True"), ("h", "Y")])),
 ];
 
-/// The stores that cannot be read yet, with the beginning of what is said.
-const OTHER_STORES: &[(&str, &str)] = &[
-    ("d.enc.env", "the sealed file is not a map"),
-    ("f.enc.bin", "the file uses the JSON form of the format"),
-    ("i.enc.ini", "the sealed file is not a map"),
-    ("j.enc.json", "the file uses the JSON form of the format"),
-];
-
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sops")
 }
@@ -109,15 +101,6 @@ fn every_yaml_vector_is_in_the_list() {
         .collect();
     names.sort();
     assert_eq!(names, YAML.iter().map(|(name, _)| *name).collect::<Vec<_>>());
-}
-
-#[test]
-fn the_other_stores_are_refused_by_name() {
-    for (name, beginning) in OTHER_STORES {
-        let text = fs::read_to_string(folder().join("other").join(name)).unwrap();
-        let error = SealedFile::parse(&text, Store::Yaml).unwrap_err().to_string();
-        assert!(error.starts_with(beginning), "{name}: {error}");
-    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::git::work_tree;
 use crate::store::commit::sync_parent;
 
 /// How often who waits for a lock looks again.
@@ -348,11 +349,6 @@ fn target(path: &Path) -> Result<PathBuf, LockError> {
         }
     }
     Ok(target)
-}
-
-/// The git work tree that a file lies in.
-fn work_tree(file: &Path) -> Option<PathBuf> {
-    file.ancestors().skip(1).find(|folder| folder.join(".git").exists()).map(Path::to_owned)
 }
 
 #[cfg(test)]

@@ -7,11 +7,15 @@ pub mod traced;
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use quorate_secrets::identity::Identity;
+use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::{KeyGroups, Plaintext, Policy, SealedFile, Store};
 use tempfile::TempDir;
 
 /// Who sits there, and what the system gives.
@@ -184,6 +188,16 @@ impl Desk {
         vec![format!("{}/quorate-edit-", place.display())]
     }
 
+    /// How many private folders there are.
+    pub fn folders(&self) -> usize {
+        let ours = |entry: &fs::DirEntry| {
+            let own = entry.metadata().is_ok_and(|found| found.uid() == self.uid());
+            own && entry.file_name().to_string_lossy().starts_with("quorate-edit-")
+        };
+        // What lies in /dev/shm may be that of a test beside this one.
+        fs::read_dir(self.path("run")).unwrap().flatten().filter(ours).count()
+    }
+
     /// What lies where a file may lie: every file whose bytes hold `marker`.
     pub fn traces(&self, marker: &str) -> Vec<PathBuf> {
         let shared = ["/dev/shm", "/var/tmp"].map(PathBuf::from);
@@ -203,16 +217,36 @@ impl Desk {
         }
     }
 
-    /// Seals the old value.
-    pub fn seal(&self) {
+    /// Makes an identity, and seals the old value to it.
+    fn seal(&self) {
+        let (identity, recipient) = Identity::generate();
+        let keys = self.path("home/.config/sops/age");
+        fs::create_dir_all(&keys).unwrap();
+        fs::write(keys.join("keys.txt"), identity.expose_bytes()).unwrap();
         let text = format!("password: {}\nport: 1\n", self.old);
-        fs::write(self.file(), text.bytes().map(|byte| byte ^ 0x55).collect::<Vec<_>>()).unwrap();
+        let plaintext = Plaintext::parse(&Secret::from_text(text), Store::Yaml).unwrap();
+        let readers = KeyGroups::one(&[recipient]);
+        let policy = Policy { readers: &readers, selector: None, mac_only_encrypted: false, indent: None };
+        fs::write(self.file(), plaintext.seal(&policy, "2026-11-21T03:02:57Z").unwrap()).unwrap();
     }
 
     /// What the sealed file holds.
     pub fn opened(&self) -> String {
-        let bytes = fs::read(self.file()).unwrap().iter().map(|byte| byte ^ 0x55).collect();
-        String::from_utf8(bytes).unwrap()
+        let keys = fs::read(self.path("home/.config/sops/age/keys.txt")).unwrap();
+        let identities = Identity::parse_all(&Secret::from_bytes(keys)).unwrap();
+        let sealed = SealedFile::parse(&fs::read_to_string(self.file()).unwrap(), Store::Yaml).unwrap();
+        let plaintext = sealed.open(&identities).unwrap().plaintext();
+        plaintext.write(Store::Yaml, None).unwrap().expose_text().unwrap().to_owned()
+    }
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < until, "waiting for {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

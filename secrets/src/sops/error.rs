@@ -68,6 +68,30 @@ pub enum SopsError {
         /// Counted from 1.
         line: usize,
     },
+    /// A number that would not be the same number when it is written again.
+    LosesDigits {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A `#` or `;` where nobody can say whether it ends the value.
+    UnclearComment {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A comment that belongs to nothing.
+    LostComment {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A value or key that a store has no form for.
+    CannotHold {
+        /// The store's name.
+        store: &'static str,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A field of the metadata is missing: the file was cut off or edited by hand.
     MetadataMissing {
         /// Its name, such as `mac` or `age[0].enc`.
@@ -202,6 +226,10 @@ impl fmt::Display for SopsError {
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
             | Self::Yaml11 { .. }
+            | Self::LosesDigits { .. }
+            | Self::UnclearComment { .. }
+            | Self::LostComment { .. }
+            | Self::CannotHold { .. }
             | Self::MetadataMissing { .. }
             | Self::MetadataDamaged { .. }
             | Self::Unsupported { .. }
@@ -291,6 +319,19 @@ impl SopsError {
             Self::Yaml11 { what, line } => {
                 write!(f, "line {line} has {what}, which a sealed file never has")
             }
+            Self::LosesDigits { line } => write!(f, "the number in line {line} would lose digits"),
+            Self::UnclearComment { line } => {
+                write!(
+                    f,
+                    "a `#` or `;` in line {line} would cut the value off, as the beginning of a comment"
+                )
+            }
+            Self::LostComment { line } => {
+                write!(f, "the comment in line {line} stands above nothing, and would be lost")
+            }
+            Self::CannotHold { store, key, why } => {
+                write!(f, "cannot write `{key}` in the `{store}` store: {why}")
+            }
             Self::MetadataMissing { field } => {
                 write!(
                     f,
@@ -360,6 +401,10 @@ impl SopsError {
                 "restore the file from git; if it is plaintext that was committed, replace the secrets in it"
             }
             Self::Yaml11 { .. } => "let `sops` write the file again, or restore it from git",
+            Self::LosesDigits { .. } => "put it in quotes",
+            Self::UnclearComment { .. } => "put the value in backquotes, or a blank before the comment",
+            Self::LostComment { .. } => "put it above a key",
+            Self::CannotHold { .. } => "keep it in YAML or JSON",
             Self::Unsupported { .. } => "write the file again with `sops`, without it",
             Self::CannotKeep { .. } => "take that out of the file with `sops`, then run this again",
             Self::NotEncrypted { .. } => {

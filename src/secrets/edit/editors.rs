@@ -175,7 +175,7 @@ impl Chosen {
         let file = folder.join(file);
         let (told, settings) = self.known.map_or((&[][..], &[][..]), |editor| (editor.told, editor.settings));
         let inside = |text: &&str| OsString::from(text.replace("{}", &place));
-        let mut words: Vec<OsString> = settings.iter().map(inside).collect();
+        let mut words: Vec<OsString> = settings.iter().chain(&["TMPDIR={}"]).map(inside).collect();
         words.push("--".into());
         words.push(self.program.clone().into());
         words.extend(self.words.iter().map(OsString::from));
@@ -210,7 +210,7 @@ fn known(name: &str) -> Option<&'static Editor> {
 }
 
 /// The program that a shell would start.
-fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+pub(super) fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     let runs = |file: &Path| {
         let access = rustix::fs::access(file, rustix::fs::Access::EXEC_OK).map_err(io::Error::from);
         file.is_file() && access.is_ok()

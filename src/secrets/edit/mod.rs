@@ -21,6 +21,7 @@ mod error;
 mod keeper;
 #[cfg(target_os = "linux")]
 mod namespace;
+mod ram_disk;
 mod session;
 mod signals;
 mod storage;
@@ -111,9 +112,8 @@ pub fn edit(
             "what `{name}` keeps of the text elsewhere is not known to us: see its manual"
         ));
     }
-    let name = Path::new(file_name).file_name().unwrap_or(OsStr::new("secret")).to_string_lossy();
     let signals = Signals::take().map_err(|cause| EditError::Keeper(plain(&cause)))?;
-    let session = Session::start(plaintext, &name, options, &signals)?;
+    let session = Session::start(plaintext, &base_name(file_name), options, &signals)?;
     let mut line = None;
     loop {
         let text = session.open(&editor, line)?;
@@ -130,21 +130,30 @@ pub fn edit(
 }
 
 /// Runs a program that reads `plaintext` from a file called `file_name`, which nobody else sees: `command` is given its
-/// path. Gives the exit code of the program, as a shell would say it.
+/// path. The terminal and its signals are the program's. Gives its exit code, as a shell would say it.
 ///
 /// # Errors
-/// As [`edit`].
+/// [`EditError::ProgramMissing`], otherwise as [`edit`].
 pub fn run(
     plaintext: &Secret,
     file_name: &str,
     command: impl FnOnce(&Path) -> Vec<OsString>,
     options: &Options,
 ) -> Result<u8, EditError> {
-    let name = Path::new(file_name).file_name().unwrap_or(OsStr::new("secret")).to_string_lossy();
     let signals = Signals::take().map_err(|cause| EditError::Keeper(plain(&cause)))?;
-    let session = Session::start(plaintext, &name, options, &signals)?;
-    let command = command(&session.file());
+    let session = Session::start(plaintext, &base_name(file_name), options, &signals)?;
+    let mut command = command(&session.file());
+    if let Some(program) = command.first_mut() {
+        let name = program.to_string_lossy().into_owned();
+        let found = editors::find(&name, options.path.as_deref());
+        *program = found.ok_or(EditError::ProgramMissing { program: name })?.into_os_string();
+    }
     session.run(command)
+}
+
+/// The last part of a path.
+fn base_name(file_name: &str) -> String {
+    Path::new(file_name).file_name().unwrap_or(OsStr::new("secret")).to_string_lossy().into_owned()
 }
 
 /// Ends this process by a signal, as whoever started it expects of a process that was told to end. Returns an exit
