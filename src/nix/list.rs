@@ -114,6 +114,11 @@ impl<'t> LiteralList<'t> {
         Some(Self { text, pieces, open, close })
     }
 
+    /// The byte where it begins.
+    pub fn start(&self) -> usize {
+        self.open.saturating_sub(1)
+    }
+
     /// What it holds.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match &piece.kind {
@@ -135,7 +140,8 @@ impl<'t> LiteralList<'t> {
             };
             let rest = self.between(at, self.close);
             let near = if rest.contains('\n') { rest } else { inner };
-            let eol = if near.find("\r\n") < near.find('\n') && near.contains("\r\n") { "\r\n" } else { "\n" };
+            let returns = near.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r'));
+            let eol = if returns { "\r\n" } else { "\n" };
             (at, format!("{eol}{}", self.indent(last)))
         } else {
             let at = words.and_then(|place| self.pieces.get(place)).map_or(self.open, |piece| piece.range.end);
