@@ -196,8 +196,7 @@ fn say_done(who: &Recipient, direction: Direction, names: &Names) {
         Direction::Add => report::note(&format!("`{who}` is an admin now, everywhere")),
         Direction::Remove => {
             let name = names.of(who.key());
-            report::note(&format!("{name} opens nothing of the admins any more that is sealed from now on"));
-            report::hint("what is in the history of the repository stays open to them: replace what matters");
+            report::note(&format!("{name} is an admin no longer: nothing that is sealed from now on opens to them"));
         }
     }
 }
