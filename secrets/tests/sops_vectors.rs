@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_secrets::identity::Identity;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{Opened, SealedFile, SopsError, Store};
+use quorate_secrets::sops::{Opened, Plaintext, SealedFile, SopsError, Store};
 
 /// What a file holds.
 enum Holds {
@@ -101,6 +101,34 @@ fn every_yaml_vector_is_in_the_list() {
         .collect();
     names.sort();
     assert_eq!(names, YAML.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+}
+
+/// What sops printed when it decrypted the vector; none of the two that are steps of one story.
+fn decrypted(name: &str) -> Option<String> {
+    fs::read_to_string(folder().join("yaml").join(format!("{name}.dec"))).ok()
+}
+
+#[test]
+fn every_yaml_vector_decrypts_to_what_sops_printed_byte_for_byte() {
+    let mut count = 0;
+    for (name, expected) in YAML.iter().filter_map(|(name, _)| Some((name, decrypted(name)?))) {
+        let opened = open(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let text = opened.plaintext().write(Store::Yaml, None).unwrap();
+        assert_eq!(String::from_utf8_lossy(text.expose_bytes()), expected, "{name}");
+        count += 1;
+    }
+    assert_eq!(count, YAML.len() - 2);
+}
+
+#[test]
+fn every_yaml_plaintext_is_laid_out_as_sops_laid_it_out() {
+    // sops keeps no place behind a value for an encrypted comment, and for a plain one it does.
+    for (name, expected) in YAML.iter().filter_map(|(name, _)| Some((name, decrypted(name)?))) {
+        let text = fs::read_to_string(folder().join("yaml").join(format!("{name}.yaml"))).unwrap();
+        let plaintext = Plaintext::parse(&Secret::from(text), Store::Yaml).unwrap();
+        let text = plaintext.write(Store::Yaml, None).unwrap();
+        assert_eq!(String::from_utf8_lossy(text.expose_bytes()), expected, "{name}");
+    }
 }
 
 #[test]

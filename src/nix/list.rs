@@ -144,7 +144,8 @@ impl<'t> LiteralList<'t> {
             let eol = if returns { "\r\n" } else { "\n" };
             (at, format!("{eol}{}", self.indent(last)))
         } else {
-            let at = words.and_then(|place| self.pieces.get(place)).map_or(self.open, |piece| piece.range.end);
+            let at =
+                words.and_then(|place| self.pieces.get(place)).map_or(self.open, |piece| piece.range.end);
             (at, if inner.is_empty() { String::new() } else { " ".to_owned() })
         };
         let mut new = self.between(0, at).to_owned();

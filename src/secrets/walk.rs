@@ -243,7 +243,8 @@ impl Names {
 
     /// `w1 (age1...)`, `an admin (age1...)`; as it is where nobody knows it.
     pub(super) fn of(&self, recipient: &str) -> String {
-        let key = recipient.parse::<Recipient>().map_or_else(|_| recipient.to_owned(), |one| one.key().to_owned());
+        let key =
+            recipient.parse::<Recipient>().map_or_else(|_| recipient.to_owned(), |one| one.key().to_owned());
         let readers = quorate_pki::readers::Readers::default();
         let names = self.manifests.iter().map(|one| quorate_pki::readers::called(&key, &readers, Some(one)));
         names.into_iter().find(|name| *name != key).unwrap_or_else(|| recipient.to_owned())

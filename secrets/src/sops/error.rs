@@ -61,10 +61,12 @@ pub enum SopsError {
         /// Counted from 1.
         line: usize,
     },
-    /// YAML that sops never writes: an alias, a tag, an integer beyond 64 bits.
-    Yaml11 {
+    /// YAML that has no end, no meaning, or loses something when sops reads it.
+    Yaml {
         /// The construct.
         what: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
         /// Counted from 1.
         line: usize,
     },
@@ -225,7 +227,7 @@ impl fmt::Display for SopsError {
             | Self::NotSealed
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
-            | Self::Yaml11 { .. }
+            | Self::Yaml { .. }
             | Self::LosesDigits { .. }
             | Self::UnclearComment { .. }
             | Self::LostComment { .. }
@@ -316,9 +318,7 @@ impl SopsError {
                 write!(f, "the key `{key}` is there twice, again in line {line}")
             }
             Self::NonStringKey { line } => write!(f, "the key in line {line} is not a string"),
-            Self::Yaml11 { what, line } => {
-                write!(f, "line {line} has {what}, which a sealed file never has")
-            }
+            Self::Yaml { what, line, .. } => write!(f, "line {line} has {what}"),
             Self::LosesDigits { line } => write!(f, "the number in line {line} would lose digits"),
             Self::UnclearComment { line } => {
                 write!(
@@ -354,7 +354,7 @@ impl SopsError {
             | Self::MergeConflict { line }
             | Self::DuplicateKey { line, .. }
             | Self::NonStringKey { line }
-            | Self::Yaml11 { line, .. }
+            | Self::Yaml { line, .. }
             | Self::TooDeep { line } => Some(*line),
             _ => None,
         }
@@ -368,7 +368,7 @@ impl SopsError {
             }
             Self::DuplicateKey { .. } => "keep one of the two",
             Self::NonStringKey { .. } => "put the key in quotes",
-            Self::Yaml11 { .. } => "put the value in quotes",
+            Self::Yaml { remedy, .. } => remedy,
             Self::AlreadySealed => "take the key `sops` out: the format keeps it for itself",
             _ => "mend it, or leave the text as it was to give up",
         }
@@ -400,7 +400,7 @@ impl SopsError {
             Self::NotSealed => {
                 "restore the file from git; if it is plaintext that was committed, replace the secrets in it"
             }
-            Self::Yaml11 { .. } => "let `sops` write the file again, or restore it from git",
+            Self::Yaml { remedy, .. } => remedy,
             Self::LosesDigits { .. } => "put it in quotes",
             Self::UnclearComment { .. } => "put the value in backquotes, or a blank before the comment",
             Self::LostComment { .. } => "put it above a key",

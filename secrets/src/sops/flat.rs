@@ -9,7 +9,7 @@ use super::plaintext::Plaintext;
 use super::seal::Policy;
 use super::selector::Selector;
 use super::store::{SECTION, Store};
-use super::tree::{Branch, Comment, Item, Node};
+use super::tree::{Branch, Comment, Item, Node, pairs};
 use super::value::Plain;
 use crate::recipient::Recipient;
 use crate::secret::Secret;
@@ -102,7 +102,12 @@ impl Opened {
         let [document] = self.documents.as_slice() else {
             return Err(cannot_keep("every YAML document but one".to_owned()));
         };
-        check_sealed(entries, &self.metadata.selector)?;
+        let known: HashMap<&str, &Secret> =
+            pairs(document).filter_map(|(key, node)| flat(key, node).ok()).collect();
+        let is_new =
+            |(name, secret): &&(&str, &Secret)| !known.get(name).is_some_and(|old| old.same_as(secret));
+        let new: Vec<_> = entries.iter().filter(is_new).copied().collect();
+        check_sealed(&new, &self.metadata.selector)?;
         Ok(Plaintext { store: self.store, documents: vec![replaced(document, entries)?] })
     }
 }

@@ -90,7 +90,10 @@ impl SealedFile {
         Ok((Opened { store: self.store, text, key, parts, documents, metadata }, sum))
     }
 
-    pub(super) fn data_key(&self, identities: &[Identity]) -> Result<(DataKey, Vec<Option<Secret>>), SopsError> {
+    pub(super) fn data_key(
+        &self,
+        identities: &[Identity],
+    ) -> Result<(DataKey, Vec<Option<Secret>>), SopsError> {
         let mut damaged = None;
         let groups = &self.metadata.groups;
         let mut parts: Vec<_> = groups.iter().map(|group| group.open_ready(identities)).collect();

@@ -15,12 +15,7 @@ pub(crate) fn normalize(text: &str) -> Option<String> {
         }
         None => rest,
     };
-    let zone = match zone {
-        "Z" | "+00:00" | "-00:00" => "Z",
-        _ if is_offset(zone.as_bytes()) => zone,
-        _ => return None,
-    };
-    Some(format!("{date_time}{zone}"))
+    Some(format!("{date_time}{}", zone_text(zone)?))
 }
 
 /// Whether `text` is a time as sops writes it: UTC, seconds, `Z`.
@@ -41,24 +36,20 @@ pub(crate) fn from_yaml(text: &str) -> Option<String> {
     let year = parts.next().filter(|year| year.len() == 4)?;
     let date = format!("{year}-{}-{}", two_digits(parts.next()?)?, two_digits(parts.next()?)?);
     let (clock, zone) = match clock {
-        None => ("00:00:00".to_owned(), "Z"),
-        Some((b' ', clock)) => (clock_text(clock)?, "Z"),
+        None => ("00:00:00".to_owned(), "Z".to_owned()),
+        Some((b' ', clock)) => (clock_text(clock.trim_start_matches(' '))?, "Z".to_owned()),
         Some((_, clock)) => {
             let at = clock.find(['Z', '+', '-'])?;
-            (clock_text(clock.get(..at)?)?, clock.get(at..)?)
+            (clock_text(clock.get(..at)?)?, zone_text(clock.get(at..)?)?)
         }
     };
     let seconds = clock.get(..8)?;
-    if !is_date_time(format!("{date}T{seconds}").as_bytes()) || !(zone == "Z" || is_offset(zone.as_bytes())) {
-        return None;
-    }
-    let zone = if matches!(zone, "+00:00" | "-00:00") { "Z" } else { zone };
-    Some(format!("{date}T{clock}{zone}"))
+    is_date_time(format!("{date}T{seconds}").as_bytes()).then(|| format!("{date}T{clock}{zone}"))
 }
 
-/// `3:4:5.50` to `03:04:05.5`.
+/// `3:4:5.50` to `03:04:05.5`. Go takes a comma for the point.
 fn clock_text(clock: &str) -> Option<String> {
-    let (clock, fraction) = match clock.split_once('.') {
+    let (clock, fraction) = match clock.split_once(['.', ',']) {
         Some((clock, fraction)) => (clock, Some(fraction)),
         None => (clock, None),
     };
@@ -79,6 +70,25 @@ fn clock_text(clock: &str) -> Option<String> {
     Some(text)
 }
 
+/// `+01:60` to `+02:00`, and no offset to `Z`. Go reads up to 24 hours and 60 minutes, and prints less than 24 hours.
+fn zone_text(zone: &str) -> Option<String> {
+    if zone == "Z" {
+        return Some("Z".to_owned());
+    }
+    let [sign, ..] = zone.as_bytes() else { return None };
+    if !is_offset(zone.as_bytes()) {
+        return None;
+    }
+    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let total = hours * 60 + minutes;
+    match total {
+        0 => Some("Z".to_owned()),
+        1..1440 if minutes <= 60 => Some(format!("{}{:02}:{:02}", char::from(*sign), total / 60, total % 60)),
+        _ => None,
+    }
+}
+
 /// One or two digits, as two.
 fn two_digits(digits: &str) -> Option<String> {
     let fits = (1..=2).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit());
@@ -97,10 +107,20 @@ fn is_date_time(text: &[u8]) -> bool {
     signs.iter().all(|(at, sign)| text.get(*at) == Some(sign))
         && within(0, 4, 0, 9999)
         && within(5, 7, 1, 12)
-        && within(8, 10, 1, 31)
+        && within(8, 10, 1, days(number(0, 4).unwrap_or(0), number(5, 7).unwrap_or(1)))
         && within(11, 13, 0, 23)
         && within(14, 16, 0, 59)
         && within(17, 19, 0, 59)
+}
+
+/// How many days a month has.
+fn days(year: u32, month: u32) -> u32 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 fn is_offset(zone: &[u8]) -> bool {
@@ -123,6 +143,16 @@ mod tests {
             ("2024-01-02 03:04:05Z", None),
             ("2024-01", None),
             ("2024-13-02", None),
+            ("2024-02-29", Some("2024-02-29T00:00:00Z")),
+            ("2023-02-29", None),
+            ("1900-02-29", None),
+            ("2024-04-31", None),
+            ("2024-01-02 3:4:5,5", Some("2024-01-02T03:04:05.5Z")),
+            ("2024-01-02  03:04:05", Some("2024-01-02T03:04:05Z")),
+            ("2024-01-02T03:04:05+02:60", Some("2024-01-02T03:04:05+03:00")),
+            ("2024-01-02T03:04:05-00:30", Some("2024-01-02T03:04:05-00:30")),
+            ("2024-01-02T03:04:05+24:00", None),
+            ("2024-01-02T24:00:00Z", None),
             ("2024-01-02x", None),
             ("20240-01-02", None),
             ("2024-01-02T", None),

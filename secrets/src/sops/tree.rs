@@ -109,7 +109,8 @@ impl Comment<Plain> {
         self.text.bytes.expose_text().unwrap_or_default()
     }
 
-    fn duplicate(&self) -> Self {
+    /// A second copy, asked for by name.
+    pub(crate) fn duplicate(&self) -> Self {
         Self { text: self.text.duplicate(), inline: self.inline }
     }
 }

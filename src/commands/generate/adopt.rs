@@ -275,9 +275,7 @@ impl Offer {
             }
             // No PEM and no SOPS file: the former is what is asked for.
             Err(SopsError::NotSealed) => Ok(SecretString::from(text)),
-            Err(error) if has_section => {
-                Err(self.key.unusable(&error, error.hint()))
-            }
+            Err(error) if has_section => Err(self.key.unusable(&error, error.hint())),
             Err(_) => Ok(SecretString::from(text)),
         }
     }

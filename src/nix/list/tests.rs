@@ -107,7 +107,16 @@ fn what_is_computed_is_not_touched() {
 /// Blanks and comments as they may stand between elements; those that end a line begin the next.
 fn gap() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
-        " ", "  ", "\n", "\n    ", " # one \"two\" ]\n", "/* [ */", " /* a\n b */ ", "\t", "\r\n  ", " \n\n  ",
+        " ",
+        "  ",
+        "\n",
+        "\n    ",
+        " # one \"two\" ]\n",
+        "/* [ */",
+        " /* a\n b */ ",
+        "\t",
+        "\r\n  ",
+        " \n\n  ",
     ]);
     prop::collection::vec(pieces, 0..3).prop_map(|pieces| pieces.concat())
 }

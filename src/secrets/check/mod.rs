@@ -65,7 +65,12 @@ fn judge(file: &Looked, governed: Option<&Governed>) -> Vec<Finding> {
     if let Err(error) = creation.as_ref().map_err(|error| error.clone())
         && !matches!(error, RulesError::NoRule { .. })
     {
-        findings.push(Finding { file: shown(&governed.rules.path), line: None, text: error.to_string(), hint: error.hint() });
+        findings.push(Finding {
+            file: shown(&governed.rules.path),
+            line: None,
+            text: error.to_string(),
+            hint: error.hint(),
+        });
         return findings;
     }
     let store = Store::of_path(&name);

@@ -82,8 +82,12 @@ pub(super) fn run(args: &cli::Admin, direction: Direction, now: OffsetDateTime) 
 /// What `pki gen` recorded.
 fn manifest(args: &cli::Admin) -> Result<Manifest, Error> {
     crate::store::read_manifest(&args.certs)?.ok_or_else(|| Error::Request {
-        message: format!("`{}` has no manifest.json, so there is no cluster to have admins", args.certs.display()),
-        hint: "run `pki gen` first; without a cluster, name readers in .sops.yaml and run `secrets rekey`".to_owned(),
+        message: format!(
+            "`{}` has no manifest.json, so there is no cluster to have admins",
+            args.certs.display()
+        ),
+        hint: "run `pki gen` first; without a cluster, name readers in .sops.yaml and run `secrets rekey`"
+            .to_owned(),
     })
 }
 
@@ -91,11 +95,12 @@ fn manifest(args: &cli::Admin) -> Result<Manifest, Error> {
 fn refuse_machine(who: &Recipient, direction: Direction, manifest: &Manifest) -> Result<(), Error> {
     let mut machines = manifest.machines.iter();
     let is = |text: Option<&String>| text.is_some_and(|text| text == who.key());
-    let found =
-        machines.find(|(_, record)| is(record.recipient.as_ref()) || is(record.host_key.as_ref()));
+    let found = machines.find(|(_, record)| is(record.recipient.as_ref()) || is(record.host_key.as_ref()));
     match found {
         Some((machine, _)) if direction == Direction::Add => Err(Error::Request {
-            message: format!("will not make `{machine}` an admin: it would open the keys of every other machine"),
+            message: format!(
+                "will not make `{machine}` an admin: it would open the keys of every other machine"
+            ),
             hint: format!("put what it is to read below `secrets/{machine}/`"),
         }),
         _ => Ok(()),
@@ -133,8 +138,11 @@ fn refuse_to_lock_out(who: &Recipient, admins: &[String], identities: &[Identity
     let stays: Vec<Recipient> = admins.iter().filter_map(|admin| admin.parse().ok()).collect();
     if own.contains(&who) && !own.iter().any(|one| stays.contains(one)) {
         return Err(Error::Request {
-            message: format!("`{who}` is the identity that is here: without it nothing could be opened from here"),
-            hint: "let another admin do it; or run it with `--yes`, if somebody else has an identity".to_owned(),
+            message: format!(
+                "`{who}` is the identity that is here: without it nothing could be opened from here"
+            ),
+            hint: "let another admin do it; or run it with `--yes`, if somebody else has an identity"
+                .to_owned(),
         });
     }
     Ok(())
@@ -196,7 +204,9 @@ fn say_done(who: &Recipient, direction: Direction, names: &Names) {
         Direction::Add => report::note(&format!("`{who}` is an admin now, everywhere")),
         Direction::Remove => {
             let name = names.of(who.key());
-            report::note(&format!("{name} is an admin no longer: nothing that is sealed from now on opens to them"));
+            report::note(&format!(
+                "{name} is an admin no longer: nothing that is sealed from now on opens to them"
+            ));
         }
     }
 }

@@ -97,7 +97,8 @@ struct Ours<'r> {
 impl Ours<'_> {
     /// A path as the rules see it; `None` where a `.sops.yaml` nearer to the file speaks for it.
     fn below(&self, path: &Path) -> Option<String> {
-        let below = if self.folder == Path::new(".") { path } else { path.strip_prefix(&self.folder).ok()? };
+        let below =
+            if self.folder == Path::new(".") { path } else { path.strip_prefix(&self.folder).ok()? };
         let nearer = below.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
         let mut nearer = nearer.map(|above| self.folder.join(above).join(".sops.yaml"));
         if nearer.any(|rules| rules.exists()) {

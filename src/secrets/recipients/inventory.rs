@@ -97,8 +97,7 @@ fn evaluate(args: &InventoryArgs, text: &str) -> Result<Cluster, Error> {
     // One name, so that a run that was killed leaves nothing that the next one does not replace.
     let staged: PathBuf = folder.join(format!(".{name}.edited"));
     let outcome = std::fs::write(&staged, text).map_err(Error::io("write", &staged)).and_then(|()| {
-        let args =
-            InventoryArgs { file: staged.clone(), evaluator: args.evaluator, vip: args.vip.clone() };
+        let args = InventoryArgs { file: staged.clone(), evaluator: args.evaluator, vip: args.vip.clone() };
         inventory::load(&args)
     });
     let _ = std::fs::remove_file(&staged);
@@ -129,7 +128,10 @@ fn refuse(
         NotLiteral::Computed { at } | NotLiteral::Several { at } => {
             let number = text.get(..at).unwrap_or_default().matches('\n').count();
             let line = text.lines().nth(number).unwrap_or_default().trim();
-            report::note(&format!("{file}:{}: `cluster.admins` is no plain list of texts there: {line}", number + 1));
+            report::note(&format!(
+                "{file}:{}: `cluster.admins` is no plain list of texts there: {line}",
+                number + 1
+            ));
         }
         NotLiteral::Absent | NotLiteral::Unreadable if named.is_empty() => {
             report::note(&format!("{file}: `cluster.admins` names nobody, and certs/manifest.json does"));

@@ -93,8 +93,9 @@ fn carry_out(
 pub(super) fn consent(question: &str) -> Result<bool, Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Error::Request {
-            message: "will not change who can read files without being told to: there is no terminal to ask on"
-                .to_owned(),
+            message:
+                "will not change who can read files without being told to: there is no terminal to ask on"
+                    .to_owned(),
             hint: "run it with `--yes`: nothing was written".to_owned(),
         });
     }

@@ -101,7 +101,11 @@ pub(in crate::secrets) fn against(file: &SealedFile, creation: &Creation) -> Res
     }
     if groups.iter().any(Vec::is_empty) {
         // A group of services alone, as the file has it.
-        return Ok(if drift.is_none() { Held::Same } else { Held::Foreign("a group without age keys".to_owned()) });
+        return Ok(if drift.is_none() {
+            Held::Same
+        } else {
+            Held::Foreign("a group without age keys".to_owned())
+        });
     }
     let readers = readers(creation)?;
     drift.is_regrouped |= drift.is_none() && !file.is_for(&readers);

@@ -35,10 +35,7 @@ pub(in crate::secrets) fn table(plan: &Plan, names: &Names) {
 }
 
 /// The files of each recipient, in the order of the files.
-fn by_recipient(
-    changes: &[Change],
-    whose: fn(&Change) -> &[String],
-) -> Vec<(&str, Vec<&Change>)> {
+fn by_recipient(changes: &[Change], whose: fn(&Change) -> &[String]) -> Vec<(&str, Vec<&Change>)> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut all: Vec<(&str, Vec<&Change>)> = Vec::new();
     for change in changes {
@@ -73,7 +70,9 @@ pub(in crate::secrets) fn still_known(plan: &Plan, names: &Names) {
         }
     }
     if !lost.is_empty() {
-        report::hint("what they knew stays known, in the history of the repository too: replace it where it matters");
+        report::hint(
+            "what they knew stays known, in the history of the repository too: replace it where it matters",
+        );
     }
 }
 

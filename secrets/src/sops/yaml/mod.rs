@@ -1,11 +1,17 @@
 //! The YAML store: text to tree, tree to text.
 
+mod anchor;
+mod number;
+mod open;
 mod read;
 mod scalar;
+mod syntax;
+mod text;
 mod write;
 
 pub(crate) use read::read;
-pub(crate) use write::{quoted, rewrite_sealed, value_text, write, write_nested, write_sealed};
+pub(crate) use text::quoted;
+pub(crate) use write::{rewrite_sealed, value_text, write, write_nested, write_sealed};
 
 #[cfg(test)]
 mod tests {
@@ -21,17 +27,14 @@ mod tests {
         let files = |folder: &str| {
             std::fs::read_dir(vectors.join(folder)).unwrap().map(|entry| entry.unwrap().path())
         };
-        // Not written yet: several documents. Not read yet: the other two.
-        let other = ["documents.enc.yaml", "comment_regex.enc.yaml", "key_groups.enc.yaml"];
+        let is_sealed = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(".enc.yaml");
         let mut count = 0;
-        for path in files("yaml")
-            .chain(files("features").filter(|path| !other.iter().any(|name| path.ends_with(name))))
-        {
+        for path in files("yaml").chain(files("features")).filter(is_sealed) {
             let text = std::fs::read_to_string(&path).unwrap();
             let parts = Store::Yaml.read_sealed(&text).unwrap();
             assert_eq!(write_sealed(&parts, None).unwrap(), text, "{}", path.display());
             count += 1;
         }
-        assert_eq!(count, 37);
+        assert_eq!(count, 40);
     }
 }

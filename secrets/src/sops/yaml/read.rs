@@ -1,13 +1,16 @@
-//! YAML text to documents. Aliases and tags are refused: sops writes files without them.
+//! YAML text to documents, as sops reads it through go-yaml v3: aliases become copies, tags types.
 
 use std::collections::HashSet;
 
-use granit_parser::{Event, Parser, Placement, ScalarStyle, ScanError, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
 
 use super::super::error::SopsError;
-use super::super::tree::{Branch, Comment, Element, Item, Node};
+use super::super::tree::{Branch, MAX_DEPTH, Node};
 use super::super::value::Plain;
-use super::scalar::{BigInteger, resolve};
+use super::anchor::{Anchors, Refusal};
+use super::open::{At, Loose, Open};
+use super::scalar::{self, Refused};
+use super::syntax::{Block, Content, Document, Key, Line};
 
 /// Comments in a row that the parser holds back before it knows whose they are; its default of 96 is less than the
 /// licence header of some files.
@@ -15,11 +18,30 @@ const MAX_COMMENTS: usize = 10_000;
 
 /// Reads every document of `text`.
 pub(crate) fn read(text: &str) -> Result<Vec<Branch<Plain>>, SopsError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let options = granit_parser::options! { max_buffered_comment_events: MAX_COMMENTS };
-    let events = Parser::new_from_str_with_options(text, options);
+    Ok(parse(text)?.into_iter().map(|document| document.block.into_branch()).collect())
+}
+
+/// Reads every document of `text`, with the place of everything in it.
+pub(super) fn parse(text: &str) -> Result<Vec<Document>, SopsError> {
+    let stripped = text.strip_prefix('\u{feff}').unwrap_or(text);
+    refuse_controls(stripped)?;
+    let options = granit_parser::options! {
+        max_buffered_comment_events: MAX_COMMENTS,
+        block_nesting_limit: MAX_DEPTH,
+        flow_nesting_limit: MAX_DEPTH,
+    };
+    let events = Parser::new_from_str_with_options(stripped, options);
+    let mut reader = Reader {
+        events,
+        base: text.len() - stripped.len(),
+        outer: Vec::new(),
+        anchors: Anchors::new(text.len()),
+        has_alias: false,
+        text,
+        ended: At::default(),
+    };
     // A name may begin like a mark. What git leaves is no YAML, by the line of `=` between the two halves at the latest.
-    Reader { events, outer: Vec::new() }.documents().map_err(|error| {
+    reader.documents().map_err(|error| {
         let mark = text.lines().position(is_merge_mark);
         mark.map_or(error, |line| SopsError::MergeConflict { line: line + 1 })
     })
@@ -30,210 +52,316 @@ fn is_merge_mark(line: &str) -> bool {
     line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")
 }
 
+/// go-yaml takes no control characters, and the byte order mark at the beginning only. Source: go-yaml v3, `readerc.go`.
+fn refuse_controls(text: &str) -> Result<(), SopsError> {
+    let is_bad = |letter: char| {
+        matches!(letter, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}')
+            || matches!(letter, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    let Some(at) = text.find(is_bad) else { return Ok(()) };
+    let before = text.get(..at).unwrap_or_default();
+    let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;
+    Err(SopsError::Syntax { store: "YAML", line: before.matches('\n').count() + 1, column })
+}
+
 struct Reader<'t> {
     events: Parser<'t, StrInput<'t>>,
+    /// Where the parser's text begins in the whole.
+    base: usize,
     /// Comments below a block that belong to one around it.
     outer: Vec<Loose>,
-}
-
-/// A comment in a line of its own, whose block is not known before the next token.
-struct Loose {
-    column: usize,
-    text: String,
-}
-
-/// Where an event stands.
-#[derive(Clone, Copy)]
-struct At {
-    /// Counted from 1.
-    line: usize,
-    /// Counted from 0.
-    column: usize,
+    anchors: Anchors,
+    has_alias: bool,
+    text: &'t str,
+    /// Where the last map or list ended.
+    ended: At,
 }
 
 impl<'t> Reader<'t> {
     fn next(&mut self) -> Result<(Event<'t>, At), SopsError> {
         match self.events.next_event() {
-            Some(Ok((event, span))) => Ok((event, At { line: span.start.line(), column: span.start.col() })),
-            Some(Err(error)) => Err(yaml(&error)),
-            None => Ok((Event::StreamEnd, At { line: 0, column: 0 })),
+            Some(Ok((event, span))) => Ok((event, self.at(&span))),
+            Some(Err(error)) => Err(refused(&error)),
+            None => Ok((Event::StreamEnd, At::default())),
         }
     }
 
-    fn documents(&mut self) -> Result<Vec<Branch<Plain>>, SopsError> {
-        let mut documents: Vec<Branch<Plain>> = Vec::new();
+    fn at(&self, span: &Span) -> At {
+        let bytes = span.byte_range().unwrap_or_default();
+        At {
+            line: span.start.line(),
+            column: span.start.col(),
+            end_line: span.end.line(),
+            span: self.base + bytes.start..self.base + bytes.end,
+        }
+    }
+
+    fn documents(&mut self) -> Result<Vec<Document>, SopsError> {
+        let mut documents: Vec<Document> = Vec::new();
         // Comments that stand outside of a document: above the first, below the last.
-        let mut loose: Branch<Plain> = Vec::new();
+        let mut loose: Vec<Line> = Vec::new();
         loop {
             match self.next()? {
                 (Event::StreamEnd, _) => break,
-                (Event::Comment(text, _), _) => loose.push(comment(&text, false)),
-                (Event::MappingStart(_, _, tag), At { line, .. }) => {
-                    let mut items = std::mem::take(&mut loose);
-                    refuse_tag(tag.as_deref(), line)?;
-                    items.extend(self.map()?);
-                    documents.push(items);
+                (Event::Comment(text, placement), at) => {
+                    loose.push(Loose::new(&text, placement, at).remark(false));
                 }
+                (Event::DocumentStart(_, version), At { line, .. }) => {
+                    if version.is_some_and(|version| (version.major, version.minor) != (1, 1)) {
+                        return Err(construct(VERSION, line));
+                    }
+                    if let Some(last) = documents.last_mut() {
+                        last.block.lines.append(&mut loose);
+                    }
+                    documents.push(self.document(std::mem::take(&mut loose))?);
+                }
+                _ => {}
+            }
+        }
+        match documents.last_mut() {
+            Some(last) => last.block.lines.append(&mut loose),
+            None => return Err(SopsError::NoDocument),
+        }
+        Ok(documents)
+    }
+
+    /// One document up to its end, below the comments above it.
+    fn document(&mut self, mut lines: Vec<Line>) -> Result<Document, SopsError> {
+        let mut block = None;
+        self.has_alias = false;
+        loop {
+            match self.next()? {
+                (Event::DocumentEnd | Event::StreamEnd, _) => break,
+                (Event::Comment(text, placement), at) => {
+                    lines.push(Loose::new(&text, placement, at).remark(false));
+                }
+                (Event::MappingStart(style, id, _), at) => {
+                    let mut map = self.map(is_flow(style), &at, 1)?;
+                    self.define(id, &at, || Node::Map(map.to_branch()))?;
+                    lines.append(&mut map.lines);
+                    lines
+                        .extend(std::mem::take(&mut self.outer).into_iter().map(|loose| loose.remark(false)));
+                    block = Some(map);
+                }
+                (Event::Scalar(text, style, _, tag), _)
+                    if matches!(scalar::meaning(&text, style, tag.as_deref()), Ok(Node::Null)) => {}
                 (Event::SequenceStart(..) | Event::Scalar(..) | Event::Alias(_), _) => {
                     return Err(SopsError::NotMap);
                 }
                 _ => {}
             }
         }
-        match documents.last_mut() {
-            Some(last) => last.extend(loose),
-            None => return Err(SopsError::NoDocument),
-        }
-        Ok(documents)
+        let mut block = block.unwrap_or(Block { lines: Vec::new(), flow: false, column: 0 });
+        block.lines = lines;
+        Ok(Document { block, has_alias: self.has_alias })
     }
 
-    fn map(&mut self) -> Result<Branch<Plain>, SopsError> {
-        let mut items = Vec::new();
+    /// A map, `depth` maps and lists deep.
+    fn map(&mut self, flow: bool, start: &At, depth: usize) -> Result<Block, SopsError> {
+        check_depth(depth, start)?;
+        let mut open = Open::new(flow, false);
         let mut keys = HashSet::new();
-        let mut loose: Vec<Loose> = Vec::new();
-        let mut column = 0;
         loop {
             match self.next()? {
-                (Event::Comment(text, Placement::Right), _)
-                    if matches!(items.last(), Some(Item::Pair(..))) =>
-                {
-                    items.push(comment(&text, true));
-                }
-                (Event::Comment(text, _), at) => {
-                    loose.push(Loose { column: at.column, text: text.into_owned() });
-                }
-                (Event::MappingEnd, _) => {
-                    items.extend(self.end(loose, column).map(|text| comment(&text, false)));
-                    return Ok(items);
-                }
-                (Event::Scalar(text, style, _, tag), At { line, column: at }) => {
-                    if keys.is_empty() {
-                        column = at;
-                    }
-                    items.extend(loose.drain(..).map(|loose| comment(&loose.text, false)));
-                    let key = key(&text, style, tag.as_deref(), line)?;
-                    let mut between = Vec::new();
-                    let node = self.value(&mut between)?;
-                    if !keys.insert(key.clone()) {
-                        return Err(SopsError::DuplicateKey { key, line });
-                    }
-                    push_pair(&mut items, key, node, between);
-                    loose.append(&mut self.outer);
-                }
-                (_, At { line, .. }) => return Err(SopsError::NonStringKey { line }),
-            }
-        }
-    }
-
-    /// At the end of a block: what of the comments above it is the block's. The first that stands further out, and
-    /// all below it, go to a block around.
-    fn end(&mut self, mut loose: Vec<Loose>, column: usize) -> impl Iterator<Item = String> + use<> {
-        let own = loose.iter().take_while(|loose| loose.column >= column).count();
-        self.outer = loose.split_off(own);
-        loose.into_iter().map(|loose| loose.text)
-    }
-
-    /// The node after a key. Comments between the two are collected in `between`.
-    fn value(&mut self, between: &mut Vec<Comment<Plain>>) -> Result<Node<Plain>, SopsError> {
-        loop {
-            match self.next()? {
-                (Event::Comment(text, _), _) => between.push(Comment::new(&text, false)),
-                (event, at) => return self.node(event, at),
-            }
-        }
-    }
-
-    fn node(&mut self, event: Event<'t>, at: At) -> Result<Node<Plain>, SopsError> {
-        let line = at.line;
-        match event {
-            Event::Scalar(text, style, _, tag) => scalar(&text, style, tag.as_deref(), line),
-            Event::MappingStart(_, _, tag) => {
-                refuse_tag(tag.as_deref(), line)?;
-                self.map().map(Node::Map)
-            }
-            Event::SequenceStart(_, _, tag) => {
-                refuse_tag(tag.as_deref(), line)?;
-                self.list(at.column).map(Node::List)
-            }
-            Event::Alias(_) => Err(SopsError::Yaml11 { what: "an alias", line }),
-            _ => Err(SopsError::Syntax { store: "YAML", line, column: at.column + 1 }),
-        }
-    }
-
-    fn list(&mut self, column: usize) -> Result<Vec<Element<Plain>>, SopsError> {
-        let mut elements = Vec::new();
-        let mut loose: Vec<Loose> = Vec::new();
-        loop {
-            match self.next()? {
-                (Event::Comment(text, Placement::Right), _)
-                    if matches!(elements.last(), Some(Element::Node(_))) =>
-                {
-                    elements.push(Element::Comment(Comment::new(&text, true)));
-                }
-                (Event::Comment(text, _), at) => {
-                    loose.push(Loose { column: at.column, text: text.into_owned() });
-                }
-                (Event::SequenceEnd, _) => {
-                    let own = self.end(loose, column);
-                    elements.extend(own.map(|text| Element::Comment(Comment::new(&text, false))));
-                    return Ok(elements);
+                (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
+                (Event::MappingEnd, at) => {
+                    self.ended = at;
+                    let (block, outer) = open.close();
+                    self.outer = outer;
+                    return Ok(block);
                 }
                 (event, at) => {
-                    let above = loose.drain(..).map(|loose| Comment::new(&loose.text, false));
-                    elements.extend(above.map(Element::Comment));
-                    elements.push(Element::Node(self.node(event, at)?));
-                    loose.append(&mut self.outer);
+                    // An explicit key stands behind its mark.
+                    open.begin(if start.line == at.line { start.column.min(at.column) } else { at.column });
+                    open.flush();
+                    let (name, line) = (self.key(event, &at)?, at.line);
+                    if keys.contains(&name) {
+                        return Err(SopsError::DuplicateKey { key: name, line });
+                    }
+                    keys.insert(name.clone());
+                    let key = Key { name, span: at.span.clone() };
+                    self.value(&mut open, key, &at, depth)?;
+                    open.loose.append(&mut self.outer);
                 }
             }
         }
     }
-}
 
-/// Comments between a key and its value belong before a scalar's key and to the head of what is nested.
-fn push_pair(items: &mut Branch<Plain>, key: String, node: Node<Plain>, between: Vec<Comment<Plain>>) {
-    let node = match node {
-        Node::Map(inner) => Node::Map(between.into_iter().map(Item::Comment).chain(inner).collect()),
-        Node::List(inner) => Node::List(between.into_iter().map(Element::Comment).chain(inner).collect()),
-        leaf @ (Node::Leaf(_) | Node::Null) => {
-            items.extend(between.into_iter().map(Item::Comment));
-            leaf
+    /// A list under a key in column `parent`.
+    fn list(&mut self, flow: bool, start: &At, parent: usize, depth: usize) -> Result<Block, SopsError> {
+        check_depth(depth, start)?;
+        let column = self.dash(start);
+        let mut open = Open::new(flow, column == parent);
+        open.begin(column);
+        loop {
+            match self.next()? {
+                (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
+                (Event::SequenceEnd, at) => {
+                    self.ended = at;
+                    let (block, outer) = open.close();
+                    self.outer = outer;
+                    return Ok(block);
+                }
+                (event, at) => {
+                    // Behind a dash, and the map or list only begins in the next line.
+                    let is_block =
+                        matches!(event, Event::MappingStart(..) | Event::SequenceStart(..)) && !flow;
+                    let behind = open.loose.iter().position(|loose| is_block && loose.shares_line);
+                    let inner: Vec<_> = behind.map_or_else(Vec::new, |behind| open.loose.split_off(behind));
+                    open.flush();
+                    let (mut content, end) = self.content(event, at.clone(), usize::MAX, depth)?;
+                    head(&mut content, inner);
+                    open.entry(None, content, &at, &end);
+                    open.loose.append(&mut self.outer);
+                }
+            }
         }
-    };
-    items.push(Item::Pair(key, node));
+    }
+
+    /// The value of a key, with the comments between the two. They belong before the key where they stand in its line
+    /// or its value is a scalar, else to the head of what is nested.
+    fn value(&mut self, open: &mut Open, key: Key, key_at: &At, depth: usize) -> Result<(), SopsError> {
+        let parent = open.column();
+        let mut between = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::Comment(text, placement), at) => between.push(Loose::new(&text, placement, at)),
+                (event, at) => {
+                    let (mut content, end) = self.content(event, at.clone(), parent, depth)?;
+                    let nested = between.iter().position(|loose| {
+                        loose.line != key_at.end_line && matches!(content, Content::Map(_) | Content::List(_))
+                    });
+                    let inner = nested.map_or_else(Vec::new, |nested| between.split_off(nested));
+                    head(&mut content, inner);
+                    for mut loose in between {
+                        // It stands between the key and its value.
+                        loose.shares_line = true;
+                        open.lines.push(loose.remark(false));
+                    }
+                    open.entry(Some(key), content, &at, &end);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// A node and where it ends.
+    fn content(
+        &mut self,
+        event: Event<'t>,
+        at: At,
+        parent: usize,
+        depth: usize,
+    ) -> Result<(Content, At), SopsError> {
+        let (content, id) = match event {
+            Event::Scalar(text, style, id, tag) => {
+                (Content::Value(meaning(&text, style, tag.as_deref(), at.line)?), id)
+            }
+            Event::MappingStart(style, id, _) => {
+                (Content::Map(self.map(is_flow(style), &at, depth + 1)?), id)
+            }
+            Event::SequenceStart(style, id, _) => {
+                (Content::List(self.list(is_flow(style), &at, parent, depth + 1)?), id)
+            }
+            Event::Alias(id) => {
+                self.has_alias = true;
+                let node = self.anchors.copy(id, depth).map_err(|refusal| alias(refusal, at.line))?;
+                (Content::Value(node), 0)
+            }
+            _ => return Err(SopsError::Syntax { store: "YAML", line: at.line, column: at.column + 1 }),
+        };
+        let end = match &content {
+            Content::Value(_) => at.clone(),
+            Content::Map(_) | Content::List(_) => self.ended.clone(),
+        };
+        self.define(id, &at, || content.to_node())?;
+        Ok((content, end))
+    }
+
+    /// The column of a list's dashes. The parser names where the first element is, where the dash stands below its key.
+    fn dash(&self, start: &At) -> usize {
+        let before = self.text.get(..start.span.start).unwrap_or_default();
+        let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
+        let here = self.text.get(start.span.start..).is_some_and(|rest| rest.starts_with(['-', '[']));
+        match line.rfind("- ") {
+            Some(at) if !here => line.get(..at).map_or(at, |before| before.chars().count()),
+            _ => start.column,
+        }
+    }
+
+    fn define(&mut self, id: usize, at: &At, copy: impl FnOnce() -> Node<Plain>) -> Result<(), SopsError> {
+        self.anchors.define(id, copy).map_err(|refusal| alias(refusal, at.line))
+    }
+
+    fn key(&mut self, event: Event<'t>, at: &At) -> Result<String, SopsError> {
+        let not_a_string = SopsError::NonStringKey { line: at.line };
+        let node = match event {
+            Event::Scalar(text, style, id, tag) => {
+                let node = scalar::meaning(&text, style, tag.as_deref()).map_err(|_| not_a_string.clone())?;
+                self.define(id, at, || node.duplicate())?;
+                node
+            }
+            Event::Alias(id) => {
+                self.has_alias = true;
+                self.anchors.copy(id, 0).map_err(|refusal| alias(refusal, at.line))?
+            }
+            _ => return Err(not_a_string),
+        };
+        node.as_str().map(str::to_owned).ok_or(not_a_string)
+    }
 }
 
-fn comment(text: &str, inline: bool) -> Item<Plain> {
-    Item::Comment(Comment::new(text, inline))
-}
-
-fn key(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<String, SopsError> {
-    // sops writes the merge key of an expanded map so.
-    if tag.is_some_and(|tag| tag.parts() == ("tag:yaml.org,2002:", "merge")) && text == "<<" {
-        return Ok(text.to_owned());
-    }
-    match scalar(text, style, tag, line) {
-        Ok(node) => node.as_str().map(str::to_owned).ok_or(SopsError::NonStringKey { line }),
-        Err(SopsError::Yaml11 { .. }) => Err(SopsError::NonStringKey { line }),
-        Err(other) => Err(other),
+/// Comments above the first line of what is nested.
+fn head(content: &mut Content, comments: Vec<Loose>) {
+    if let Content::Map(block) | Content::List(block) = content {
+        block.lines.splice(0..0, comments.into_iter().map(|loose| loose.remark(false)));
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<Node<Plain>, SopsError> {
-    if tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str")) {
-        return Ok(Node::text(text));
-    }
-    refuse_tag(tag, line)?;
-    if style != ScalarStyle::Plain {
-        return Ok(Node::text(text));
-    }
-    resolve(text).map_err(|BigInteger| SopsError::Yaml11 { what: "an integer beyond 64 bits", line })
+fn check_depth(depth: usize, at: &At) -> Result<(), SopsError> {
+    if depth > MAX_DEPTH { Err(SopsError::TooDeep { line: at.line }) } else { Ok(()) }
 }
 
-fn refuse_tag(tag: Option<&Tag>, line: usize) -> Result<(), SopsError> {
-    if tag.is_some() { Err(SopsError::Yaml11 { what: "a tag", line }) } else { Ok(()) }
+fn is_flow(style: StructureStyle) -> bool {
+    style == StructureStyle::Flow
+}
+
+fn meaning(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<Node<Plain>, SopsError> {
+    scalar::meaning(text, style, tag).map_err(|refused| construct(refused, line))
+}
+
+const VERSION: Refused = Refused {
+    what: "the mark of a YAML version other than 1.1",
+    remedy: "take the line out: sops does not read it either",
+};
+
+const RECURSIVE: Refused = Refused {
+    what: "an alias within what it stands for",
+    remedy: "write the value in its place: it has no end so",
+};
+
+const TOO_LARGE: Refused = Refused {
+    what: "an alias that makes the file many times as large as its text",
+    remedy: "write out what the aliases stand for, and split the file",
+};
+
+fn alias(refusal: Refusal, line: usize) -> SopsError {
+    match refusal {
+        Refusal::Recursive => construct(RECURSIVE, line),
+        Refusal::TooLarge => construct(TOO_LARGE, line),
+        Refusal::TooDeep => SopsError::TooDeep { line },
+    }
+}
+
+fn construct(refused: Refused, line: usize) -> SopsError {
+    SopsError::Yaml { what: refused.what, remedy: refused.remedy, line }
 }
 
 /// The position alone: the parser's own words may quote the text, and that may be a secret.
-fn yaml(error: &ScanError) -> SopsError {
-    SopsError::Syntax { store: "YAML", line: error.marker().line(), column: error.marker().col() + 1 }
+fn refused(error: &ScanError) -> SopsError {
+    let (line, column) = (error.marker().line(), error.marker().col() + 1);
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => SopsError::TooDeep { line },
+        _ => SopsError::Syntax { store: "YAML", line, column },
+    }
 }

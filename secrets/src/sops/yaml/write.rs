@@ -1,44 +1,50 @@
 //! Documents to YAML text, laid out as sops lays it out, so that sops' next rewrite changes nothing but values.
 
-use std::fmt::Write as _;
-
 use super::super::error::SopsError;
 use super::super::store::{Indent, Parts, SECTION};
 use super::super::tree::{Branch, Comment, Element, Item, Node};
 use super::super::value::{Kind, Plain};
-use super::scalar::resolve;
+use super::text::{self, Literal, Out};
 use crate::secret::Secret;
 
-/// Indentation of nested blocks. Source: sops, stores/yaml/store.go, `IndentDefault`.
-const INDENT: usize = 4;
+/// The longest key, in bytes, that stands in one line with its value. Source: go-yaml v3, `emitterc.go`,
+/// `yaml_emitter_check_simple_key`.
+const MAX_SIMPLE_KEY: usize = 128;
+
+/// How blocks are indented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Nested blocks begin at multiples of it.
+    pub(super) indent: usize,
+    /// Whether the dashes of a list stand below their key and not further in.
+    pub(super) flush_lists: bool,
+}
+
+impl Layout {
+    /// Source: sops, stores/yaml/store.go, `IndentDefault`; go-yaml v3, `emitterc.go`, `yaml_emitter_emit_stream_start`
+    /// takes what is not 2 to 9 for 2.
+    pub(super) fn of(indent: Indent) -> Self {
+        let indent = match indent {
+            None | Some(0) => 4,
+            Some(width @ 2..=9) => usize::from(width),
+            Some(_) => 2,
+        };
+        Self { indent, flush_lists: false }
+    }
+}
 
 /// Documents as sops prints them.
-pub(crate) fn write(documents: &[Branch<Plain>], _indent: Indent) -> Result<Secret, SopsError> {
-    let mut out = String::new();
+pub(crate) fn write(documents: &[Branch<Plain>], indent: Indent) -> Result<Secret, SopsError> {
+    let mut writer = Writer::new(Layout::of(indent));
     for (index, document) in documents.iter().enumerate() {
-        if index > 0 {
-            out.push_str("---\n");
-        }
-        write_map(&mut out, document, 0);
+        writer.document(index, document, None);
     }
-    Ok(Secret::from_text(out))
+    Ok(writer.out.into_secret())
 }
 
 /// Sealed documents, each with the section behind its last key.
-pub(crate) fn write_sealed(parts: &Parts, _indent: Indent) -> Result<String, SopsError> {
-    let mut out = String::new();
-    for (index, document) in parts.documents.iter().enumerate() {
-        if index > 0 {
-            out.push_str("---\n");
-        }
-        write_map(&mut out, document, 0);
-        if let Some(section) = &parts.section {
-            out.push_str(SECTION);
-            out.push_str(":\n");
-            write_map(&mut out, section, INDENT);
-        }
-    }
-    Ok(out)
+pub(crate) fn write_sealed(parts: &Parts, indent: Indent) -> Result<String, SopsError> {
+    Ok(sealed(parts, Layout::of(indent)))
 }
 
 /// Sealed documents in the place of `old`.
@@ -46,243 +52,306 @@ pub(crate) fn rewrite_sealed(_old: &str, parts: &Parts) -> Result<String, SopsEr
     write_sealed(parts, None)
 }
 
+pub(super) fn sealed(parts: &Parts, layout: Layout) -> String {
+    let mut writer = Writer::new(layout);
+    for (index, document) in parts.documents.iter().enumerate() {
+        writer.document(index, document, parts.section.as_ref());
+    }
+    writer.out.into_text()
+}
+
 /// A map or a list that is not the whole file.
 pub(crate) fn write_nested(node: &Node<Plain>) -> Result<Secret, SopsError> {
-    let mut out = String::new();
+    let mut writer = Writer::new(Layout::of(None));
     match node {
-        Node::Map(items) => write_map(&mut out, items, 0),
-        Node::List(elements) => write_list(&mut out, elements, 0),
-        Node::Null | Node::Leaf(_) => {}
+        Node::Map(items) if !has_pairs(items) => writer.document(0, items, None),
+        Node::Map(items) => writer.map(items, 0),
+        Node::List(elements) if elements.is_empty() => writer.out.push_str("[]\n"),
+        Node::List(elements) => writer.list(elements, 0),
+        Node::Null => writer.out.push_str("null\n"),
+        Node::Leaf(plain) => writer.value(&Node::Leaf(plain.duplicate()), 0, 0, None),
     }
-    Ok(Secret::from_text(out))
+    Ok(writer.out.into_secret())
 }
 
 /// One value, without quotes.
 pub(crate) fn value_text(plain: &Plain) -> Secret {
     match plain.kind {
         Kind::Str | Kind::Bytes | Kind::Comment => plain.bytes.duplicate(),
-        _ => Secret::from_text(scalar_text(plain)),
+        _ => Secret::from_zeroizing(&text::line(plain)),
     }
 }
 
-/// Where blocks inside one at `depth` begin: the next multiple, also from within a list, whose maps are two further in.
-/// Source: go-yaml v3, `emitterc.go`, `yaml_emitter_increase_indent_compact`.
-fn inside(depth: usize) -> usize {
-    (depth + INDENT) / INDENT * INDENT
+/// Text in the making. All of its functions write whole lines.
+pub(super) struct Writer {
+    pub(super) out: Out,
+    layout: Layout,
+    /// The next line goes on behind a dash or a colon, and its indentation is there already.
+    begun: bool,
 }
 
-fn write_map(out: &mut String, items: &Branch<Plain>, depth: usize) {
-    for item in items {
-        match item {
-            Item::Comment(comment) => write_comment(out, comment, depth),
-            Item::Pair(key, node) => {
-                push_indent(out, depth);
-                // A merge key that sops expanded: what it merged stands below it.
-                let is_merge = key == "<<" && matches!(node, Node::Map(_));
-                out.push_str(&if is_merge { "!!merge <<".to_owned() } else { quoted(key) });
-                out.push(':');
-                write_value(out, node, depth);
-            }
+impl Writer {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self { out: Out::default(), layout, begun: false }
+    }
+
+    /// One that goes on in a line.
+    pub(super) fn within_line(layout: Layout) -> Self {
+        Self { begun: true, ..Self::new(layout) }
+    }
+
+    fn document(&mut self, index: usize, items: &Branch<Plain>, section: Option<&Branch<Plain>>) {
+        if index > 0 {
+            self.out.push_str("---\n");
+        }
+        self.map(items, 0);
+        match section {
+            Some(section) => self.section(section, 0),
+            None if !has_pairs(items) => self.out.push_str("{}\n"),
+            None => {}
         }
     }
-}
 
-fn write_comment(out: &mut String, comment: &Comment<Plain>, depth: usize) {
-    let text = comment.as_str();
-    if comment.inline && out.ends_with('\n') {
-        out.pop();
-        push_line(out, 0, &format!(" #{text}"));
-    } else {
-        push_line(out, depth, &format!("#{text}"));
+    /// The section as a line of a map at `depth`.
+    pub(super) fn section(&mut self, section: &Branch<Plain>, depth: usize) {
+        self.line(depth, SECTION);
+        self.out.push_str(":\n");
+        self.map(section, self.inside(depth));
     }
-}
 
-/// What stands behind `key:`, the line feed included.
-fn write_value(out: &mut String, node: &Node<Plain>, depth: usize) {
-    match node {
-        Node::Null => out.push_str(" null\n"),
-        Node::Leaf(plain) if is_block(plain) => write_block(out, plain, depth),
-        Node::Leaf(plain) => {
-            out.push(' ');
-            out.push_str(&scalar_text(plain));
-            out.push('\n');
-        }
-        Node::Map(items) if items.is_empty() => out.push_str(" {}\n"),
-        Node::List(elements) if elements.is_empty() => out.push_str(" []\n"),
-        Node::Map(items) => {
-            out.push('\n');
-            write_map(out, items, inside(depth));
-        }
-        Node::List(elements) => {
-            out.push('\n');
-            write_list(out, elements, inside(depth));
-        }
+    /// Where blocks inside one at `depth` begin: the next multiple, also from within a list, whose maps are two further
+    /// in. Source: go-yaml v3, `emitterc.go`, `yaml_emitter_increase_indent_compact`.
+    fn inside(&self, depth: usize) -> usize {
+        (depth + self.layout.indent) / self.layout.indent * self.layout.indent
     }
-}
 
-fn write_list(out: &mut String, elements: &[Element<Plain>], depth: usize) {
-    for element in elements {
-        match element {
-            Element::Comment(comment) => write_comment(out, comment, depth),
-            Element::Node(Node::Null) => push_line(out, depth, "- null"),
-            Element::Node(Node::Leaf(plain)) => push_line(out, depth, &format!("- {}", scalar_text(plain))),
-            Element::Node(node) => {
-                let mut block = String::new();
-                match node {
-                    Node::Map(items) if !items.is_empty() => write_map(&mut block, items, depth + 2),
-                    Node::List(inner) if !inner.is_empty() => write_list(&mut block, inner, depth + 2),
-                    empty => block.push_str(if matches!(empty, Node::Map(_)) { "{}\n" } else { "[]\n" }),
+    pub(super) fn map(&mut self, items: &[Item<Plain>], depth: usize) {
+        let mut items = items.iter().peekable();
+        while let Some(item) = items.next() {
+            match item {
+                Item::Comment(comment) => {
+                    // Behind the value only where it stands directly before the pair and the pair has one line.
+                    match items.next_if(|next| matches!(next, Item::Pair(_, node) if takes(comment, node))) {
+                        Some(Item::Pair(key, node)) => self.pair(key, node, depth, Some(comment)),
+                        _ => self.comment(comment, depth),
+                    }
                 }
-                push_indent(out, depth);
-                out.push_str("- ");
-                out.push_str(block.trim_start_matches(' '));
+                Item::Pair(key, node) => self.pair(key, node, depth, None),
             }
         }
     }
-}
 
-fn push_indent(out: &mut String, depth: usize) {
-    out.extend(std::iter::repeat_n(' ', depth));
-}
+    pub(super) fn list(&mut self, elements: &[Element<Plain>], depth: usize) {
+        let mut elements = elements.iter().peekable();
+        while let Some(element) = elements.next() {
+            match element {
+                Element::Comment(comment) => {
+                    match elements.next_if(|next| matches!(next, Element::Node(node) if takes(comment, node)))
+                    {
+                        Some(Element::Node(node)) => self.element(node, depth, Some(comment)),
+                        _ => self.comment(comment, depth),
+                    }
+                }
+                Element::Node(node) => self.element(node, depth, None),
+            }
+        }
+    }
 
-fn push_line(out: &mut String, depth: usize, line: &str) {
-    push_indent(out, depth);
-    out.push_str(line);
-    out.push('\n');
-}
+    pub(super) fn comment(&mut self, comment: &Comment<Plain>, depth: usize) {
+        for line in comment.as_str().split(is_break) {
+            self.line(depth, "#");
+            self.comment_text(line);
+            self.out.push_str("\n");
+        }
+    }
 
-/// Whether a string has lines of its own.
-fn is_block(plain: &Plain) -> bool {
-    plain.kind == Kind::Str && plain.bytes.expose_bytes().contains(&b'\n')
-}
+    /// What a reader would refuse (a comment of another store can hold it) is shown as what it is.
+    pub(super) fn comment_text(&mut self, text: &str) {
+        if text.chars().all(|letter| letter == '\t' || !is_control(letter)) {
+            return self.out.push_str(text);
+        }
+        let shown: String =
+            text.chars().map(|letter| if is_control(letter) { '\u{fffd}' } else { letter }).collect();
+        self.out.push_str(&shown);
+    }
 
-fn write_block(out: &mut String, plain: &Plain, depth: usize) {
-    out.push_str(" |\n");
-    for line in plain.bytes.expose_text().unwrap_or_default().lines() {
-        push_line(out, inside(depth), line);
+    pub(super) fn pair(
+        &mut self,
+        key: &str,
+        node: &Node<Plain>,
+        depth: usize,
+        inline: Option<&Comment<Plain>>,
+    ) {
+        // What a merge key pulled in stands below it; a reader of it merges once more, and finds the same.
+        let is_merge = key == "<<" && merges(node);
+        if key.len() <= MAX_SIMPLE_KEY && !key.contains('\n') {
+            self.line(depth, if is_merge { "!!merge <<" } else { "" });
+            if !is_merge {
+                self.out.push_str(&text::quoted(key));
+            }
+            self.out.push_str(":");
+            return self.value(node, depth, self.inside(depth), inline);
+        }
+        self.line(depth, "? ");
+        match text::literal_text(key) {
+            Some(literal) => self.literal(&literal, depth, self.inside(depth), None),
+            None => {
+                self.out.push_str(&text::quoted(key));
+                self.out.push_str("\n");
+            }
+        }
+        self.line(depth, ":");
+        match node {
+            Node::Map(items) if has_pairs(items) => {
+                let inside = self.inside(depth);
+                self.out.spaces(inside - depth - 1);
+                self.begun = true;
+                self.map(items, inside);
+            }
+            Node::List(elements) if !elements.is_empty() => {
+                let inside = self.inside(depth);
+                self.out.spaces(inside - depth - 1);
+                self.begun = true;
+                self.list(elements, inside);
+            }
+            other => self.value(other, depth, self.inside(depth), inline),
+        }
+    }
+
+    fn element(&mut self, node: &Node<Plain>, depth: usize, inline: Option<&Comment<Plain>>) {
+        self.line(depth, "-");
+        match node {
+            Node::Map(items) if has_pairs(items) => {
+                self.out.push_str(" ");
+                self.begun = true;
+                self.map(items, depth + 2);
+            }
+            Node::List(elements) if !elements.is_empty() => {
+                self.out.push_str(" ");
+                self.begun = true;
+                self.list(elements, depth + 2);
+            }
+            other => self.value(other, depth, depth + 2, inline),
+        }
+    }
+
+    /// What stands behind `key:` or `-`, up to the end of its last line. Lines of its own begin at `inside`.
+    pub(super) fn value(
+        &mut self,
+        node: &Node<Plain>,
+        depth: usize,
+        inside: usize,
+        inline: Option<&Comment<Plain>>,
+    ) {
+        match node {
+            Node::Null => self.out.push_str(" null"),
+            Node::Leaf(plain) => match text::literal(plain) {
+                Some(literal) => {
+                    self.out.push_str(" ");
+                    return self.literal(&literal, depth, inside, inline);
+                }
+                None => {
+                    self.out.push_str(" ");
+                    self.out.push_str(&text::line(plain));
+                }
+            },
+            Node::Map(items) if items.is_empty() => self.out.push_str(" {}"),
+            Node::List(elements) if elements.is_empty() => self.out.push_str(" []"),
+            Node::Map(items) if !has_pairs(items) => {
+                // Comments alone: they need brackets around them.
+                self.out.push_str(" {\n");
+                self.map(items, inside);
+                self.line(depth, "}");
+            }
+            Node::Map(items) => {
+                self.out.push_str("\n");
+                return self.map(items, inside);
+            }
+            Node::List(elements) if !elements.iter().any(|element| matches!(element, Element::Node(_))) => {
+                self.out.push_str(" [\n");
+                self.list(elements, inside);
+                self.line(depth, "]");
+            }
+            Node::List(elements) => {
+                self.out.push_str("\n");
+                return self.list(elements, if self.layout.flush_lists { depth } else { inside });
+            }
+        }
+        self.inline(inline);
+        self.out.push_str("\n");
+    }
+
+    fn inline(&mut self, inline: Option<&Comment<Plain>>) {
+        if let Some(comment) = inline {
+            self.out.push_str(" #");
+            self.comment_text(comment.as_str());
+        }
+    }
+
+    fn literal(
+        &mut self,
+        literal: &Literal<'_>,
+        depth: usize,
+        inside: usize,
+        inline: Option<&Comment<Plain>>,
+    ) {
+        self.out.push_str(literal.tag);
+        self.out.push_str("|");
+        if literal.hint {
+            self.out.push_str(&(inside - depth).to_string());
+        }
+        self.out.push_str(literal.chomp);
+        self.inline(inline);
+        self.out.push_str("\n");
+        for line in literal.body.split_inclusive('\n') {
+            if line != "\n" {
+                self.out.spaces(inside);
+            }
+            self.out.push_str(line);
+        }
+        if !literal.body.ends_with('\n') {
+            self.out.push_str("\n");
+        }
+    }
+
+    /// The beginning of a line.
+    fn line(&mut self, depth: usize, text: &str) {
+        if !std::mem::take(&mut self.begun) {
+            self.out.spaces(depth);
+        }
+        self.out.push_str(text);
     }
 }
 
-fn scalar_text(plain: &Plain) -> String {
-    let text = plain.bytes.expose_text().unwrap_or_default();
-    match plain.kind {
-        Kind::Bool => text.to_ascii_lowercase(),
-        Kind::Int | Kind::Float | Kind::Time => text.to_owned(),
-        Kind::Str | Kind::Bytes | Kind::Comment => quoted(text),
-    }
-}
-
-/// A string in the style that go-yaml chooses: plain where that reads back, else single, else double quotes.
-pub(crate) fn quoted(text: &str) -> String {
-    if text.chars().any(needs_escape) || is_other_type(text) {
-        return double_quoted(text);
-    }
-    if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
-}
-
-/// Whether the plain text would read back as something else than a string. go-yaml also quotes the booleans of
-/// YAML 1.1 and its base-60 numbers, for older readers.
-fn is_other_type(text: &str) -> bool {
-    const OLD_BOOLEANS: [&str; 22] = [
-        "y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF",
-        "true", "True", "TRUE", "false", "False", "FALSE",
-    ];
-    let base_60 = || {
-        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        digits.contains(':')
-            && digits.starts_with(|first: char| first.is_ascii_digit())
-            && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'_'))
+/// Whether the value has a line that the comment can stand behind.
+fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
+    let one_line = match node {
+        Node::Null | Node::Leaf(_) => true,
+        Node::Map(items) => items.is_empty(),
+        Node::List(elements) => elements.is_empty(),
     };
-    !matches!(resolve(text), Ok(Node::Leaf(Plain { kind: Kind::Str, .. })))
-        || OLD_BOOLEANS.contains(&text)
-        || text == "<<"
-        || base_60()
+    comment.inline && one_line && !comment.as_str().contains(is_break)
 }
 
-/// Whether a text without control characters can stand without quotes.
-fn is_plain(text: &str) -> bool {
-    let starts_badly = text.starts_with(|first: char| "#,[]{}&*!|>'\"%@` ".contains(first))
-        || text.starts_with("---")
-        || text.starts_with("...")
-        || ["-", "?", ":"]
-            .iter()
-            .any(|mark| text.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')));
-    !starts_badly && !text.ends_with([' ', ':']) && !text.contains(": ") && !text.contains(" #")
-}
-
-/// What go-yaml takes for unprintable: controls, the byte order mark, and all beyond 16 bits. Source: go-yaml v3,
-/// `yamlprivateh.go`, `is_printable`; line and paragraph separators are breaks to it.
-fn needs_escape(letter: char) -> bool {
-    !matches!(letter, ' '..='~' | '\u{a0}'..='\u{fffd}')
-        || matches!(letter, '\u{feff}' | '\u{2028}' | '\u{2029}')
-}
-
-fn double_quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for letter in text.chars() {
-        if let Some((_, short)) = SHORT_ESCAPES.iter().find(|(escaped, _)| *escaped == letter) {
-            out.push('\\');
-            out.push(*short);
-        } else if needs_escape(letter) {
-            let code = u32::from(letter);
-            // Writing to a String does not fail.
-            let _ = match code {
-                0..=0xff => write!(out, "\\x{code:02X}"),
-                0x100..=0xffff => write!(out, "\\u{code:04X}"),
-                _ => write!(out, "\\U{code:08X}"),
-            };
-        } else {
-            out.push(letter);
-        }
+/// Whether a map or a list of maps stands under a merge key; nothing else can.
+fn merges(node: &Node<Plain>) -> bool {
+    match node {
+        Node::Map(_) => true,
+        Node::List(elements) => elements.iter().all(|element| matches!(element, Element::Node(Node::Map(_)))),
+        Node::Null | Node::Leaf(_) => false,
     }
-    out.push('"');
-    out
 }
 
-/// Characters with an escape of one letter. Source: YAML 1.2.2, section 5.7.
-const SHORT_ESCAPES: [(char, char); 14] = [
-    ('"', '"'),
-    ('\\', '\\'),
-    ('\0', '0'),
-    ('\u{7}', 'a'),
-    ('\u{8}', 'b'),
-    ('\t', 't'),
-    ('\n', 'n'),
-    ('\u{b}', 'v'),
-    ('\u{c}', 'f'),
-    ('\r', 'r'),
-    ('\u{1b}', 'e'),
-    ('\u{85}', 'N'),
-    ('\u{2028}', 'L'),
-    ('\u{2029}', 'P'),
-];
+pub(super) fn has_pairs(items: &[Item<Plain>]) -> bool {
+    items.iter().any(|item| matches!(item, Item::Pair(..)))
+}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What ends a line to one reader or another.
+pub(super) fn is_break(letter: char) -> bool {
+    matches!(letter, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
 
-    #[test]
-    fn strings_are_quoted_only_where_go_yaml_quotes_them() {
-        for (text, expected) in [
-            ("etcd-server", "etcd-server"),
-            ("ssh-ed25519 AAAA root@vm", "ssh-ed25519 AAAA root@vm"),
-            ("", "\"\""),
-            ("yes", "\"yes\""),
-            ("3.13", "\"3.13\""),
-            ("3.13.2", "3.13.2"),
-            ("12:30", "\"12:30\""),
-            ("a: b", "'a: b'"),
-            ("it's: b", "'it''s: b'"),
-            ("#a", "'#a'"),
-            ("-", "'-'"),
-            ("-a", "-a"),
-            ("a\tb", "\"a\\tb\""),
-            ("é\u{1}", "\"é\\x01\""),
-            ("2024-01-02", "\"2024-01-02\""),
-            ("😀\u{1b}", "\"\\U0001F600\\e\""),
-            ("back\\slash", "back\\slash"),
-        ] {
-            assert_eq!(quoted(text), expected, "{text:?}");
-        }
-    }
+/// What no reader of YAML takes in a comment.
+fn is_control(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }

@@ -1,0 +1,125 @@
+//! A map or a list while it is read: whose the comments are.
+//!
+//! sops leaves that to go-yaml: a comment behind a value or above a key is of that line; below the last line of a block
+//! its column says how far out it belongs. A wrong guess costs no data: sops shows a comment that it cannot open as
+//! it stands.
+
+use std::ops::Range;
+
+use granit_parser::Placement;
+
+use super::super::tree::{Comment, Node};
+use super::syntax::{Block, Content, Entry, Key, Line, Remark};
+
+/// Where an event stands.
+#[derive(Clone, Default)]
+pub(super) struct At {
+    /// Counted from 1.
+    pub(super) line: usize,
+    /// Counted from 0.
+    pub(super) column: usize,
+    /// Of its end.
+    pub(super) end_line: usize,
+    /// In bytes.
+    pub(super) span: Range<usize>,
+}
+
+/// A comment whose block is not known before the next token.
+pub(super) struct Loose {
+    pub(super) column: usize,
+    pub(super) line: usize,
+    /// Whether something else stands in its line.
+    pub(super) shares_line: bool,
+    text: String,
+    span: Range<usize>,
+}
+
+impl Loose {
+    pub(super) fn new(text: &str, placement: Placement, at: At) -> Self {
+        let shares_line = placement == Placement::Right;
+        let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
+        Self { column: at.column, line: at.line, shares_line, text, span: at.span }
+    }
+
+    pub(super) fn remark(self, inline: bool) -> Line {
+        let Self { text, span, shares_line, .. } = self;
+        Line::Comment(Remark { comment: Comment::new(&text, inline), span, shares_line })
+    }
+}
+
+/// A map or a list in the making.
+pub(super) struct Open {
+    pub(super) lines: Vec<Line>,
+    /// Comments whose place is not known yet.
+    pub(super) loose: Vec<Loose>,
+    /// Where its lines begin; none before the first.
+    column: Option<usize>,
+    flow: bool,
+    /// A list whose dashes stand below its key: what stands there may be the map's as well.
+    flush: bool,
+    /// The line in which its last value ends; 0 where that is a block.
+    end_line: usize,
+}
+
+impl Open {
+    pub(super) fn new(flow: bool, flush: bool) -> Self {
+        Self { lines: Vec::new(), loose: Vec::new(), column: None, flow, flush, end_line: 0 }
+    }
+
+    /// The first of its lines begins here.
+    pub(super) fn begin(&mut self, column: usize) {
+        self.column.get_or_insert(column);
+    }
+
+    pub(super) fn column(&self) -> usize {
+        self.column.unwrap_or(0)
+    }
+
+    /// A comment: behind the last value, or loose.
+    pub(super) fn comment(&mut self, text: &str, placement: Placement, at: At) {
+        let behind = match self.lines.last() {
+            Some(Line::Entry(entry)) if self.loose.is_empty() && placement == Placement::Right => {
+                let is_head_of_literal = at.span.start < entry.span.start;
+                // Behind a key without a value it is above the key, as in sops.
+                (at.line == self.end_line || is_head_of_literal).then_some(
+                    !(entry.span.is_empty() && matches!(entry.content, Content::Value(Node::Null))),
+                )
+            }
+            _ => None,
+        };
+        let loose = Loose::new(text, placement, at);
+        match behind {
+            Some(inline) => self.lines.insert(self.lines.len() - 1, loose.remark(inline)),
+            None => self.loose.push(loose),
+        }
+    }
+
+    /// What comes next stands below the loose comments.
+    pub(super) fn flush(&mut self) {
+        self.lines.extend(self.loose.drain(..).map(|loose| loose.remark(false)));
+    }
+
+    /// A value from `at` to `end`.
+    pub(super) fn entry(&mut self, key: Option<Key>, content: Content, at: &At, end: &At) {
+        let is_block = matches!(&content, Content::Map(block) | Content::List(block) if !block.flow);
+        self.end_line = if is_block { 0 } else { end.end_line };
+        let span = at.span.start..end.span.end.max(at.span.start);
+        self.lines.push(Line::Entry(Entry { key, content, span }));
+    }
+
+    /// At the end: the block, and those of the comments below its last line that are of a block around. The first
+    /// that stands further out is, and all below it.
+    pub(super) fn close(self) -> (Block, Vec<Loose>) {
+        let Self { mut lines, mut loose, column, flow, flush, end_line } = self;
+        let column = if flow { 0 } else { column.unwrap_or(0) };
+        let is_own = |(index, loose): &(usize, &Loose)| {
+            // Of a list below its key: no blank line between.
+            loose.column > column
+                || (loose.column == column && (!flush || loose.line == end_line + index + 1))
+        };
+        let own = loose.iter().enumerate().take_while(is_own).count();
+        let outer = loose.split_off(own);
+        lines.extend(loose.into_iter().map(|loose| loose.remark(false)));
+        (Block { lines, flow, column }, outer)
+    }
+}
