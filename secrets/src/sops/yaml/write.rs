@@ -47,11 +47,7 @@ pub(crate) fn write_sealed(parts: &Parts, indent: Indent) -> Result<String, Sops
     Ok(sealed(parts, Layout::of(indent)))
 }
 
-/// Sealed documents in the place of `old`.
-pub(crate) fn rewrite_sealed(_old: &str, parts: &Parts) -> Result<String, SopsError> {
-    write_sealed(parts, None)
-}
-
+/// The same in another layout.
 pub(super) fn sealed(parts: &Parts, layout: Layout) -> String {
     let mut writer = Writer::new(layout);
     for (index, document) in parts.documents.iter().enumerate() {
@@ -95,11 +91,6 @@ impl Writer {
         Self { out: Out::default(), layout, begun: false }
     }
 
-    /// One that goes on in a line.
-    pub(super) fn within_line(layout: Layout) -> Self {
-        Self { begun: true, ..Self::new(layout) }
-    }
-
     fn document(&mut self, index: usize, items: &Branch<Plain>, section: Option<&Branch<Plain>>) {
         if index > 0 {
             self.out.push_str("---\n");
@@ -121,7 +112,7 @@ impl Writer {
 
     /// Where blocks inside one at `depth` begin: the next multiple, also from within a list, whose maps are two further
     /// in. Source: go-yaml v3, `emitterc.go`, `yaml_emitter_increase_indent_compact`.
-    fn inside(&self, depth: usize) -> usize {
+    pub(super) fn inside(&self, depth: usize) -> usize {
         (depth + self.layout.indent) / self.layout.indent * self.layout.indent
     }
 
@@ -218,6 +209,24 @@ impl Writer {
         }
     }
 
+    /// A line of a map, or of a list where it has no key. The comment stands behind it where that can be.
+    pub(super) fn entry(
+        &mut self,
+        key: Option<&str>,
+        node: &Node<Plain>,
+        depth: usize,
+        inline: Option<&Comment<Plain>>,
+    ) {
+        let behind = inline.filter(|comment| takes(comment, node));
+        if let (Some(comment), None) = (inline, behind) {
+            self.comment(comment, depth);
+        }
+        match key {
+            Some(key) => self.pair(key, node, depth, behind),
+            None => self.element(node, depth, behind),
+        }
+    }
+
     fn element(&mut self, node: &Node<Plain>, depth: usize, inline: Option<&Comment<Plain>>) {
         self.line(depth, "-");
         match node {
@@ -274,7 +283,9 @@ impl Writer {
             }
             Node::List(elements) => {
                 self.out.push_str("\n");
-                return self.list(elements, if self.layout.flush_lists { depth } else { inside });
+                // A comment at its end would stand in the column of the map around it.
+                let flush = self.layout.flush_lists && !matches!(elements.last(), Some(Element::Comment(_)));
+                return self.list(elements, if flush { depth } else { inside });
             }
         }
         self.inline(inline);
@@ -326,7 +337,11 @@ impl Writer {
 /// Whether the value has a line that the comment can stand behind.
 fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
     let one_line = match node {
-        Node::Null | Node::Leaf(_) => true,
+        Node::Null => true,
+        // Empty lines alone: the parser has the comment at their head behind them.
+        Node::Leaf(plain) => {
+            plain.bytes.is_empty() || plain.bytes.expose_bytes().iter().any(|byte| *byte != b'\n')
+        }
         Node::Map(items) => items.is_empty(),
         Node::List(elements) => elements.is_empty(),
     };
