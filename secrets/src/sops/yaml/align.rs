@@ -8,7 +8,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher as _};
 
 use super::super::tree::{Branch, Comment, Element, Item, Node};
-use super::super::value::Plain;
+use super::super::value::{Kind, Plain};
 use super::syntax::{Block, Content, Entry, Line, Remark};
 
 /// A line of the new block: a comment in a line of its own, or a value with the comment behind it.
@@ -185,14 +185,14 @@ fn between(
 fn old_token<'o>(line: &Standing<'o>) -> Token<'o> {
     match line {
         Standing::Comment(remark) => Token::Comment(remark.comment.as_str()),
-        Standing::Entry { entry, .. } => match &entry.key {
-            Some(key) => Token::Key(&key.name),
-            None => {
-                let mut hasher = DefaultHasher::new();
-                hash_content(&entry.content, &mut hasher);
-                Token::Content(hasher.finish())
+        Standing::Entry { entry, .. } => {
+            if let Some(key) = &entry.key {
+                return Token::Key(&key.name);
             }
-        },
+            let mut hasher = DefaultHasher::new();
+            hash_content(&entry.content, &mut hasher);
+            Token::Content(hasher.finish())
+        }
     }
 }
 
@@ -314,6 +314,5 @@ fn same_node(one: &Node<Plain>, other: &Node<Plain>) -> bool {
 }
 
 fn is_number(plain: &Plain) -> bool {
-    use super::super::value::Kind;
     matches!(plain.kind, Kind::Int | Kind::Float)
 }

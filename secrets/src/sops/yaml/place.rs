@@ -54,7 +54,7 @@ impl<'t> Text<'t> {
 
     /// The dash of an element: in the line of its value or above, where tag, comment or `|` stand behind it.
     fn dash(self, block: &Block, entry: &Entry) -> Option<usize> {
-        let first = self.first(&entry.content, entry.span.start);
+        let first = first(&entry.content, entry.span.start);
         let mut line = self.line_start(first);
         loop {
             let at = line + block.column;
@@ -69,21 +69,6 @@ impl<'t> Text<'t> {
             }
             line = self.line_start(line.checked_sub(1)?);
         }
-    }
-
-    /// The first place of a value that is sure to be in its own lines: the parser's for a block may be a later one.
-    fn first(self, content: &Content, start: usize) -> usize {
-        let (Content::Map(block) | Content::List(block)) = content else { return start };
-        if block.flow {
-            return start;
-        }
-        block.lines.first().map_or(start, |line| match line {
-            Line::Comment(remark) => remark.span.start,
-            Line::Entry(entry) => match &entry.key {
-                Some(key) => key.span.start,
-                None => self.first(&entry.content, entry.span.start),
-            },
-        })
     }
 
     /// Where the value begins, directly behind the colon or the dash. None for a key behind a question mark.
@@ -167,4 +152,19 @@ impl<'t> Text<'t> {
         let line = line.split('\n').next().unwrap_or_default();
         start + line.strip_suffix('\r').unwrap_or(line).len()
     }
+}
+
+/// The first place of a value that is sure to be in its own lines: the parser's for a block may be a later one.
+fn first(content: &Content, start: usize) -> usize {
+    let (Content::Map(block) | Content::List(block)) = content else { return start };
+    if block.flow {
+        return start;
+    }
+    block.lines.first().map_or(start, |line| match line {
+        Line::Comment(remark) => remark.span.start,
+        Line::Entry(entry) => match &entry.key {
+            Some(key) => key.span.start,
+            None => first(&entry.content, entry.span.start),
+        },
+    })
 }

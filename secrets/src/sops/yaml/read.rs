@@ -217,7 +217,9 @@ impl<'t> Reader<'t> {
                     let is_behind = |loose: &Loose| loose.behind_dash && !flow && is_nested(&event);
                     let behind = open.loose.iter().position(is_behind);
                     let mut above = behind.map_or_else(Vec::new, |behind| open.loose.split_off(behind));
-                    above.iter_mut().for_each(|loose| loose.behind_dash = false);
+                    for loose in &mut above {
+                        loose.behind_dash = false;
+                    }
                     open.flush();
                     let (content, end) = self.content(event, &at, above, IN_LIST, depth)?;
                     open.entry(None, content, &at, &end);

@@ -4,7 +4,6 @@
 //! documents than before, values behind an alias, a text that is no YAML) is laid out anew, at the indentation
 //! in use; and so is whatever would not read back as what was to be written: that is looked at each time.
 
-use super::super::error::SopsError;
 use super::super::store::{Parts, SECTION};
 use super::super::tree::{Branch, Item, Node, duplicate};
 use super::super::value::Plain;
@@ -15,12 +14,12 @@ use super::syntax::{Block, Content, Document, Line};
 use super::write::{Layout, sealed};
 
 /// Sealed documents in the place of `old`.
-pub(crate) fn rewrite_sealed(old: &str, parts: &Parts) -> Result<String, SopsError> {
+pub(crate) fn rewrite_sealed(old: &str, parts: &Parts) -> String {
     let whole = if old.ends_with('\n') { old.to_owned() } else { [old, "\n"].concat() };
     let documents = parse(&whole).unwrap_or_default();
     let layout = layout(&documents);
     let spliced = spliced(&whole, &documents, parts, layout).filter(|text| holds(text, parts));
-    Ok(spliced.unwrap_or_else(|| sealed(parts, layout)))
+    spliced.unwrap_or_else(|| sealed(parts, layout))
 }
 
 fn spliced(old: &str, documents: &[Document], parts: &Parts, layout: Layout) -> Option<String> {

@@ -37,9 +37,9 @@ impl<'t> Splice<'t> {
         for (range, new) in &self.edits {
             out.push_str(self.text.0.get(done..range.start)?);
             if crlf {
-                out.push_str(&new.replace('\n', "\r\n"))
+                out.push_str(&new.replace('\n', "\r\n"));
             } else {
-                out.push_str(new)
+                out.push_str(new);
             }
             done = range.end;
         }
@@ -233,15 +233,16 @@ impl<'t> Splice<'t> {
 
     fn value(&mut self, block: &Block, old: &Entry, new: &Node<Plain>) -> Result<(), Unfit> {
         match (&old.content, new) {
-            (Content::Map(inner), Node::Map(items)) if has_pairs(items) || inner.flow => {
-                if self.block(inner, &align::of_map(items)).is_ok() {
-                    return Ok(());
-                }
+            (Content::Map(inner), Node::Map(items))
+                if (has_pairs(items) || inner.flow) && self.block(inner, &align::of_map(items)).is_ok() =>
+            {
+                return Ok(());
             }
-            (Content::List(inner), Node::List(elements)) if !elements.is_empty() || inner.flow => {
-                if self.block(inner, &align::of_list(elements)).is_ok() {
-                    return Ok(());
-                }
+            (Content::List(inner), Node::List(elements))
+                if (!elements.is_empty() || inner.flow)
+                    && self.block(inner, &align::of_list(elements)).is_ok() =>
+            {
+                return Ok(());
             }
             (Content::Value(_), Node::Null | Node::Leaf(_))
                 if one_line(new) && !self.text.is_literal(block, old) =>

@@ -1,6 +1,5 @@
 //! Documents to YAML text, laid out as sops lays it out, so that sops' next rewrite changes nothing but values.
 
-use super::super::error::SopsError;
 use super::super::store::{Indent, Parts, SECTION};
 use super::super::tree::{Branch, Comment, Element, Item, Node};
 use super::super::value::{Kind, Plain};
@@ -34,17 +33,17 @@ impl Layout {
 }
 
 /// Documents as sops prints them.
-pub(crate) fn write(documents: &[Branch<Plain>], indent: Indent) -> Result<Secret, SopsError> {
+pub(crate) fn write(documents: &[Branch<Plain>], indent: Indent) -> Secret {
     let mut writer = Writer::new(Layout::of(indent));
     for (index, document) in documents.iter().enumerate() {
         writer.document(index, document, None);
     }
-    Ok(writer.out.into_secret())
+    writer.out.into_secret()
 }
 
 /// Sealed documents, each with the section behind its last key.
-pub(crate) fn write_sealed(parts: &Parts, indent: Indent) -> Result<String, SopsError> {
-    Ok(sealed(parts, Layout::of(indent)))
+pub(crate) fn write_sealed(parts: &Parts, indent: Indent) -> String {
+    sealed(parts, Layout::of(indent))
 }
 
 /// The same in another layout.
@@ -57,7 +56,7 @@ pub(super) fn sealed(parts: &Parts, layout: Layout) -> String {
 }
 
 /// A map or a list that is not the whole file.
-pub(crate) fn write_nested(node: &Node<Plain>) -> Result<Secret, SopsError> {
+pub(crate) fn write_nested(node: &Node<Plain>) -> Secret {
     let mut writer = Writer::new(Layout::of(None));
     match node {
         Node::Map(items) if !has_pairs(items) => writer.document(0, items, None),
@@ -67,7 +66,7 @@ pub(crate) fn write_nested(node: &Node<Plain>) -> Result<Secret, SopsError> {
         Node::Null => writer.out.push_str("null\n"),
         Node::Leaf(plain) => writer.value(&Node::Leaf(plain.duplicate()), 0, 0, None),
     }
-    Ok(writer.out.into_secret())
+    writer.out.into_secret()
 }
 
 /// One value, without quotes.
@@ -184,12 +183,11 @@ impl Writer {
             return self.value(node, depth, self.inside(depth), inline);
         }
         self.line(depth, "? ");
-        match text::literal_text(key) {
-            Some(literal) => self.literal(&literal, depth, self.inside(depth), None),
-            None => {
-                self.out.push_str(&text::quoted(key));
-                self.out.push_str("\n");
-            }
+        if let Some(literal) = text::literal_text(key) {
+            self.literal(&literal, depth, self.inside(depth), None);
+        } else {
+            self.out.push_str(&text::quoted(key));
+            self.out.push_str("\n");
         }
         self.line(depth, ":");
         match node {
@@ -254,16 +252,13 @@ impl Writer {
     ) {
         match node {
             Node::Null => self.out.push_str(" null"),
-            Node::Leaf(plain) => match text::literal(plain) {
-                Some(literal) => {
-                    self.out.push_str(" ");
+            Node::Leaf(plain) => {
+                self.out.push_str(" ");
+                if let Some(literal) = text::literal(plain) {
                     return self.literal(&literal, depth, inside, inline);
                 }
-                None => {
-                    self.out.push_str(" ");
-                    self.out.push_str(&text::line(plain));
-                }
-            },
+                self.out.push_str(&text::line(plain));
+            }
             Node::Map(items) if items.is_empty() => self.out.push_str(" {}"),
             Node::List(elements) if elements.is_empty() => self.out.push_str(" []"),
             Node::Map(items) if !has_pairs(items) => {
