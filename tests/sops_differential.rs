@@ -1,0 +1,344 @@
+//! Our files and those of real sops, side by side: the same text sealed by both, opened by the other, edited by one and
+//! then the other. Every disagreement is a fault of ours, but for those that stand here by name: where sops loses
+//! something and says nothing.
+//!
+//! `QUORATE_DIFFERENTIAL_CASES` is how many texts are made for each store (200), `QUORATE_DIFFERENTIAL_SEED` where they
+//! begin; a failure names the seed of its text.
+#![expect(clippy::expect_used, reason = "a fault ends the test with its text")]
+
+mod cluster;
+mod differential;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use differential::random::Random;
+use differential::sops::{Answer, Sops};
+use differential::texts::{self, SELECTORS, Tree};
+use quorate_secrets::identity::Identity;
+use quorate_secrets::recipient::Recipient;
+use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::{KeyGroups, Opened, Plaintext, Policy, SealedFile, Selector, SopsError, Store};
+use serde_json::{Value, json};
+
+const TIME: &str = "2026-11-21T03:02:57Z";
+const CASES: usize = 200;
+
+/// The keys that the vectors are sealed to.
+const KEYS: [&str; 2] = [
+    include_str!("../secrets/tests/vectors/sops/keys/k.txt"),
+    include_str!("../secrets/tests/vectors/sops/keys/k2.txt"),
+];
+
+/// Both programs, with the same identities.
+struct Sides {
+    sops: Sops,
+    identities: Vec<Identity>,
+    recipients: Vec<Recipient>,
+}
+
+impl Sides {
+    /// `None` when sops is missing.
+    fn start() -> Option<Self> {
+        let parse = |text: &&str| Identity::parse_all(&Secret::from(*text)).expect("the keys of the vectors");
+        let mut identities: Vec<_> = KEYS.iter().flat_map(|text| parse(text)).collect();
+        let (third, _) = Identity::generate();
+        let third_text = third.expose_text().expect("text").to_owned();
+        identities.extend(Identity::parse_all(&third).expect("a key of ours"));
+        let lines = KEYS.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("AGE-"));
+        let lines: Vec<_> = lines.map(str::to_owned).chain([third_text.trim().to_owned()]).collect();
+        let recipients = identities.iter().filter_map(|identity| identity.recipient().cloned()).collect();
+        Some(Self { sops: Sops::start(&lines.join("\n"))?, identities, recipients })
+    }
+
+    fn open(&self, store: Store, sealed: &[u8]) -> Result<Opened, SopsError> {
+        SealedFile::parse(&String::from_utf8_lossy(sealed), store)?.open(&self.identities)
+    }
+}
+
+/// How a text is sealed, by both.
+struct Seal {
+    readers: KeyGroups,
+    selector: Option<Selector>,
+    mac_only: bool,
+    /// The same for sops.
+    request: Value,
+}
+
+impl Seal {
+    fn random(random: &mut Random, recipients: &[Recipient]) -> Self {
+        let names: Vec<_> = recipients.iter().map(ToString::to_string).collect();
+        let selector = *random.pick(SELECTORS);
+        let mac_only = random.once_in(4);
+        let (readers, groups, threshold) = if random.once_in(4) {
+            let groups: Vec<_> = recipients.iter().map(|one| vec![one.clone()]).collect();
+            let readers = KeyGroups::new(&groups, Some(2)).expect("two of three");
+            (readers, names.into_iter().map(|name| vec![name]).collect::<Vec<_>>(), 2)
+        } else {
+            let count = 1 + random.below(2);
+            (KeyGroups::one(&recipients[..count]), vec![names[..count].to_vec()], 0)
+        };
+        let request = json!({
+            "groups": groups, "threshold": threshold, "mac_only": mac_only,
+            "selector": selector.map(|(field, text)| vec![field, text]),
+        });
+        let selector = selector
+            .map(|(field, text)| Selector::from_field(field, text).expect("a rule").expect("one of the six"));
+        Self { readers, selector, mac_only, request }
+    }
+
+    fn plain(recipients: &[Recipient]) -> Self {
+        let readers = KeyGroups::one(&recipients[..1]);
+        let request = json!({ "groups": [[recipients[0].to_string()]] });
+        Self { readers, selector: None, mac_only: false, request }
+    }
+
+    fn seal(&self, plaintext: &Plaintext) -> Result<String, SopsError> {
+        let policy = Policy {
+            readers: &self.readers,
+            selector: self.selector.as_ref(),
+            mac_only_encrypted: self.mac_only,
+            indent: None,
+        };
+        plaintext.seal(&policy, TIME)
+    }
+}
+
+/// What was found in many texts.
+#[derive(Default)]
+struct Tally {
+    agreed: usize,
+    /// Refused by both.
+    refused: usize,
+    /// By name: refused by us, or written in another way, since sops loses something.
+    named: BTreeMap<String, usize>,
+    faults: Vec<String>,
+}
+
+impl Tally {
+    fn finish(self, what: &str) {
+        let Self { agreed, refused, named, faults } = self;
+        // Not eprintln: the test runner would keep it to itself, as the test passes.
+        writeln!(std::io::stderr(), "{what}: {agreed} agreed, {refused} refused by both, named: {named:?}")
+            .expect("stderr takes a line");
+        let shown: Vec<_> = faults.iter().take(8).map(String::as_str).collect();
+        assert!(faults.is_empty(), "{} disagreements, such as\n\n{}", faults.len(), shown.join("\n\n"));
+    }
+}
+
+/// Why one text ended before its end.
+enum End {
+    RefusedByBoth,
+    Named(&'static str),
+    Fault(String),
+}
+
+/// Where we refuse what sops takes, since it loses something of it in silence.
+fn name(error: &SopsError) -> Option<&'static str> {
+    match error {
+        SopsError::LosesDigits { .. } => Some("a number loses digits"),
+        SopsError::DuplicateKey { .. } => Some("a key is there twice"),
+        SopsError::UnclearComment { .. } => Some("a comment cuts a value off"),
+        SopsError::LostComment { .. } => Some("a comment is lost"),
+        SopsError::CannotHold { .. } => Some("a store cannot hold a value"),
+        _ => None,
+    }
+}
+
+fn text_of(plaintext: &Plaintext, store: Store) -> Result<Vec<u8>, SopsError> {
+    Ok(plaintext.write(store, None)?.expose_bytes().to_vec())
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// One text, and another that it is edited to.
+struct Case<'c> {
+    store: Store,
+    sides: &'c mut Sides,
+    seal: Seal,
+    text: Vec<u8>,
+    edited: Vec<u8>,
+}
+
+impl Case<'_> {
+    fn run(mut self) -> Result<Option<&'static str>, End> {
+        let store = self.store;
+        let ours = Plaintext::parse(&Secret::from(self.text.clone()), store).and_then(|plaintext| {
+            let sealed = self.seal.seal(&plaintext)?;
+            Ok((plaintext, sealed))
+        });
+        let theirs = self.sides.sops.encrypt(store, &self.text, &self.seal.request);
+        let ((plaintext, ours), theirs) = match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => (ours, theirs),
+            (Err(_), Err(_)) => return Err(End::RefusedByBoth),
+            (Err(error), Ok(_)) => {
+                let fault = || End::Fault(format!("refused by us alone: {error}"));
+                return Err(name(&error).map_or_else(fault, End::Named));
+            }
+            (Ok((_, sealed)), Err(error)) => {
+                return Err(End::Fault(format!("refused by sops alone: {error}; ours:\n{sealed}")));
+            }
+        };
+        let from_theirs = self.sops_opens("its own file", &theirs.text)?;
+        let from_ours = self.sops_opens("our file", ours.as_bytes())?;
+        self.same("our file and its own, as sops opens them", &from_ours, &from_theirs)?;
+        let name = self.we_print(&plaintext, &from_theirs)?;
+        for (what, sealed) in [("its file", theirs.text.as_slice()), ("our own file", ours.as_bytes())] {
+            let opened = self.we_open(what, sealed)?;
+            self.we_print(&opened.plaintext(), &from_theirs)?;
+        }
+        for sealed in [theirs.text.as_slice(), ours.as_bytes()] {
+            self.in_turns(sealed)?;
+        }
+        Ok(name)
+    }
+
+    /// We edit, sops edits, we edit: each time both open the file to the same.
+    fn in_turns(&mut self, sealed: &[u8]) -> Result<(), End> {
+        let store = self.store;
+        let Ok(other) = Plaintext::parse(&Secret::from(self.edited.clone()), store) else { return Ok(()) };
+        let opened = self.we_open("what is edited", sealed)?;
+        let first = match opened.edited(&other, TIME) {
+            Ok(text) => text.unwrap_or_else(|| shown(sealed)),
+            Err(error) if name(&error).is_some() => return Ok(()),
+            Err(error) => return Err(End::Fault(format!("our edit failed: {error}"))),
+        };
+        let found = self.sops_opens("our edit", first.as_bytes())?;
+        self.we_print(&other, &found)?;
+        let text = self.text.clone();
+        let second = self.sides.sops.edit(store, first.as_bytes(), &text);
+        let second =
+            second.map_err(|error| End::Fault(format!("sops' edit of ours failed: {error}\n{first}")))?;
+        let found = self.sops_opens("its edit of ours", &second.text)?;
+        let opened = self.we_open("its edit of ours", &second.text)?;
+        self.we_print(&opened.plaintext(), &found)?;
+        match opened.edited(&other, TIME) {
+            Ok(Some(third)) => {
+                let found = self.sops_opens("our edit of its edit", third.as_bytes())?;
+                self.we_print(&other, &found)?;
+            }
+            Ok(None) => {}
+            Err(error) => return Err(End::Fault(format!("our edit of its edit failed: {error}"))),
+        }
+        Ok(())
+    }
+
+    fn sops_opens(&mut self, what: &str, sealed: &[u8]) -> Result<Answer, End> {
+        let answer = self.sides.sops.decrypt(self.store, sealed);
+        answer.map_err(|error| End::Fault(format!("sops cannot open {what}: {error}\n{}", shown(sealed))))
+    }
+
+    fn we_open(&self, what: &str, sealed: &[u8]) -> Result<Opened, End> {
+        let opened = self.sides.open(self.store, sealed);
+        opened.map_err(|error| End::Fault(format!("we cannot open {what}: {error}\n{}", shown(sealed))))
+    }
+
+    fn same(&self, what: &str, left: &Answer, right: &Answer) -> Result<(), End> {
+        if left == right {
+            return Ok(());
+        }
+        let (left, right) = match left.values == right.values {
+            true => (shown(&left.text), shown(&right.text)),
+            false => (format!("{:#?}", left.values), format!("{:#?}", right.values)),
+        };
+        Err(End::Fault(format!("{what} differ:\n{left}\nand\n{right}")))
+    }
+
+    /// Our text is sops' text, or sops' text does not say what the file holds and ours does.
+    fn we_print(&mut self, plaintext: &Plaintext, expected: &Answer) -> Result<Option<&'static str>, End> {
+        let ours = match text_of(plaintext, self.store) {
+            Ok(ours) => ours,
+            Err(error) => {
+                let lost = self.sops_loses(expected);
+                return match name(&error) {
+                    Some(name) if lost => Err(End::Named(name)),
+                    _ => Err(End::Fault(format!("we cannot print it: {error}\n{}", shown(&expected.text)))),
+                };
+            }
+        };
+        if ours == expected.text {
+            return Ok(None);
+        }
+        let read = self.sides.sops.read(self.store, &ours);
+        let is_right = read.as_ref().is_ok_and(|read| read.values == expected.values);
+        if is_right && self.sops_loses(expected) {
+            return Ok(Some("sops prints what reads back as something else"));
+        }
+        Err(End::Fault(format!("our text:\n{}\nsops' text:\n{}", shown(&ours), expected.as_text())))
+    }
+
+    /// Whether the text that sops prints for a file is not what the file holds.
+    fn sops_loses(&mut self, expected: &Answer) -> bool {
+        let read = self.sides.sops.read(self.store, &expected.text);
+        !read.is_ok_and(|read| read.values == expected.values)
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Many texts of a store, each made from a seed of its own.
+fn compare(store: Store) {
+    let Some(mut sides) = Sides::start() else { return };
+    let count =
+        setting("QUORATE_DIFFERENTIAL_CASES").map_or(CASES, |count| usize::try_from(count).expect("few"));
+    let first = setting("QUORATE_DIFFERENTIAL_SEED").unwrap_or(1);
+    let mut tally = Tally::default();
+    for seed in (first..).take(count) {
+        let mut random = Random::new(seed);
+        let seal = Seal::random(&mut random, &sides.recipients);
+        let tree = Tree::random(&mut random, store);
+        let edited = tree.changed(&mut random, store).print(&mut random, store);
+        let text = if store == Store::Yaml && random.once_in(4) {
+            let second = Tree::random(&mut random, store);
+            texts::documents(&[tree, second], &mut random)
+        } else {
+            tree.print(&mut random, store)
+        };
+        let (text, edited) = (text.into_bytes(), edited.into_bytes());
+        let note = format!("seed {seed}, {}, {}", store.name(), seal.request);
+        let case = Case { store, sides: &mut sides, seal, text: text.clone(), edited };
+        match case.run() {
+            Ok(name) => {
+                tally.agreed += 1;
+                if let Some(name) = name {
+                    *tally.named.entry(name.to_owned()).or_default() += 1;
+                }
+            }
+            Err(End::RefusedByBoth) => tally.refused += 1,
+            Err(End::Named(name)) => *tally.named.entry(name.to_owned()).or_default() += 1,
+            Err(End::Fault(fault)) => tally.faults.push(format!("{note}\n{}\n{fault}", shown(&text))),
+        }
+    }
+    assert!(tally.agreed > count / 3 || !tally.faults.is_empty(), "{} of {count} agreed", tally.agreed);
+    tally.finish(&format!("{} from seed {first}", store.name()));
+}
+
+#[test]
+fn yaml_files_are_those_of_sops() {
+    compare(Store::Yaml);
+}
+
+#[test]
+fn json_files_are_those_of_sops() {
+    compare(Store::Json);
+}
+
+#[test]
+fn dotenv_files_are_those_of_sops() {
+    compare(Store::Dotenv);
+}
+
+#[test]
+fn ini_files_are_those_of_sops() {
+    compare(Store::Ini);
+}
+
+#[test]
+fn binary_files_are_those_of_sops() {
+    compare(Store::Binary);
+}
