@@ -502,7 +502,8 @@ fn ini(tree: &Tree, random: &mut Random, out: &mut String) {
         }
         writeln!(out, "[{name}]").expect("a string");
         for (key, value) in section.pairs() {
-            if key.trim().is_empty() || key.contains(['`', '#', ';']) {
+            // Such a line would be another: a comment, a section.
+            if key.trim().is_empty() || key.contains(['`', '#', ';']) || key.starts_with('[') {
                 continue;
             }
             if random.once_in(4) {
