@@ -30,6 +30,8 @@ pub(crate) enum Peer {
     Kubernetes,
     /// Root, and a kernel that gives network namespaces to it.
     Namespaces,
+    /// `nano`.
+    Nano,
     /// `nix` and `nix-instantiate`.
     Nix,
     /// `openssl`.
@@ -47,6 +49,10 @@ pub(crate) enum Peer {
     SshKeygen,
     /// `step`.
     Step,
+    /// `strace`.
+    Strace,
+    /// `vim`.
+    Vim,
 }
 
 /// How a peer is found.
@@ -117,6 +123,7 @@ static PEERS: &[Row] = &[
         found: &[Found::ByTrying],
         remedy: Remedy::Root,
     },
+    Row { peer: Peer::Nano, name: "nano", found: &[Found::OnPath("nano")], remedy: Remedy::Install },
     // NixOS has one on PATH and cannot run the script.
     Row {
         peer: Peer::Nix,
@@ -141,6 +148,8 @@ static PEERS: &[Row] = &[
         remedy: Remedy::Install,
     },
     Row { peer: Peer::Step, name: "step", found: &[Found::Built("step")], remedy: Remedy::Go },
+    Row { peer: Peer::Strace, name: "strace", found: &[Found::OnPath("strace")], remedy: Remedy::Install },
+    Row { peer: Peer::Vim, name: "vim", found: &[Found::OnPath("vim")], remedy: Remedy::Install },
 ];
 
 /// The folder that holds a peer's programs.
