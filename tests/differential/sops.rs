@@ -60,6 +60,11 @@ impl Sops {
         self.ask(json!({ "op": "read" }), store, text)
     }
 
+    /// The same, with each comment above what it stands behind.
+    pub(crate) fn read_comments_above(&mut self, store: Store, text: &[u8]) -> Result<Answer, String> {
+        self.ask(json!({ "op": "read", "above": true }), store, text)
+    }
+
     /// Puts `new` in the place of what a file holds.
     pub(crate) fn edit(&mut self, store: Store, text: &[u8], new: &[u8]) -> Result<Answer, String> {
         self.ask(json!({ "op": "edit", "new": BASE64_STANDARD.encode(new) }), store, text)

@@ -8,7 +8,9 @@
 //	 "mac_only", "foreign"}  -> {"text"}      foreign: a key of every other service stands beside the first group
 //	{"op": "decrypt", "store", "text"}        -> {"text", "values"}
 //	{"op": "edit", "store", "text", "new"}    -> {"text"}      as if an editor had left "new"
-//	{"op": "read", "store", "text"}           -> {"text", "values"}      of a file in the open
+//	{"op": "read", "store", "text", "above"}  -> {"text", "values"}      of a file in the open
+//
+// With "above" each comment behind a value goes above it, where sops puts it when it has decrypted it.
 //
 // Values are one string each, in the order of the file: path, type and content. What goes wrong, a panic of sops as well,
 // is {"error"}.
@@ -32,6 +34,7 @@ import (
 	"github.com/getsops/sops/v3/hcvault"
 	"github.com/getsops/sops/v3/keyservice"
 	"github.com/getsops/sops/v3/kms"
+	"github.com/getsops/sops/v3/logging"
 	"github.com/getsops/sops/v3/pgp"
 	"github.com/getsops/sops/v3/version"
 	"github.com/sirupsen/logrus"
@@ -47,6 +50,7 @@ type request struct {
 	Selector  []string   `json:"selector"`
 	MacOnly   bool       `json:"mac_only"`
 	Foreign   bool       `json:"foreign"`
+	Above     bool       `json:"above"`
 }
 
 type answer struct {
@@ -56,7 +60,8 @@ type answer struct {
 }
 
 func main() {
-	logrus.SetLevel(logrus.PanicLevel)
+	// sops warns of comments that do not open.
+	logging.SetLevel(logrus.PanicLevel)
 	requests := bufio.NewReader(os.Stdin)
 	answers := json.NewEncoder(os.Stdout)
 	for {
@@ -98,6 +103,11 @@ func serve(one *request, reply *answer) (err error) {
 	case "read":
 		var branches sops.TreeBranches
 		if branches, err = store.LoadPlainFile(one.Text); err == nil {
+			if one.Above {
+				for _, branch := range branches {
+					raise(branch)
+				}
+			}
 			reply.Values = values(branches)
 			reply.Text, err = store.EmitPlainFile(branches)
 		}
@@ -277,5 +287,26 @@ func walk(value any, path string, lines *[]string) {
 			content = []byte(err.Error())
 		}
 		line(fmt.Sprintf("%T", value), string(content))
+	}
+}
+
+func raise(value any) {
+	switch value := value.(type) {
+	case sops.TreeBranch:
+		for index, item := range value {
+			if comment, is := item.Key.(sops.Comment); is {
+				comment.Inline = false
+				value[index].Key = comment
+			}
+			raise(item.Value)
+		}
+	case []any:
+		for index, element := range value {
+			if comment, is := element.(sops.Comment); is {
+				comment.Inline = false
+				value[index] = comment
+			}
+			raise(element)
+		}
 	}
 }
