@@ -472,7 +472,12 @@ fn yaml_value(value: &Tree, random: &mut Random, depth: usize, out: &mut String)
             out.push('\n');
             for element in elements {
                 if random.once_in(6) {
+                    // An empty one sops makes an empty string of.
                     comment(random, depth + 1, out);
+                    if out.ends_with("#\n") {
+                        out.truncate(out.len() - 1);
+                        out.push_str(" x\n");
+                    }
                 }
                 write!(out, "{}-", "  ".repeat(depth + 1)).expect("a string");
                 yaml_value(element, random, depth + 1, out);
