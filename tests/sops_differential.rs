@@ -10,9 +10,13 @@ mod cluster;
 mod differential;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use differential::random::Random;
 use differential::sops::{Answer, Sops};
 use differential::texts::{self, SELECTORS, Tree};
@@ -41,6 +45,10 @@ struct Sides {
 impl Sides {
     /// `None` when sops is missing.
     fn start() -> Option<Self> {
+        Self::start_with(Path::new("/nonexistent"))
+    }
+
+    fn start_with(gpg: &Path) -> Option<Self> {
         let parse = |text: &&str| Identity::parse_all(&Secret::from(*text)).expect("the keys of the vectors");
         let mut identities: Vec<_> = KEYS.iter().flat_map(|text| parse(text)).collect();
         let (third, _) = Identity::generate();
@@ -49,7 +57,7 @@ impl Sides {
         let lines = KEYS.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("AGE-"));
         let lines: Vec<_> = lines.map(str::to_owned).chain([third_text.trim().to_owned()]).collect();
         let recipients = identities.iter().filter_map(|identity| identity.recipient().cloned()).collect();
-        Some(Self { sops: Sops::start(&lines.join("\n"))?, identities, recipients })
+        Some(Self { sops: Sops::start(&lines.join("\n"), gpg)?, identities, recipients })
     }
 
     fn open(&self, store: Store, sealed: &[u8]) -> Result<Opened, SopsError> {
@@ -387,4 +395,163 @@ fn ini_files_are_those_of_sops() {
 #[test]
 fn binary_files_are_those_of_sops() {
     compare(Store::Binary);
+}
+
+/// A file that is sealed already, with another value in it.
+fn compare_sealed(sides: &mut Sides, store: Store, sealed: &[u8]) -> Result<Option<&'static str>, End> {
+    let seal = Seal::plain(&sides.recipients);
+    let mut case = Case { store, sides, seal, text: Vec::new(), edited: Vec::new() };
+    let expected = case.sops_opens("its own file", sealed)?;
+    let mut plaintext = case.we_open("its own file", sealed)?.plaintext();
+    let name = case.we_print(&plaintext, &expected)?;
+    case.text.clone_from(&expected.text);
+    let place = match store {
+        Store::Binary => "data",
+        Store::Ini => "added.x",
+        Store::Yaml | Store::Json | Store::Dotenv => "added",
+    };
+    plaintext.set_text(&place.parse().expect("a path"), &Secret::from("x")).expect("a place");
+    case.edited = text_of(&plaintext, store).map_err(|error| End::Fault(error.to_string()))?;
+    case.in_turns(sealed)?;
+    Ok(name)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> = paths.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_vector_is_opened_and_edited_by_both() {
+    let Some(mut sides) = Sides::start() else { return };
+    let mut tally = Tally::default();
+    for folder in ["yaml", "features", "other"] {
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("secrets/tests/vectors/sops");
+        for path in files(&vectors.join(folder)) {
+            let store = Store::of_path(path.to_str().expect("a name"));
+            let sealed = fs::read(&path).expect("a vector");
+            match compare_sealed(&mut sides, store, &sealed) {
+                Ok(None) => tally.agreed += 1,
+                Ok(Some(name)) | Err(End::Named(name)) => {
+                    *tally.named.entry(name.to_owned()).or_default() += 1;
+                }
+                Err(End::RefusedByBoth) => tally.refused += 1,
+                Err(End::Fault(fault)) => tally.faults.push(format!("{}: {fault}", path.display())),
+            }
+        }
+    }
+    assert!(tally.agreed > 30 || !tally.faults.is_empty());
+    tally.finish("vectors");
+}
+
+/// The folder of sops' own sources.
+fn sources() -> Option<PathBuf> {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/sops-diff");
+    let mut list = Command::new("go");
+    list.args(["list", "-m", "-f", "{{.Dir}}", "github.com/getsops/sops/v3"]).current_dir(module);
+    let output = list.output().ok().filter(|output| output.status.success())?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).expect("a path").trim_end()))
+}
+
+/// The key that sops' own files are sealed to, as GnuPG keeps it. It is public, and in every copy of sops.
+fn gpg_home(sources: &Path) -> tempfile::TempDir {
+    let armored = fs::read_to_string(sources.join("pgp/sops_functional_tests_key.asc")).expect("a key");
+    let (_, body) = armored.split_once("\n\n").expect("headers");
+    let lines = body.lines().take_while(|line| !line.starts_with(['=', '-']));
+    let key = BASE64_STANDARD.decode(lines.collect::<String>()).expect("base64");
+    let home = tempfile::tempdir().expect("a folder");
+    fs::write(home.path().join("secring.gpg"), &key).expect("written");
+    home
+}
+
+#[test]
+fn the_files_of_sops_itself_are_read_sealed_and_edited() {
+    let Some(sources) = sources() else { return };
+    let home = gpg_home(&sources);
+    let Some(mut sides) = Sides::start_with(home.path()) else { return };
+    let mut tally = Tally::default();
+    let examples =
+        ["example.yaml", "example.json", "example.ini", "example.txt"].map(|name| sources.join(name));
+    let secret = sources.join("examples/all_in_one/config/secret.enc.json");
+    let paths = examples.into_iter().chain([secret]).chain(files(&sources.join("functional-tests/res")));
+    for path in paths {
+        let store = Store::of_path(path.to_str().expect("a name"));
+        let bytes = fs::read(&path).expect("a file of sops");
+        let text = match SealedFile::parse(&String::from_utf8_lossy(&bytes), store) {
+            Ok(sealed) => {
+                assert!(sealed.foreign().any(|key| key.starts_with("pgp ")), "{}", path.display());
+                match sides.sops.decrypt(store, &bytes) {
+                    Ok(answer) => answer.text,
+                    // Sealed to other keys as well, none of which is there.
+                    Err(error) => panic!("{}: {error}", path.display()),
+                }
+            }
+            Err(SopsError::MetadataMissing { field }) if field == "mac" => {
+                assert!(path.ends_with("no_mac.yaml"), "{}", path.display());
+                continue;
+            }
+            Err(SopsError::NotSealed) => bytes,
+            Err(error) => panic!("{}: {error}", path.display()),
+        };
+        let seal = Seal::plain(&sides.recipients);
+        let case = Case { store, sides: &mut sides, seal, text: text.clone(), edited: text };
+        match case.run() {
+            Ok(None) => tally.agreed += 1,
+            Ok(Some(name)) | Err(End::Named(name)) => *tally.named.entry(name.to_owned()).or_default() += 1,
+            Err(End::RefusedByBoth) => tally.refused += 1,
+            Err(End::Fault(fault)) => tally.faults.push(format!("{}: {fault}", path.display())),
+        }
+    }
+    assert!(tally.agreed > 8 || !tally.faults.is_empty());
+    tally.finish("sops' own files");
+}
+
+#[test]
+fn keys_of_other_services_stay_as_they_are() {
+    let Some(mut sides) = Sides::start() else { return };
+    for (store, text, place) in [
+        (Store::Yaml, "a: x\nb:\n    - 1\n", "a"),
+        (Store::Json, "{\"a\": \"x\", \"b\": [1]}", "a"),
+        (Store::Dotenv, "a=x\nb=1\n", "a"),
+        (Store::Ini, "[s]\na = x\nb = 1\n", "s.a"),
+        (Store::Binary, "x", "data"),
+    ] {
+        let mut seal = Seal::plain(&sides.recipients);
+        seal.request["foreign"] = json!(true);
+        let sealed = sides.sops.encrypt(store, text.as_bytes(), &seal.request).expect("sops seals");
+        let old = sealed.as_text();
+        let foreign: Vec<_> =
+            SealedFile::parse(old, store).expect("read").foreign().map(str::to_owned).collect();
+        assert_eq!(foreign.len(), 5, "{foreign:?}");
+        let opened = sides.open(store, &sealed.text).expect("opened");
+
+        let mut plaintext = opened.plaintext();
+        plaintext.set_text(&place.parse().expect("a path"), &Secret::from("y")).expect("a place");
+        let edited = opened.edited(&plaintext, TIME).expect("edited").expect("another");
+        let gone = old.lines().filter(|line| !edited.lines().any(|other| other == *line));
+        assert_eq!(gone.count(), 3, "the value, the time and the checksum: {edited}");
+
+        let more = KeyGroups::one(&sides.recipients[..2]);
+        let shared = opened.for_readers(&more, TIME).expect("shared").expect("another");
+        let gone: Vec<_> = old
+            .lines()
+            .filter(|line| {
+                !shared.lines().any(|other| other.trim_end_matches(',') == line.trim_end_matches(','))
+            })
+            .collect();
+        assert!(gone.is_empty(), "{}: {gone:?}\n{shared}", store.name());
+
+        for text in [edited, shared] {
+            let again = sides.sops.decrypt(store, text.as_bytes()).expect("sops opens it");
+            let new = sides.sops.edit(store, text.as_bytes(), &again.text).expect("sops edits it");
+            let read = SealedFile::parse(new.as_text(), store).expect("read");
+            assert_eq!(read.foreign().collect::<Vec<_>>(), foreign);
+        }
+        let fewer = KeyGroups::one(&sides.recipients[1..2]);
+        let lost = opened.for_readers(&fewer, TIME).expect_err("their copies would be of the old key");
+        assert!(matches!(lost, SopsError::CannotKeep { .. }), "{lost}");
+    }
 }

@@ -1,6 +1,7 @@
 //! sops as a process that answers: see tests/peers/sops-diff/main.go.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::Engine as _;
@@ -32,11 +33,12 @@ impl Answer {
 }
 
 impl Sops {
-    /// `None` when the peer is missing. `identities` are its `SOPS_AGE_KEY`; it has no home to look for others.
-    pub(crate) fn start(identities: &str) -> Option<Self> {
+    /// `None` when the peer is missing. `identities` are its `SOPS_AGE_KEY`, `gpg` the folder of its OpenPGP keys; it has
+    /// no home to look for others.
+    pub(crate) fn start(identities: &str, gpg: &Path) -> Option<Self> {
         let program = peer::find(Peer::SopsDiff)?.path("sops-diff");
         let mut command = Command::new(program);
-        command.env_clear().env("SOPS_AGE_KEY", identities).env("HOME", "/nonexistent");
+        command.env_clear().env("SOPS_AGE_KEY", identities).env("HOME", "/nonexistent").env("GNUPGHOME", gpg);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sops-diff starts");
         let requests = child.stdin.take().expect("a pipe");

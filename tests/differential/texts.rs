@@ -489,9 +489,11 @@ fn yaml_value(value: &Tree, random: &mut Random, depth: usize, out: &mut String)
             return yaml_map(value, random, depth + 1, out);
         }
     }
+    let in_list = out.lines().last().is_some_and(|line| line.trim_start().starts_with("- "));
     let is_block = out.lines().last().is_some_and(|line| !line.contains([':', '-'])) || out.ends_with('\n');
     if random.once_in(8) && !is_block && !matches!(value, Tree::Text(text) if text.contains('\n')) {
-        write!(out, " #{}", random.pick(COMMENTS)).expect("a string");
+        let comment = random.pick(COMMENTS);
+        write!(out, " #{}", if in_list && comment.is_empty() { " x" } else { comment }).expect("a string");
     }
     out.push('\n');
 }

@@ -260,24 +260,25 @@ func walk(value any, path string, lines *[]string) {
 	line := func(kind string, content any) { *lines = append(*lines, fmt.Sprintf("%s %s %q", path, kind, content)) }
 	switch value := value.(type) {
 	case sops.TreeBranch:
-		if len(value) == 0 {
-			line("map", "")
-		}
+		before := len(*lines)
 		for _, item := range value {
 			if _, comment := item.Key.(sops.Comment); !comment {
 				walk(item.Value, fmt.Sprintf("%s.%q", path, item.Key), lines)
 			}
 		}
-	case []any:
-		if len(value) == 0 {
-			line("list", "")
+		if len(*lines) == before {
+			line("map", "")
 		}
+	case []any:
 		index := 0
 		for _, element := range value {
 			if _, comment := element.(sops.Comment); !comment {
 				walk(element, fmt.Sprintf("%s[%d]", path, index), lines)
 				index++
 			}
+		}
+		if index == 0 {
+			line("list", "")
 		}
 	case nil:
 		line("null", "")
