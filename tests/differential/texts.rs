@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use quorate_secrets::sops::Store;
 
 use super::random::Random;
+use super::words::{COMMENTS, KEYS, TEXTS, WORDS, YAML_WORDS};
+use super::yaml;
 
 /// What a file holds, whatever store it is written in.
 #[derive(Debug, Clone)]
@@ -15,217 +17,6 @@ pub(crate) enum Tree {
     List(Vec<Self>),
     Map(Vec<(String, Self)>),
 }
-
-/// Text that some store, or a person, could take for something else.
-const TEXTS: &[&str] = &[
-    "",
-    " ",
-    " x ",
-    "x",
-    "hunter2",
-    "yes",
-    "null",
-    "~",
-    "1",
-    "1.5",
-    "0x1F",
-    "017",
-    "2024-01-02",
-    "true",
-    "No",
-    "=",
-    "<<",
-    "a: b",
-    "a:",
-    ": a",
-    "- a",
-    "-",
-    "--",
-    "---",
-    "...",
-    "?",
-    "? a",
-    "# c",
-    "a #b",
-    "a#b",
-    ";x",
-    "a;b",
-    "!tag",
-    "*a",
-    "&a",
-    "{a}",
-    "[a]",
-    "{",
-    "]",
-    "%",
-    "@",
-    "`",
-    "a`b",
-    "|",
-    ">",
-    ",",
-    "\"",
-    "\"q\"",
-    "'",
-    "'s'",
-    "it's",
-    "\"\"\"",
-    "a\"b'c`d",
-    "\\",
-    "C:\\",
-    "\\t",
-    "é",
-    "\u{1f600}",
-    "日本語",
-    "line\nline",
-    "\n",
-    "\n\n",
-    "end\n",
-    "ends\n\n",
-    "  lead\nx",
-    "x\n  y\n",
-    "x\n\n\ny",
-    "tab\there",
-    "\ttab",
-    "x \n y",
-    "\r\n",
-    "a\rb",
-    "a\u{7f}b",
-    "a\u{85}b",
-    "a\u{a0}",
-    "\u{2028}",
-    "\u{feff}x",
-    "\u{fffd}",
-    "<>&",
-    "a=b",
-    "ENC[",
-    "ENC[AES256_GCM,data:x]",
-    "=ENC[",
-    "e1",
-    "1e3",
-    "1_000",
-    ".5",
-    "+1",
-    "0o7",
-    "-----BEGIN KEY-----\nAAAA\nBBBB==\n-----END KEY-----\n",
-    "a text that is long enough for a writer that folds its lines at eighty columns to think about it, twice",
-    "word word word word word word word word word word word word word word word word\nword word word word word",
-];
-
-const KEYS: &[&str] = &[
-    "a",
-    "b",
-    "c",
-    "key",
-    "database",
-    "x_unencrypted",
-    "y_enc",
-    "with space",
-    "é",
-    "a.b",
-    "a:b",
-    "1",
-    "1.5",
-    "true",
-    "null",
-    "yes",
-    "UPPER",
-    "under_score",
-    "dash-ed",
-    "\"quoted\"",
-    "it's",
-    "sops2",
-    "~",
-    "- x",
-    "#k",
-    "k #",
-    "0x1",
-    "2024-01-02",
-    "a=b",
-    "[k]",
-    "{k}",
-    "",
-    " ",
-    "tab\t",
-    "*k",
-    "!k",
-    "k:",
-    "%k",
-    "a key of many words that is as long as a sentence would be, and then some",
-];
-
-/// Values that are no strings, in YAML and JSON.
-const WORDS: &[&str] = &[
-    "0",
-    "1",
-    "-1",
-    "42",
-    "9007199254740993",
-    "-9223372036854775808",
-    "9223372036854775807",
-    "1.5",
-    "-2.25",
-    "1.0",
-    "1e3",
-    "1.5e300",
-    "1e-7",
-    "0.000001",
-    "123456789.125",
-    "1e21",
-    "true",
-    "false",
-    "null",
-    "-0.0",
-    "100000.0",
-    "1e20",
-];
-
-/// And in YAML alone.
-const YAML_WORDS: &[&str] = &[
-    "~",
-    "0x1F",
-    "0o17",
-    "017",
-    "0b11",
-    "1_000",
-    "08",
-    ".5",
-    "5.",
-    "+1",
-    ".inf",
-    "-.inf",
-    ".nan",
-    "True",
-    "FALSE",
-    "Null",
-    "2024-01-02",
-    "2024-01-02T03:04:05Z",
-    "2024-01-02 03:04:05",
-    "2024-01-02T03:04:05.5+02:00",
-    "yes",
-    "on",
-    "1.2.3",
-    "!!str 5",
-    "!!binary aGVsbG8=",
-    "!!float 3",
-    "!!int \"7\"",
-];
-
-const COMMENTS: &[&str] = &[
-    " c",
-    "c",
-    "",
-    " two words",
-    " é",
-    " # twice",
-    " a: b",
-    " - x",
-    " ENC[",
-    " secret",
-    " leave: this",
-    "!",
-    " 'x",
-];
 
 /// What selects the values that are encrypted: one of the six rules, or none.
 pub(crate) const SELECTORS: &[Option<(&str, &str)>] = &[
@@ -276,7 +67,7 @@ impl Tree {
                 elements[at].change(random, store, depth + 1);
             }
             Self::List(elements) => {
-                elements.insert(random.below(elements.len() + 1), Self::Text("in".to_owned()))
+                elements.insert(random.below(elements.len() + 1), Self::Text("in".to_owned()));
             }
             leaf => *leaf = Self::Text(text(random)),
         }
@@ -286,7 +77,7 @@ impl Tree {
     pub(crate) fn print(&self, random: &mut Random, store: Store) -> String {
         let mut out = String::new();
         match store {
-            Store::Yaml => yaml_map(self, random, 0, &mut out),
+            Store::Yaml => yaml::map(self, random, 0, &mut out),
             Store::Json | Store::Binary => {
                 json(self, random, &mut out);
                 out.push('\n');
@@ -306,7 +97,7 @@ impl Tree {
         out
     }
 
-    fn pairs(&self) -> &[(String, Self)] {
+    pub(super) fn pairs(&self) -> &[(String, Self)] {
         match self {
             Self::Map(pairs) => pairs,
             _ => &[],
@@ -358,8 +149,8 @@ fn map(random: &mut Random, store: Store, depth: usize) -> Tree {
 fn value(random: &mut Random, store: Store, depth: usize) -> Tree {
     match random.below(if depth > 4 { 7 } else { 10 }) {
         0..=3 => Tree::Text(text(random)),
-        4 if store == Store::Yaml => Tree::Word(*random.pick(YAML_WORDS)),
-        4..=6 => Tree::Word(*random.pick(WORDS)),
+        4 if store == Store::Yaml => Tree::Word(random.pick(YAML_WORDS)),
+        4..=6 => Tree::Word(random.pick(WORDS)),
         7 => Tree::List((0..random.below(4)).map(|_| value(random, store, depth + 1)).collect()),
         _ => map(random, store, depth),
     }
@@ -395,107 +186,13 @@ fn json(tree: &Tree, random: &mut Random, out: &mut String) {
 }
 
 /// In double quotes, as JSON and YAML both read it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text)
         .expect("a string is JSON")
         .replace('\u{7f}', "\\u007f")
         .replace('\u{85}', "\\u0085")
         .replace('\u{feff}', "\\ufeff")
         .replace('\u{2028}', "\\u2028")
-}
-
-/// Whether YAML takes it for this very string without quotes.
-fn is_plain(text: &str) -> bool {
-    let is_word = text.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '_');
-    is_word && !matches!(text.to_lowercase().as_str(), "" | "null" | "true" | "false")
-}
-
-fn yaml_scalar(text: &str, random: &mut Random, depth: usize) -> String {
-    let printable =
-        !text.contains(|letter: char| letter.is_control() || matches!(letter, '\u{2028}' | '\u{feff}'));
-    match random.below(3) {
-        0 if is_plain(text) => text.to_owned(),
-        1 if printable => format!("'{}'", text.replace('\'', "''")),
-        2 if is_block(text) => {
-            let indent = "  ".repeat(depth + 1);
-            let sign = if text.ends_with('\n') { "|" } else { "|-" };
-            let lines: Vec<_> = text.trim_end_matches('\n').split('\n').collect();
-            let lines = lines
-                .iter()
-                .map(|line| if line.is_empty() { String::new() } else { format!("{indent}{line}") });
-            format!("{sign}\n{}", lines.collect::<Vec<_>>().join("\n"))
-        }
-        _ => quoted(text),
-    }
-}
-
-/// Whether it can stand as a block of lines, with at most one line feed at its end.
-fn is_block(text: &str) -> bool {
-    let lines = text.strip_suffix('\n').unwrap_or(text);
-    let odd =
-        |letter: char| (letter.is_control() && letter != '\n') || matches!(letter, '\u{2028}' | '\u{feff}');
-    lines.contains('\n') && !lines.ends_with('\n') && !lines.starts_with([' ', '\n']) && !lines.contains(odd)
-}
-
-fn comment(random: &mut Random, depth: usize, out: &mut String) {
-    writeln!(out, "{}#{}", "  ".repeat(depth), random.pick(COMMENTS)).expect("a string");
-}
-
-fn yaml_map(tree: &Tree, random: &mut Random, depth: usize, out: &mut String) {
-    for (key, value) in tree.pairs() {
-        while random.once_in(6) {
-            comment(random, depth, out);
-        }
-        let key = match random.below(2) {
-            0 if is_plain(key) => key.clone(),
-            _ => quoted(key),
-        };
-        write!(out, "{}{key}:", "  ".repeat(depth)).expect("a string");
-        yaml_value(value, random, depth, out);
-    }
-    if depth == 0 && tree.pairs().is_empty() {
-        out.push_str("{}\n");
-    }
-    if random.once_in(8) {
-        comment(random, depth, out);
-    }
-}
-
-/// What stands behind `key:` or `-`, the end of the line included.
-fn yaml_value(value: &Tree, random: &mut Random, depth: usize, out: &mut String) {
-    match value {
-        Tree::Word(word) => write!(out, " {word}").expect("a string"),
-        Tree::Text(text) => write!(out, " {}", yaml_scalar(text, random, depth)).expect("a string"),
-        Tree::List(elements) if elements.is_empty() => out.push_str(" []"),
-        Tree::Map(pairs) if pairs.is_empty() => out.push_str(" {}"),
-        Tree::List(elements) => {
-            out.push('\n');
-            for element in elements {
-                if random.once_in(6) {
-                    // An empty one sops makes an empty string of.
-                    comment(random, depth + 1, out);
-                    if out.ends_with("#\n") {
-                        out.truncate(out.len() - 1);
-                        out.push_str(" x\n");
-                    }
-                }
-                write!(out, "{}-", "  ".repeat(depth + 1)).expect("a string");
-                yaml_value(element, random, depth + 1, out);
-            }
-            return;
-        }
-        Tree::Map(_) => {
-            out.push('\n');
-            return yaml_map(value, random, depth + 1, out);
-        }
-    }
-    let in_list = out.lines().last().is_some_and(|line| line.trim_start().starts_with("- "));
-    let is_block = out.lines().last().is_some_and(|line| !line.contains([':', '-'])) || out.ends_with('\n');
-    if random.once_in(8) && !is_block && !matches!(value, Tree::Text(text) if text.contains('\n')) {
-        let comment = random.pick(COMMENTS);
-        write!(out, " #{}", if in_list && comment.is_empty() { " x" } else { comment }).expect("a string");
-    }
-    out.push('\n');
 }
 
 fn ini(tree: &Tree, random: &mut Random, out: &mut String) {
@@ -521,7 +218,7 @@ fn ini(tree: &Tree, random: &mut Random, out: &mut String) {
             let separator = random.pick(&["=", " = ", ": ", "  =  "]);
             writeln!(out, "{key}{separator}{}", ini_value(value.as_text(), random)).expect("a string");
         }
-        let gap: &str = *random.pick(&["", "\n", "\n\n"]);
+        let gap: &str = random.pick(&["", "\n", "\n\n"]);
         out.push_str(gap);
     }
 }
