@@ -64,7 +64,7 @@ pub(crate) struct Seal {
 impl Seal {
     pub(crate) fn random(random: &mut Random, recipients: &[Recipient]) -> Self {
         let names: Vec<_> = recipients.iter().map(ToString::to_string).collect();
-        let selector = *random.pick(SELECTORS);
+        let selector = random.pick(SELECTORS);
         let mac_only = random.once_in(4);
         let (readers, groups, threshold) = if random.once_in(4) {
             let groups: Vec<_> = recipients.iter().map(|one| vec![one.clone()]).collect();

@@ -120,7 +120,7 @@ pub(crate) fn documents(trees: &[Tree], random: &mut Random) -> String {
 }
 
 fn text(random: &mut Random) -> String {
-    (*random.pick(TEXTS)).to_owned()
+    random.pick(TEXTS).to_owned()
 }
 
 /// Different ones, in any order.
@@ -129,7 +129,7 @@ fn keys(random: &mut Random, most: usize) -> Vec<String> {
     for _ in 0..=random.below(most) {
         let key = if random.once_in(2) { random.pick(&KEYS[..5]) } else { random.pick(KEYS) };
         if !keys.iter().any(|known| known == key) {
-            keys.push((*key).to_owned());
+            keys.push(key.to_owned());
         }
     }
     keys
@@ -157,7 +157,7 @@ fn value(random: &mut Random, store: Store, depth: usize) -> Tree {
 }
 
 fn json(tree: &Tree, random: &mut Random, out: &mut String) {
-    let gap = |random: &mut Random| *random.pick(&["", "", " ", "\n", "\n\t"]);
+    let gap = |random: &mut Random| random.pick(&["", "", " ", "\n", "\n\t"]);
     match tree {
         Tree::Word(word) => out.push_str(word),
         Tree::Text(text) => out.push_str(&quoted(text)),
