@@ -14,6 +14,7 @@ mod eval;
 mod expr;
 mod import;
 mod library;
+mod list;
 mod lower;
 mod mistakes;
 mod nix_program;
@@ -35,6 +36,7 @@ use quorate_pki::inventory::Node;
 
 use error::Fail;
 pub use error::{ErrorKind, EvalError};
+pub use list::{LiteralList, NotLiteral};
 use eval::Machine;
 use import::Files;
 pub(crate) use lower::MOST_FAULTS;

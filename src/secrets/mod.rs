@@ -12,6 +12,7 @@ mod keygen;
 pub mod locked;
 mod read;
 mod readers;
+mod recipients;
 mod rekey;
 mod rotate;
 mod target;
@@ -45,6 +46,7 @@ pub fn run_secrets() -> ExitCode {
         Verb::Set(args) => write::set(args, &cli, now),
         Verb::Unset(args) => write::unset(args, now),
         Verb::Rekey(args) => rekey::run(args, &cli, now),
+        Verb::Recipients(args) => recipients::run(args, now),
         Verb::Rotate(args) => rotate::run(args, now),
         Verb::Exec(args) => exec::run(args),
         Verb::Keygen(args) => keygen::run(args, now),
@@ -53,7 +55,6 @@ pub fn run_secrets() -> ExitCode {
             completions(args.shell);
             Ok(Outcome::Clean)
         }
-        _ => Ok(Outcome::Clean),
     };
     outcome.map_or_else(|error| codes::fail(&cli.verb, &error), ExitCode::from)
 }

@@ -27,9 +27,7 @@ impl Sealing {
     pub(super) fn of(target: &Target, config: Option<&Path>) -> Result<Self, Error> {
         let mut files = RuleFiles::new(config.map(Path::to_owned));
         let governed = files.governing(&target.path)?;
-        files.ignored().for_each(|path| {
-            report::warning(&format!("`{}` is not read: its name must end in `.yaml`", path.display()));
-        });
+        warn_of_ignored(&files);
         let governed = governed.ok_or_else(|| no_rules(&target.path))?;
         let creation = governed.creation_to_seal()?;
         let failed = |error| target.error(error);
@@ -73,7 +71,15 @@ fn indent(indents: Indents, store: Store) -> Indent {
     blanks.and_then(|blanks| u8::try_from(blanks).ok())
 }
 
-fn no_rules(path: &Path) -> Error {
+/// Says which files were passed by that look like rules.
+pub(super) fn warn_of_ignored(files: &RuleFiles) {
+    files.ignored().for_each(|path| {
+        report::warning(&format!("`{}` is not read: its name must end in `.yaml`", path.display()));
+    });
+}
+
+/// That no rules are for a file.
+pub(super) fn no_rules(path: &Path) -> Error {
     Error::Rules {
         path: PathBuf::from(".sops.yaml"),
         cause: format!("there is none above `{}`, so nobody to seal to", path.display()),

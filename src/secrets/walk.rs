@@ -7,6 +7,7 @@
 //! only `pki gen` may seal them anew.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use rayon::prelude::*;
 
 use super::target::Target;
 use crate::error::Error;
+use crate::store::commit::is_own;
 
 /// What the names of sealed files end in. Others are somebody's video, and not read.
 const ENDINGS: [&str; 7] = ["yaml", "yml", "json", "env", "ini", "bin", "age"];
@@ -180,7 +182,7 @@ fn descend(top: &Path, paths: &mut BTreeMap<PathBuf, bool>, found: &mut Found) {
         for entry in entries {
             let (name, path) = (entry.file_name(), folder.join(entry.file_name()));
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() && name != ".git" => folders.push(path),
+                Ok(kind) if kind.is_dir() && !is_passed_by(&name) => folders.push(path),
                 Ok(kind) if kind.is_file() && is_likely(&path) => {
                     paths.entry(path).or_insert(false);
                 }
@@ -188,6 +190,11 @@ fn descend(top: &Path, paths: &mut BTreeMap<PathBuf, bool>, found: &mut Found) {
             }
         }
     }
+}
+
+/// git's own, and what an interrupted `pki gen` has not moved into place.
+fn is_passed_by(name: &OsStr) -> bool {
+    name == ".git" || name.to_str().is_some_and(is_own)
 }
 
 fn is_likely(path: &Path) -> bool {
@@ -227,6 +234,11 @@ impl Names {
             manifests.extend(above.next().map(|certs| certs.manifest));
         }
         Self { manifests }
+    }
+
+    /// From the one of the cluster.
+    pub(super) fn with(manifest: Manifest) -> Self {
+        Self { manifests: vec![manifest] }
     }
 
     /// `w1 (age1...)`, `an admin (age1...)`; as it is where nobody knows it.

@@ -48,7 +48,6 @@ pub use metadata::VERSION;
 pub use open::Opened;
 pub use path::{Path, PathError, Step};
 pub use plaintext::Plaintext;
-pub use readers::ReaderChange;
 pub use seal::Policy;
 pub use selector::Selector;
 pub use store::{Indent, MAX_BYTES, Store};

@@ -6,53 +6,16 @@
 use super::error::SopsError;
 use super::file::SealedFile;
 use super::groups::{KeyGroups, wrap};
-use super::metadata::Metadata;
+use super::metadata::{Group, Metadata};
 use super::store::Parts;
 use super::tree::duplicate;
 use crate::identity::Identity;
 use crate::secret::Secret;
 
-/// How the readers that a file has differ from others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReaderChange {
-    /// Who can not open it and could, each once.
-    pub gains: Vec<String>,
-    /// Who can open it and could not any more, as the file has them, each once.
-    pub loses: Vec<String>,
-    /// Whether it takes other groups together to open it, even where everybody stays.
-    pub regrouped: bool,
-}
-
-impl ReaderChange {
-    /// Whether nothing differs.
-    pub fn is_none(&self) -> bool {
-        self.gains.is_empty() && self.loses.is_empty() && !self.regrouped
-    }
-}
-
 impl SealedFile {
-    /// How the age readers of this file differ from those it should have. Keys of other services are not compared:
-    /// see [`SealedFile::foreign`].
-    pub fn change_to(&self, readers: &KeyGroups) -> ReaderChange {
-        let known: Vec<_> =
-            self.metadata.groups.iter().flat_map(super::metadata::Group::recipients).collect();
-        let wanted: Vec<_> = readers.all().collect();
-        let mut change = ReaderChange::default();
-        for one in &wanted {
-            let text = one.to_string();
-            if !known.contains(&Some((*one).clone())) && !change.gains.contains(&text) {
-                change.gains.push(text);
-            }
-        }
-        for (one, text) in known.iter().zip(self.recipients()) {
-            let stays = one.as_ref().is_some_and(|one| wanted.contains(&one));
-            if !stays && !change.loses.iter().any(|lost| lost == text) {
-                change.loses.push(text.to_owned());
-            }
-        }
-        let is_same = change.gains.is_empty() && change.loses.is_empty();
-        change.regrouped = is_same && self.metadata.change(readers) != Change::None;
-        change
+    /// Whether its age readers are these, in these groups, of which as many are needed.
+    pub fn is_for(&self, readers: &KeyGroups) -> bool {
+        self.metadata.change(readers) == Change::None
     }
 
     /// The file for these readers, as [`super::Opened::for_readers`] makes it; but where nobody leaves, only the data key is
@@ -116,7 +79,7 @@ impl Metadata {
     /// What it takes for one who opened these parts: a part that nobody here could open cannot be sealed to one more.
     pub(super) fn change_with(&self, readers: &KeyGroups, parts: &[Option<Secret>]) -> Change {
         let change = self.change(readers);
-        let closed = |((group, wanted), part): ((&super::metadata::Group, &Vec<_>), &Option<Secret>)| {
+        let closed = |((group, wanted), part): ((&Group, &Vec<_>), &Option<Secret>)| {
             let known = group.recipients();
             part.is_none() && wanted.iter().any(|one| !known.contains(&Some(Clone::clone(one))))
         };

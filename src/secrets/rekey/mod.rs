@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 
 use super::cli;
 use super::lastmodified;
+use super::readers::warn_of_ignored;
 use super::target::identities;
 use super::walk::{self, Left, Names};
 use crate::error::Error;
@@ -33,9 +34,7 @@ pub(super) fn run(args: &cli::Rekey, cli: &cli::Cli, now: OffsetDateTime) -> Res
     let mut plan = plan(files, &mut rules);
     let mut left = std::mem::take(&mut found.left);
     left.append(&mut plan.left);
-    rules.ignored().for_each(|path| {
-        report::warning(&format!("`{}` is not read: sops reads `.sops.yaml` alone", path.display()));
-    });
+    warn_of_ignored(&rules);
     if args.json {
         report::json(&show::to_json(&plan, &names, &left));
     } else {

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use quorate_secrets::identity::Identity;
 use quorate_secrets::rules::Creation;
-use quorate_secrets::sops::{KeyGroups, ReaderChange, SealedFile, SopsError};
+use quorate_secrets::sops::{Drift, KeyGroups, SealedFile, SopsError};
 use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::identities::Identities;
 use crate::report::Progress;
 use crate::rules::files::RuleFiles;
+use crate::secrets::readers::{no_rules, readers};
 use crate::secrets::target::Target;
 use crate::secrets::walk::{Left, Names, Sealed};
 
@@ -19,7 +20,8 @@ use crate::secrets::walk::{Left, Names, Sealed};
 pub(in crate::secrets) struct Change {
     pub(in crate::secrets) sealed: Sealed,
     pub(in crate::secrets) readers: KeyGroups,
-    pub(in crate::secrets) change: ReaderChange,
+    /// Who gains access and who loses it.
+    pub(in crate::secrets) drift: Drift,
 }
 
 impl Change {
@@ -49,44 +51,65 @@ pub(in crate::secrets) fn plan(files: Vec<Sealed>, rules: &mut RuleFiles) -> Pla
     let mut plan = Plan::default();
     for sealed in files {
         match compare(&sealed, rules) {
-            Ok((_, change)) if change.is_none() => plan.kept += 1,
-            Ok((readers, change)) => plan.changes.push(Change { sealed, readers, change }),
+            Ok(None) => plan.kept += 1,
+            Ok(Some((readers, drift))) => plan.changes.push(Change { sealed, readers, drift }),
             Err(error) => plan.left.push(Left { path: sealed.target.path, error }),
         }
     }
     plan
 }
 
-fn compare(sealed: &Sealed, rules: &mut RuleFiles) -> Result<(KeyGroups, ReaderChange), Error> {
+fn compare(sealed: &Sealed, rules: &mut RuleFiles) -> Result<Option<(KeyGroups, Drift)>, Error> {
     let path = &sealed.target.path;
-    let governed = rules.governing(path)?.ok_or_else(|| Error::Request {
-        message: format!("no .sops.yaml says who may read `{}`", path.display()),
-        hint: "write one with a rule for it, or name it with `--config`".to_owned(),
-    })?;
+    let governed = rules.governing(path)?.ok_or_else(|| no_rules(path))?;
     let creation = governed.creation()?;
-    let same_foreign = has_the_foreign_keys(&sealed.file, creation);
-    if !same_foreign || creation.groups.iter().any(|group| group.age.is_empty()) {
-        governed.creation_to_seal()?;
-        // The rule has no such keys, and the file has.
-        return Err(sealed.target.error(SopsError::CannotKeep { what: foreign(&sealed.file) }));
+    match against(&sealed.file, creation).map_err(|error| sealed.target.error(error))? {
+        Held::Same => Ok(None),
+        Held::Drift(readers, drift) => Ok(Some((readers, drift))),
+        Held::Foreign(what) => {
+            governed.creation_to_seal()?;
+            // The rule has no such keys, and the file has.
+            Err(sealed.target.error(SopsError::CannotKeep { what }))
+        }
     }
+}
+
+/// A file held against its rule.
+#[derive(Debug)]
+pub(in crate::secrets) enum Held {
+    /// It is sealed as the rule says.
+    Same,
+    /// It is to be sealed to these.
+    Drift(KeyGroups, Drift),
+    /// Keys of services differ, and only sops can seal to those.
+    Foreign(String),
+}
+
+/// Holds a file against a rule.
+///
+/// # Errors
+/// [`SopsError`] for groups that no file can have.
+pub(in crate::secrets) fn against(file: &SealedFile, creation: &Creation) -> Result<Held, SopsError> {
     let groups: Vec<_> = creation.groups.iter().map(|group| group.age.clone()).collect();
-    let readers = KeyGroups::new(&groups, creation.threshold).map_err(|error| sealed.target.error(error))?;
-    let change = sealed.file.change_to(&readers);
-    Ok((readers, change))
-}
-
-fn foreign(file: &SealedFile) -> String {
-    format!("its key of `{}`", file.foreign().next().unwrap_or_default())
-}
-
-/// Whether the keys of services in a file are those of its rule: only sops can change them, and does not need to then.
-fn has_the_foreign_keys(file: &SealedFile, creation: &Creation) -> bool {
-    let known: Vec<&str> =
-        file.foreign().map(|key| key.split_once(' ').map_or(key, |(_, text)| text)).collect();
-    let wanted: Vec<&str> =
+    let keys: Vec<&str> =
         creation.groups.iter().flat_map(|group| &group.foreign).map(|key| key.text.as_str()).collect();
-    known.iter().all(|key| wanted.contains(key)) && wanted.iter().all(|key| known.contains(key))
+    let mut drift = file.drift_from(&groups, &keys);
+    let missing = drift.missing.iter().find(|text| keys.contains(&text.as_str()));
+    let extra = drift.extra.iter().find(|text| file.foreign().any(|key| key == *text));
+    if let Some(key) = missing.or(extra) {
+        return Ok(Held::Foreign(format!("its key of `{key}`")));
+    }
+    if groups.iter().any(Vec::is_empty) {
+        // A group of services alone, as the file has it.
+        return Ok(if drift.is_none() {
+            Held::Same
+        } else {
+            Held::Foreign("a group without age keys".to_owned())
+        });
+    }
+    let readers = readers(creation)?;
+    drift.is_regrouped |= drift.is_none() && !file.is_for(&readers);
+    Ok(if drift.is_none() { Held::Same } else { Held::Drift(readers, drift) })
 }
 
 /// A file and what is to stand in its place.

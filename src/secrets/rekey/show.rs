@@ -21,14 +21,14 @@ pub(in crate::secrets) fn table(plan: &Plan, names: &Names) {
     let mut rows = Vec::new();
     type Who = fn(&Change) -> &[String];
     let whose: [(&str, Who); 2] =
-        [("gains", |change| &change.change.gains), ("loses", |change| &change.change.loses)];
+        [("gains", |change| &change.drift.missing), ("loses", |change| &change.drift.extra)];
     for (verb, whose) in whose {
         for (recipient, files) in by_recipient(&plan.changes, whose) {
             let paths: Vec<String> = files.iter().map(|change| change.path()).collect();
             rows.push(vec![names.of(recipient), verb.to_owned(), words::plain(&paths, MOST_FILES)]);
         }
     }
-    for change in plan.changes.iter().filter(|change| change.change.regrouped) {
+    for change in plan.changes.iter().filter(|change| change.drift.is_regrouped) {
         rows.push(vec!["everybody".to_owned(), "regroups".to_owned(), change.path()]);
     }
     report::table(&rows);
@@ -54,7 +54,7 @@ fn by_recipient(changes: &[Change], whose: fn(&Change) -> &[String]) -> Vec<(&st
 
 /// What those who lose access have read, as far as anybody can tell.
 pub(in crate::secrets) fn still_known(plan: &Plan, names: &Names) {
-    let lost = by_recipient(&plan.changes, |change| &change.change.loses);
+    let lost = by_recipient(&plan.changes, |change| &change.drift.extra);
     for (recipient, files) in &lost {
         let name = names.of(recipient);
         for change in files.iter().take(MOST_TOLD) {
@@ -92,12 +92,12 @@ pub(in crate::secrets) fn to_json(plan: &Plan, names: &Names, left: &[Left]) -> 
         recipients.iter().map(one).collect()
     };
     let changes = plan.changes.iter().map(|change| {
-        let known = if change.change.loses.is_empty() { Vec::new() } else { change.keys() };
+        let known = if change.drift.extra.is_empty() { Vec::new() } else { change.keys() };
         json!({
             "file": change.path(),
-            "gains": called(&change.change.gains),
-            "loses": called(&change.change.loses),
-            "regrouped": change.change.regrouped,
+            "gains": called(&change.drift.missing),
+            "loses": called(&change.drift.extra),
+            "regrouped": change.drift.is_regrouped,
             "known": known,
         })
     });
