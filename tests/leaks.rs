@@ -195,9 +195,15 @@ fn killed_at_any_moment_every_other_verb_leaves_one_of_both_files_and_no_plainte
 fn kill_at_random(desk: &Desk, arguments: &[&str], input: &str, times: usize) {
     let sealed = fs::read(desk.file()).unwrap();
     let old = desk.opened();
-    let started = Instant::now();
-    desk.run(arguments, input).expect(0);
-    let (whole, new) = (started.elapsed(), desk.opened());
+    let undisturbed = || {
+        fs::write(desk.file(), &sealed).unwrap();
+        let started = Instant::now();
+        desk.run(arguments, input).expect(0);
+        started.elapsed()
+    };
+    // The fastest: on a busy machine any single one may be slow.
+    let whole = [undisturbed(), undisturbed(), undisturbed()].into_iter().min().unwrap();
+    let new = desk.opened();
     let mut moments = Moments::new();
     let (seed, mut killed) = (moments.0, 0);
     for kill in 0..times {
@@ -262,7 +268,7 @@ fn without_a_namespace_what_is_left_when_all_are_killed_goes_with_the_next_edit(
 #[test]
 fn the_keeper_killed_takes_the_editor_with_it_and_the_file_stays() {
     for desk in Desk::each() {
-        desk.fake_editor("echo $$ >~/pid; exec sleep 5");
+        desk.fake_editor("echo $$ >~/pid; exec sleep 10");
         let before = fs::read(desk.file()).unwrap();
         let mut command = desk.command(&["edit", "x.yaml"]);
         let child =
@@ -273,7 +279,7 @@ fn the_keeper_killed_takes_the_editor_with_it_and_the_file_stays() {
         kill_process(Pid::from_raw(keeper).unwrap(), Signal::KILL).unwrap();
         let started = Instant::now();
         let run = wait_for_all(child).expect(2);
-        assert!(started.elapsed() < Duration::from_secs(3), "the editor lives on");
+        assert!(started.elapsed() < Duration::from_secs(8), "the editor lives on");
         assert!(run.stderr.contains("was killed"), "{}", run.stderr);
         assert_eq!(fs::read(desk.file()).unwrap(), before);
         desk.assert_no_trace("the keeper was killed");
