@@ -8,7 +8,7 @@ mod project;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -81,6 +81,12 @@ impl Repo {
         SealedFile::parse(&self.project.read(name), Store::of_path(name)).unwrap()
     }
 
+    /// Which file stands at each place: another one once it was replaced.
+    fn inodes(&self) -> Vec<u64> {
+        let path = |number: usize| self.project.path(format!("secrets/{}/{number}.yaml", number % 7));
+        (0..MANY).map(|number| fs::metadata(path(number)).unwrap().ino()).collect()
+    }
+
     /// What the person at the keyboard, or Berta, finds in a file.
     fn opened(&self, name: &str, identity: &str) -> Option<String> {
         let text = Secret::from_bytes(fs::read(self.project.path(identity)).unwrap());
@@ -89,6 +95,13 @@ impl Repo {
         let text = opened.plaintext().write(Store::of_path(name), None).unwrap();
         Some(text.expose_text().unwrap().to_owned())
     }
+}
+
+/// A number that nobody chose.
+fn dice() -> u64 {
+    u64::from(
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos() / 1000,
+    )
 }
 
 const ANNA: &str = "home/.config/sops/age/keys.txt";
@@ -121,7 +134,8 @@ fn real_sops_finds_the_readers_that_the_rules_name_and_nobody_else() {
         repo.seal(name, text, &[&repo.anna]);
     }
     let texts = || FILES.map(|(name, _)| repo.project.read(name));
-    let opens = |identity: PathBuf| FILES.map(|(name, _)| seal::sops(&sops, &repo.project.path(name), &identity));
+    let opens =
+        |identity: PathBuf| FILES.map(|(name, _)| seal::sops(&sops, &repo.project.path(name), &identity));
     let updatekeys = || {
         for (name, _) in FILES {
             let mut command = Command::new(sops.path("sops"));
@@ -159,7 +173,10 @@ fn real_sops_finds_the_readers_that_the_rules_name_and_nobody_else() {
     assert_eq!(opens(repo.project.path(ANNA)), contents);
     for (before, after) in before.iter().zip(texts()) {
         let kept = ciphertexts(before);
-        assert!(ciphertexts(&after).iter().all(|one| !kept.contains(one)), "a ciphertext under the old data key stayed");
+        assert!(
+            ciphertexts(&after).iter().all(|one| !kept.contains(one)),
+            "a ciphertext under the old data key stayed"
+        );
     }
     let run = repo.secrets(&["rekey"]).expect(0);
     assert!(run.stderr.contains("nothing to do: 5 files"), "{}", run.stderr);
@@ -223,7 +240,11 @@ fn a_dry_run_shows_it_and_writes_nothing_and_without_a_terminal_nothing_is_done(
     assert_eq!(change["known"], serde_json::json!(["password", "user"]));
     assert_eq!(shown["kept"], 0);
     let run = repo.secrets(&["rekey"]).expect(2);
-    assert!(run.stderr.contains("there is no terminal to ask on") && run.stderr.contains("`--yes`"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("there is no terminal to ask on") && run.stderr.contains("`--yes`"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(changed(&before, &repo.project.tree("")), Vec::<String>::new());
 }
 
@@ -237,7 +258,8 @@ fn what_cannot_be_done_is_told_and_hides_nothing() {
     good("elsewhere/no-rule.yaml");
     good("secrets/.git/refs.yaml");
     good("real/by-link.yaml");
-    repo.project.write("secrets/cut.yaml", repo.project.read("secrets/good.yaml").split("sops:").next().unwrap());
+    repo.project
+        .write("secrets/cut.yaml", repo.project.read("secrets/good.yaml").split("sops:").next().unwrap());
     repo.project.write("secrets/README.md", "ENC[AES256_GCM, is what a value begins with");
     repo.project.write("secrets/plain.yaml", "a: b\n");
     repo.seal("secrets/closed.yaml", "a: b\n", &[&repo.berta]);
@@ -278,7 +300,9 @@ fn keys_of_services_stay_and_a_reader_beside_them_cannot_go() {
     let rule = |people: &str| {
         repo.project.write(
             ".sops.yaml",
-            format!("creation_rules:\n  - pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n    age: {people}\n"),
+            format!(
+                "creation_rules:\n  - pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4\n    age: {people}\n"
+            ),
         );
     };
     rule(&format!("{},{}", repo.anna, repo.berta));
@@ -313,7 +337,8 @@ fn groups_of_keys_follow_their_rule() {
     let run = repo.secrets(&["rekey", "--yes"]).expect(0);
     assert!(run.stdout.contains("everybody  regroups  secrets/a.yaml"), "{}", run.stdout);
     assert_eq!(repo.opened("secrets/a.yaml", ANNA), None, "one of two groups is not enough");
-    let both = [fs::read(repo.project.path(ANNA)).unwrap(), b"\n".to_vec(), fs::read(repo.berta_file()).unwrap()];
+    let both =
+        [fs::read(repo.project.path(ANNA)).unwrap(), b"\n".to_vec(), fs::read(repo.berta_file()).unwrap()];
     repo.project.write("home/both", both.concat());
     assert_eq!(repo.opened("secrets/a.yaml", "home/both").as_deref(), Some("a: b\n"));
     repo.secrets(&["rekey"]).expect(0);
@@ -360,22 +385,32 @@ fn a_rekey_of_many_files_that_is_killed_loses_nothing_and_a_rerun_completes_it()
     }
     let mut half_way = 0;
     let mut people = [vec![&repo.anna, &repo.berta], vec![&repo.anna]].into_iter().cycle();
-    let mut whole = Duration::from_secs(2);
-    for step in [15_u32, 30, 45, 60, 70, 80, 85, 90, 95, 99] {
+    // Killed once so many files are written: none while it plans and seals, then more and more.
+    for moment in [0, 0, 0, 1, 40, 120, 200, 280, 360, 440] {
         let readers = people.next().unwrap();
         repo.rule(&readers);
         let before = repo.project.tree("secrets");
-        let mut child = repo.command(&["rekey", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let inodes = repo.inodes();
+        let mut child =
+            repo.command(&["rekey", "--yes"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let started = Instant::now();
-        while started.elapsed() < whole * step / 100 && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(2));
+        if moment == 0 {
+            std::thread::sleep(Duration::from_millis(dice() % 300));
+        }
+        while child.try_wait().unwrap().is_none() {
+            let written = repo.inodes().iter().zip(&inodes).filter(|(now, then)| now != then).count();
+            if written >= moment {
+                break;
+            }
+            assert!(started.elapsed() < Duration::from_secs(120), "it hangs");
         }
         child.kill().unwrap();
         child.wait().unwrap();
         let after = repo.project.tree("secrets");
         let written = after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).count();
         half_way += usize::from(written > 0 && written < MANY);
-        let (files, left): (BTreeMap<_, _>, BTreeMap<_, _>) = after.into_iter().partition(|(path, _)| path.ends_with(".yaml"));
+        let (files, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            after.into_iter().partition(|(path, _)| path.ends_with(".yaml"));
         assert_eq!(files.len(), MANY, "a file is missing");
         assert!(left.keys().all(|path| path.contains(".yaml.new-")), "{left:?}");
         for path in files.keys().step_by(17) {
@@ -383,17 +418,18 @@ fn a_rekey_of_many_files_that_is_killed_loses_nothing_and_a_rerun_completes_it()
             let text = repo.opened(&format!("secrets/{path}"), ANNA);
             assert_eq!(text, Some(format!("number: {number}\n")), "{path}");
         }
-        let started = Instant::now();
         repo.secrets(&["rekey", "--yes"]).expect(0);
-        if written < MANY / 10 {
-            whole = started.elapsed().max(Duration::from_millis(50));
-        }
         let wanted: Vec<Recipient> = readers.iter().map(|one| (*one).clone()).collect();
         let after = repo.project.tree("secrets");
-        assert_eq!(after.len(), MANY, "something was left behind: {:?}", after.keys().find(|path| path.contains(".new-")));
+        assert_eq!(
+            after.len(),
+            MANY,
+            "something was left behind: {:?}",
+            after.keys().find(|path| path.contains(".new-"))
+        );
         for (path, bytes) in &after {
             let sealed = SealedFile::parse(std::str::from_utf8(bytes).unwrap(), Store::Yaml).unwrap();
-            assert!(sealed.drift(&wanted).is_none(), "{path} at {step}%");
+            assert!(sealed.drift(&wanted).is_none(), "{path} killed at {moment}");
         }
         for path in after.keys().step_by(17) {
             let number = path.rsplit('/').next().unwrap().trim_end_matches(".yaml");
@@ -411,7 +447,8 @@ fn who_sets_a_value_while_a_rekey_runs_loses_nothing() {
         repo.seal(&format!("secrets/{number}.yaml"), "a: b\n", &[&repo.anna]);
     }
     repo.rule(&[&repo.anna, &repo.berta]);
-    let rekey = repo.command(&["rekey", "--yes"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let rekey =
+        repo.command(&["rekey", "--yes"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let setters: Vec<_> = (0..20)
         .map(|number| {
             let file = format!("secrets/{number}.yaml");
