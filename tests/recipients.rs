@@ -226,6 +226,24 @@ impl Dice {
     }
 }
 
+/// The writes come in one order: whatever is written, what goes before it is written whole.
+fn assert_order(before: &Tree, after: &Tree, machines: &[u8]) {
+    let differs = changed(before, after);
+    let certs = differs.iter().any(|path| path.starts_with("certs/") && !path.contains(".gen-"));
+    let rules = differs.iter().any(|path| path == ".sops.yaml");
+    let secrets = differs.iter().any(|path| path.starts_with("secrets/") && !path.contains(".new-"));
+    if certs || rules || secrets {
+        assert_eq!(after["machines.nix"], machines, "machines.nix does not say it yet");
+    }
+    if rules || secrets {
+        assert!(
+            certs && !after.keys().any(|path| path.contains(".gen-commit")),
+            "certs/ is not in place yet"
+        );
+    }
+    assert!(rules || !secrets, "the rules do not say it yet");
+}
+
 /// What stands on the disk, in few numbers: which of the steps a killed run came to.
 fn moment(before: &Tree, after: &Tree) -> &'static str {
     let differs = |what: &dyn Fn(&str) -> bool| changed(before, after).iter().any(|path| what(path));
@@ -249,6 +267,7 @@ fn a_change_of_admins_that_is_killed_is_completed_by_the_same_command() {
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     let who = repo.berta.to_string();
     let mut whole = Duration::ZERO;
+    let mut with_berta = Vec::new();
     for round in 0..52 {
         let verb = if round % 2 == 0 { "add" } else { "remove" };
         let before = repo.project.tree("");
@@ -263,15 +282,26 @@ fn a_change_of_admins_that_is_killed_is_completed_by_the_same_command() {
             let started = Instant::now();
             assert!(child.wait().unwrap().success());
             whole = whole.max(started.elapsed());
+            if verb == "add" {
+                with_berta = repo.project.read("machines.nix").into_bytes();
+            }
             continue;
         }
-        std::thread::sleep(Duration::from_nanos(
-            dice.below(u64::try_from(whole.as_nanos()).unwrap() * 11 / 10),
-        ));
+        let mut longest = whole * 11 / 10;
+        if round % 4 >= 2 {
+            // Most of it is thinking: every other kill comes while it writes.
+            let first = before["machines.nix"].as_slice();
+            while child.try_wait().unwrap().is_none() && repo.project.read("machines.nix").as_bytes() == first
+            {
+            }
+            longest = Duration::from_millis(80);
+        }
+        std::thread::sleep(Duration::from_nanos(dice.below(u64::try_from(longest.as_nanos()).unwrap())));
         child.kill().unwrap();
         child.wait().unwrap();
         let left = repo.project.tree("");
         *seen.entry(moment(&before, &left)).or_default() += 1;
+        assert_order(&before, &left, if verb == "add" { &with_berta } else { machines.as_bytes() });
         // At every moment each file that stands there opens for the admin who stays.
         let anna =
             Identity::parse_all(&Secret::from_bytes(fs::read(repo.project.path(ANNA)).unwrap())).unwrap();

@@ -31,7 +31,7 @@ pub(super) fn run(as_json: bool) -> Result<Outcome, Error> {
     if rows.is_empty() && found.left.is_empty() {
         report::note("there is no sealed file here");
     }
-    found.left.iter().for_each(tell);
+    tell(&found.left);
     Ok(ended(&found.left))
 }
 
