@@ -1,6 +1,12 @@
 //! `secrets recipients`: an admin who comes or goes everywhere by one command, what a killed one leaves, whom it refuses,
 //! and the sheet of paper.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a fault ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "a fault ends the test; the names are ours"
+)]
 
 mod cluster;
 mod deployed;
