@@ -285,15 +285,9 @@ impl fmt::Display for SopsError {
             Self::BadTime { found } => {
                 write!(f, "cannot seal: `{found}` is no time in UTC such as `2026-11-21T03:02:57Z`")
             }
-            Self::Wrap { recipient, cause } => match cause.as_ref() {
-                AgeError::NoPlugin { name } => {
-                    write!(f, "cannot seal to `{recipient}`: `age-plugin-{name}` is not on PATH")
-                }
-                AgeError::Plugin { name, said } => {
-                    write!(f, "cannot seal to `{recipient}`: `age-plugin-{name}` says: {said}")
-                }
-                _ => write!(f, "cannot seal to `{recipient}`: the key does not work"),
-            },
+            Self::Wrap { recipient, cause } => {
+                write!(f, "cannot seal to `{recipient}`: {why}", why = cause.of_recipient().0)
+            }
             Self::Random => f.write_str("cannot seal: the operating system gave no random bytes"),
         }
     }
@@ -438,13 +432,7 @@ impl SopsError {
                 "give it another name"
             }
             Self::BadTime { .. } => "give the time in UTC with seconds and a `Z`",
-            Self::Wrap { cause, .. } => match cause.as_ref() {
-                AgeError::NoPlugin { .. } => "install that plugin and put its folder on PATH",
-                AgeError::Plugin { .. } => {
-                    "see that the plugin has what it needs, and that `age` itself can use it"
-                }
-                _ => "look at the recipient: it must be a working public key",
-            },
+            Self::Wrap { cause, .. } => cause.of_recipient().1,
             Self::Random => "look at the system's random generator",
         }
     }
