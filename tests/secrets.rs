@@ -436,6 +436,33 @@ fn check_finds_what_is_staged_in_the_open_and_who_can_open_too_much_or_too_littl
 }
 
 #[test]
+fn a_file_of_a_gigabyte_is_refused_without_reading_it() {
+    let repository = Repository::new();
+    let before = "a: ENC[AES256_GCM,data:QQ==,iv:QQ==,tag:QQ==,type:str]\n";
+    for (file, _, path, _) in STORES {
+        repository.write(file, before);
+        // Mostly a hole: it takes no room on the disk.
+        fs::OpenOptions::new().write(true).open(repository.path(file)).unwrap().set_len(1 << 30).unwrap();
+        for arguments in [
+            &["decrypt", file][..],
+            &["edit", file],
+            &["encrypt", "-i", file],
+            &["set", file, path],
+            &["rotate", file],
+            &["exec", file, "--", "true"],
+            &["diff", file],
+        ] {
+            let mut limited = repository
+                .at_home("sh", &["-c", "ulimit -v 400000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_secrets")]);
+            let output = limited.args(arguments).output().unwrap();
+            assert!(stderr(&output).contains("larger than 64 MiB"), "{arguments:?}: {}", stderr(&output));
+            assert!(!output.status.success(), "{arguments:?}");
+        }
+        fs::remove_file(repository.path(file)).unwrap();
+    }
+}
+
+#[test]
 fn mistakes_are_named_with_their_remedy() {
     let repository = Repository::new();
     repository.write("secrets/plain.yaml", YAML);
