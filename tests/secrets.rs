@@ -152,7 +152,7 @@ fn a_change_of_one_value_changes_its_line_and_two_of_the_section() {
     succeeded(&repository.sops(&sops, &["encrypt", "-i", "secrets/a.yaml"]));
     let before = repository.read("secrets/a.yaml");
     assert!(before.contains("\n  users:"), "{before}");
-    repository.set(&["set", "a", "db.users[0].password"], "changed");
+    repository.set(&["set", "--at", "2099-01-01T00:00:00Z", "a", "db.users[0].password"], "changed");
     let after = repository.read("secrets/a.yaml");
     let differing: Vec<&str> =
         after.lines().zip(before.lines()).filter(|(a, b)| a != b).map(|(a, _)| a.trim_start()).collect();
