@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quorate_secrets::sops::{MAX_BYTES, SopsError};
 use rustix::fs::OFlags;
 
 use crate::error::Error;
