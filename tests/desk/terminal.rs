@@ -117,6 +117,20 @@ impl Terminal {
         self.modes()
     }
 
+    /// Types these keys, again every second, until it ends: an interrupt takes away what was typed behind it.
+    #[track_caller]
+    pub fn end_by(mut self, keys: &str) -> (ExitStatus, String) {
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait().unwrap().is_none() && Instant::now() < until {
+            self.type_in(keys);
+            let soon = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < soon && self.child.try_wait().unwrap().is_none() {
+                self.look(soon);
+            }
+        }
+        self.end()
+    }
+
     /// Waits for the end, and gives everything that was shown.
     #[track_caller]
     pub fn end(mut self) -> (ExitStatus, String) {
