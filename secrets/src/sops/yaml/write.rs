@@ -329,16 +329,13 @@ impl Writer {
     }
 }
 
-/// Whether the value has a line that the comment can stand behind.
-fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
+/// Whether the value has a line that the comment can stand behind. Behind brackets sops takes it for one within them.
+pub(super) fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
     let one_line = match node {
         Node::Null => true,
-        // Empty lines alone: the parser has the comment at their head behind them.
-        Node::Leaf(plain) => {
-            plain.bytes.is_empty() || plain.bytes.expose_bytes().iter().any(|byte| *byte != b'\n')
-        }
-        Node::Map(items) => items.is_empty(),
-        Node::List(elements) => elements.is_empty(),
+        // Of empty lines alone the parser has the comment at their head behind them.
+        Node::Leaf(plain) => plain.bytes.is_empty() || plain.bytes.expose_bytes().iter().any(|byte| *byte != b'\n'),
+        Node::Map(_) | Node::List(_) => false,
     };
     comment.inline && one_line && !comment.as_str().contains(is_break)
 }
