@@ -55,7 +55,7 @@ fn known_readers(
 }
 
 /// Recipients as we write and compare them: without a comment, each once.
-fn normal(texts: &[String], place: &str) -> Result<Vec<String>, Error> {
+pub(crate) fn normal(texts: &[String], place: &str) -> Result<Vec<String>, Error> {
     let recipients = crate::vault::recipients(texts, place)?;
     let mut seen = std::collections::BTreeSet::new();
     Ok(recipients

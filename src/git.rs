@@ -1,5 +1,7 @@
 //! git, so far as secrets meet it: where a work tree begins, and what is staged.
 
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -24,29 +26,73 @@ pub struct Staged {
 /// # Errors
 /// [`Error::Request`] when git cannot be run or refuses.
 pub fn staged(tree: &Path) -> Result<Vec<Staged>, Error> {
-    let names = git(tree, &["diff", "--cached", "--name-only", "-z", "--no-renames", "--diff-filter=ACMT"])?;
-    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names
-        .map(|name| {
-            let path = String::from_utf8_lossy(name).into_owned();
-            let content = git(tree, &["cat-file", "blob", &format!(":{path}")])?;
-            Ok(Staged { path, content })
-        })
-        .collect()
+    let options = ["diff", "--cached", "--raw", "--no-abbrev", "-z", "--no-renames", "--diff-filter=ACMT"];
+    let listed = git(tree, &options, b"")?;
+    let mut fields = listed.split(|byte| *byte == 0);
+    let mut files = Vec::new();
+    // `:100644 100644 <old> <new> M`, then the path.
+    while let (Some(record), Some(path)) = (fields.next(), fields.next()) {
+        let record = String::from_utf8_lossy(record).into_owned();
+        let mut words = record.split(' ');
+        let (mode, blob) = (words.nth(1), words.nth(1));
+        // A submodule and a link have no content of their own here.
+        if let (Some("100644" | "100755"), Some(blob)) = (mode, blob) {
+            files.push((String::from_utf8_lossy(path).into_owned(), blob.to_owned()));
+        }
+    }
+    let asked: String = files.iter().map(|(_, blob)| format!("{blob}\n")).collect();
+    let output = git(tree, &["cat-file", "--batch"], asked.as_bytes())?;
+    let mut rest = output.as_slice();
+    let mut staged = Vec::with_capacity(files.len());
+    for (path, _) in files {
+        let Some((content, behind)) = blob(rest) else { break };
+        staged.push(Staged { path, content: content.to_owned() });
+        rest = behind;
+    }
+    Ok(staged)
 }
 
-fn git(tree: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
+/// `<name> blob <length>`, the content, a line feed; and what follows.
+fn blob(output: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = output.iter().position(|byte| *byte == b'\n')?;
+    let head = std::str::from_utf8(output.get(..end)?).ok()?;
+    let length: usize = head.rsplit_once(' ')?.1.parse().ok()?;
+    let content = output.get(end + 1..)?;
+    Some((content.get(..length)?, content.get(length + 1..)?))
+}
+
+/// Every file of a work tree that git has or would take: what it ignores is left out.
+///
+/// # Errors
+/// As [`staged`].
+pub fn listed(tree: &Path) -> Result<Vec<PathBuf>, Error> {
+    let names = git(tree, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"], b"")?;
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| tree.join(std::ffi::OsStr::from_bytes(name))).collect())
+}
+
+fn git(tree: &Path, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
     let failed = |cause: String| Error::Request {
         message: format!("could not ask git about `{}`: {cause}", tree.display()),
-        hint: "name the files to check, or use `--all`".to_owned(),
+        hint: "name the files to check".to_owned(),
     };
-    let output = Command::new("git")
+    let system = |cause: std::io::Error| failed(crate::error::plain(&cause));
+    let mut child = Command::new("git")
         .arg("-C")
         .arg(tree)
         .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|cause| failed(crate::error::plain(&cause)))?;
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(system)?;
+    let pipe = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        // It answers while it is asked: both at a time, or both pipes fill up.
+        scope.spawn(|| pipe.map(|mut pipe| pipe.write_all(input)));
+        child.wait_with_output()
+    });
+    let output = output.map_err(system)?;
     if output.status.success() {
         return Ok(output.stdout);
     }

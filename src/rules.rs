@@ -1,5 +1,7 @@
 //! Our rules for `.sops.yaml`: whatever plain sops does with one of our files, it does for the readers we mean.
 
+pub mod files;
+
 use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,6 +29,8 @@ pub struct RulesFile {
     pub old: Option<String>,
     /// The text it should have.
     pub new: String,
+    /// The expressions of our rules in it.
+    pub ours: Vec<String>,
 }
 
 impl RulesFile {
@@ -89,7 +93,8 @@ pub fn plan_rules(
         cause: error.to_string(),
         hint: error.hint().to_owned(),
     })?;
-    Ok(Some(RulesFile { path, old, new }))
+    let ours = first.into_iter().chain(last).map(|rule| rule.path_regex).collect();
+    Ok(Some(RulesFile { path, old, new, ours }))
 }
 
 /// `certs` as seen from `folder`, with forward slashes; `None` when it lies elsewhere.

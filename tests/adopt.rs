@@ -266,16 +266,19 @@ fn a_sealed_key_is_opened_where_it_lies_and_one_from_a_pipe_is_never_on_a_disk()
     let recipient =
         String::from_utf8(run(Command::new("age-keygen").arg("-y").arg(&identity)).stdout).expect("text");
     let age = |armor: &[&str]| piped(Command::new("age").args(["-r", recipient.trim()]).args(armor), &clear);
-    let sealed_by_sops = |text: &serde_json::Value| {
+    let sealed_by_sops_as = |form: &str, content: &[u8]| {
         let mut command = Command::new(sops.path("sops"));
-        command.args(["encrypt", "--age", recipient.trim(), "--input-type", "yaml", "--output-type", "yaml"]);
-        piped(command.arg("--filename-override=ca.yaml").arg("/dev/stdin"), text.to_string().as_bytes())
+        command.args(["encrypt", "--age", recipient.trim(), "--input-type", form, "--output-type", form]);
+        piped(command.arg("--filename-override=ca").arg("/dev/stdin"), content)
     };
+    let sealed_by_sops = |text: &serde_json::Value| sealed_by_sops_as("yaml", text.to_string().as_bytes());
     let text = String::from_utf8(clear.clone()).expect("text");
     let sealed = [
         ("age", age(&[])),
         ("armored age", age(&["-a"])),
         ("sops, one entry", sealed_by_sops(&serde_json::json!({ "whatever": text }))),
+        ("sops, JSON", sealed_by_sops_as("json", serde_json::json!({ "key": text }).to_string().as_bytes())),
+        ("sops, binary", sealed_by_sops_as("binary", &clear)),
         ("sops, by name", sealed_by_sops(&serde_json::json!({ "etcd": "another", "root": text }))),
     ];
     made.key = folder.path().join("sealed");

@@ -103,7 +103,7 @@ impl Project {
     }
 }
 
-fn timed(command: &mut Command) -> Taken {
+pub fn timed(command: &mut Command) -> Taken {
     let started = Instant::now();
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();

@@ -1,5 +1,6 @@
 //! Plain age files, as agenix keeps them: the whole file sealed, nothing visible but to how many.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{Read, Write};
 
@@ -76,7 +77,7 @@ pub fn encrypt(
         match error {
             EncryptError::Plugin(errors) => AgeError::Plugin { name: name(), said: said(&errors) },
             EncryptError::Io(_) => {
-                AgeError::Plugin { name: name(), said: "it ended in mid-sentence".to_owned() }
+                AgeError::Plugin { name: name(), said: "it ended without an answer".to_owned() }
             }
             EncryptError::IncompatibleRecipients { .. } => AgeError::Mixed,
             _ => AgeError::Seal,
@@ -128,13 +129,14 @@ pub fn decrypt_ready(file: &[u8], identities: &[Identity]) -> Result<Secret, Age
 /// [`AgeError::Damaged`].
 pub fn decrypt_with_passphrase(file: &[u8], passphrase: &Secret) -> Result<Secret, AgeError> {
     let passphrase = passphrase.expose_text().map_err(|_| AgeError::WrongPassphrase)?;
-    let decryptor = read_header(file)?;
+    let file = without_armor(file)?;
+    let decryptor = read_header(&file)?;
     if !decryptor.is_scrypt() {
         return Err(AgeError::NoIdentity);
     }
     let mut identity = age::scrypt::Identity::new(passphrase.into());
     identity.set_max_work_factor(MAX_WORK);
-    read(file, decryptor, &identity)
+    read(decryptor, file.len(), &identity)
 }
 
 /// Whether an age file is encrypted with a passphrase, not to recipients.
@@ -142,25 +144,57 @@ pub fn decrypt_with_passphrase(file: &[u8], passphrase: &Secret) -> Result<Secre
 /// # Errors
 /// [`AgeError::Damaged`] when it is no age file.
 pub fn has_passphrase(file: &[u8]) -> Result<bool, AgeError> {
-    Ok(read_header(file)?.is_scrypt())
+    Ok(read_header(&without_armor(file)?)?.is_scrypt())
 }
 
-type Decryptor<'f> = age::Decryptor<ArmoredReader<std::io::BufReader<&'f [u8]>>>;
+/// The bytes of a file that may be armored. White space may stand around an armor.
+fn without_armor(file: &[u8]) -> Result<Cow<'_, [u8]>, AgeError> {
+    if file.starts_with(b"age-encryption.org/") {
+        return Ok(Cow::Borrowed(file));
+    }
+    let mut bytes = Vec::with_capacity(file.len());
+    let read = ArmoredReader::new(file.trim_ascii()).read_to_end(&mut bytes);
+    read.map_err(|_| AgeError::Damaged)?;
+    Ok(Cow::Owned(bytes))
+}
+
+type Decryptor<'f> = age::Decryptor<&'f [u8]>;
 
 fn read_header(file: &[u8]) -> Result<Decryptor<'_>, AgeError> {
-    age::Decryptor::new_buffered(ArmoredReader::new(file)).map_err(|_| AgeError::Damaged)
+    if !each_stanza_ends(file) {
+        return Err(AgeError::Damaged);
+    }
+    age::Decryptor::new_buffered(file).map_err(|_| AgeError::Damaged)
+}
+
+/// Whether each stanza of the header ends with a line of less than 64 letters, if need be an empty one: an early version
+/// of age left that one out, the format demands it, and the age crate takes both. Source: C2SP age.md, "Header".
+fn each_stanza_ends(file: &[u8]) -> bool {
+    let mut is_open = false;
+    for line in file.split(|byte| *byte == b'\n').skip(1) {
+        let begins_something = line.starts_with(b"-");
+        if is_open && begins_something {
+            return false;
+        }
+        if line.starts_with(b"---") {
+            break;
+        }
+        is_open = begins_something || line.len() == 64;
+    }
+    true
 }
 
 fn open(file: &[u8], attempt: &Attempt<'_>) -> Result<Secret, AgeError> {
-    let decryptor = read_header(file)?;
+    let file = without_armor(file)?;
+    let decryptor = read_header(&file)?;
     let has_passphrase = decryptor.is_scrypt();
-    read(file, decryptor, attempt).map_err(|error| match error {
+    read(decryptor, file.len(), attempt).map_err(|error| match error {
         AgeError::NoIdentity if has_passphrase => AgeError::Passphrase,
         other => other,
     })
 }
 
-fn read(file: &[u8], decryptor: Decryptor<'_>, identity: &dyn age::Identity) -> Result<Secret, AgeError> {
+fn read(decryptor: Decryptor<'_>, length: usize, identity: &dyn age::Identity) -> Result<Secret, AgeError> {
     let has_passphrase = decryptor.is_scrypt();
     let mut reader = decryptor.decrypt(std::iter::once(identity)).map_err(|error| match error {
         DecryptError::NoMatchingKeys => AgeError::NoIdentity,
@@ -169,7 +203,7 @@ fn read(file: &[u8], decryptor: Decryptor<'_>, identity: &dyn age::Identity) -> 
         _ => AgeError::Damaged,
     })?;
     // A plaintext is never longer than its file, so the buffer never moves and leaves no copy.
-    let mut plaintext = Zeroizing::new(Vec::with_capacity(file.len()));
+    let mut plaintext = Zeroizing::new(Vec::with_capacity(length));
     reader.read_to_end(&mut plaintext).map_err(|_| AgeError::Damaged)?;
     Ok(Secret::from_bytes(std::mem::take(&mut *plaintext)))
 }
@@ -219,6 +253,23 @@ impl fmt::Display for AgeError {
 }
 
 impl AgeError {
+    /// Why one recipient could not be sealed to, and what to do about it.
+    pub(crate) fn of_recipient(&self) -> (String, &'static str) {
+        match self {
+            Self::NoPlugin { name } => (
+                format!("`age-plugin-{name}` is not on PATH"),
+                "install that plugin and put its folder on PATH",
+            ),
+            Self::Plugin { name, said } => (
+                format!("`age-plugin-{name}` says: {said}"),
+                "see that the plugin has what it needs, and that `age` itself can use it",
+            ),
+            _ => {
+                ("the key does not work".to_owned(), "look at the recipient: it must be a working public key")
+            }
+        }
+    }
+
     /// What to do about it, for the line after the message.
     pub fn hint(&self) -> String {
         match self {

@@ -4,12 +4,15 @@
 //! first rule that matches wins, so ours stand before foreign ones, but for those that give away what nobody else
 //! claims: they stand last, in a block of their own.
 
+mod creation;
+pub(crate) mod go;
 mod layout;
 mod lookup;
 mod read;
 
 use std::fmt;
 
+pub use creation::{Creation, CreationRules, Foreign, Group, Indents, RuleFault, SELECTORS, creation_rule};
 pub use read::{Match, rule_for};
 
 use crate::recipient::Recipient;
@@ -70,6 +73,23 @@ pub enum RulesError {
     NoRecipients {
         /// Its expression.
         path_regex: String,
+    },
+    /// A rule that cannot be followed.
+    Rule {
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        fault: RuleFault,
+    },
+    /// A setting outside of the rules that cannot be followed.
+    Setting {
+        /// What is wrong with it.
+        fault: RuleFault,
+    },
+    /// No rule is for a file.
+    NoRule {
+        /// The file.
+        path: String,
     },
     /// A rule of ours does not say what it should, after all was written.
     Contradiction {
@@ -138,13 +158,14 @@ fn verify(
     if !unchanged || rules.len() != foreign.len() + first.len() + last.len() {
         return Err(not_between_rules());
     }
-    let lookup = Lookup::new(&rules);
+    let lookup = Lookup::new(rules.iter().map(|rule| &rule.filter));
     let places = (before..before + first.len()).chain(foreign.len() + first.len()..);
     for (at, rule) in places.zip(first.iter().chain(last.iter().copied())) {
-        let found = rules.get(at).filter(|found| found.path_regex.as_deref() == Some(&rule.path_regex));
+        let filter = |place: usize| rules.get(place).map(|rule| &rule.filter);
+        let own = filter(at).filter(|found| found.path_regex.as_deref() == Some(&rule.path_regex));
         let falls = |path: &str| {
-            let own = found.is_some_and(|found| names(&rule.path_regex, path) || found.matches(path));
-            own && !lookup.is_taken(path, at)
+            let own = own.is_some_and(|own| names(&rule.path_regex, path) || own.matches(path));
+            own && lookup.first(path, at, filter).is_none()
         };
         if let Some(path) = rule.paths.iter().find(|path| !falls(path)) {
             return Err(RulesError::Contradiction { path: path.clone() });
@@ -190,9 +211,13 @@ fn escape(text: &str) -> String {
 fn refuse_captured(foreign: &[read::Rule], before: usize, ours: &[Rule]) -> Result<(), RulesError> {
     for rule in foreign.iter().take(before) {
         for path in ours.iter().flat_map(|ours| &ours.paths) {
-            if rule.matches(path) {
-                let path_regex = rule.path_regex.clone();
-                return Err(RulesError::Captured { number: rule.number, path_regex, path: path.clone() });
+            if rule.filter.matches(path) {
+                let path_regex = rule.filter.path_regex.clone();
+                return Err(RulesError::Captured {
+                    number: rule.filter.number,
+                    path_regex,
+                    path: path.clone(),
+                });
             }
         }
     }
@@ -200,7 +225,7 @@ fn refuse_captured(foreign: &[read::Rule], before: usize, ours: &[Rule]) -> Resu
 }
 
 fn is_claimed(rule: &Rule, foreign: &[read::Rule]) -> bool {
-    rule.paths.iter().any(|path| foreign.iter().any(|foreign| foreign.matches(path)))
+    rule.paths.iter().any(|path| foreign.iter().any(|foreign| foreign.filter.matches(path)))
 }
 
 /// A rule as lines below `- `, without indentation.
@@ -236,6 +261,9 @@ impl fmt::Display for RulesError {
             Self::NoRecipients { path_regex } => {
                 write!(f, "no rule can be added: the one for `{path_regex}` has no recipient")
             }
+            Self::Rule { number, fault } => write!(f, "rule {number} cannot be followed: {fault}"),
+            Self::Setting { fault } => write!(f, "it cannot be followed: {fault}"),
+            Self::NoRule { path } => write!(f, "none of its rules is for `{path}`"),
             Self::Contradiction { path } => {
                 write!(f, "no rule can be added: `{path}` would be sealed by another rule than its own")
             }
@@ -257,6 +285,8 @@ impl RulesError {
             Self::Captured { .. } => "move that rule behind ours, or narrow its path_regex",
             Self::Regex { .. } => "mend the expression; it is in Go's RE2 syntax",
             Self::NoRecipients { .. } => "name at least one recipient",
+            Self::Rule { fault, .. } | Self::Setting { fault } => fault.hint(),
+            Self::NoRule { .. } => "add one to `creation_rules`, with a path_regex that matches this path",
             Self::Contradiction { .. } => "move foreign rules behind ours",
         }
     }

@@ -2,7 +2,7 @@
 
 mod admins;
 mod adopt;
-mod show;
+pub(crate) mod show;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -85,16 +85,7 @@ fn locked(
     now: OffsetDateTime,
     started: Instant,
 ) -> Result<Outcome, Error> {
-    match lock.recover()? {
-        Some(Interrupted::Committed) => {
-            report::note(&format!("finished an interrupted run in {}", args.certs.display()));
-        }
-        Some(Interrupted::Staged) => report::note(&format!(
-            "dropped what an interrupted run left in {}: nothing of it was in place",
-            args.certs.display()
-        )),
-        None => {}
-    }
+    recover(args, lock)?;
     let mut job = Job::prepare(args, cluster, offers, now)?;
     show::show(&job.decision, job.rules.as_ref(), args.json);
     if job.is_nothing() {
@@ -111,7 +102,21 @@ fn locked(
         rules.write()?;
     }
     job.say_done(&judged, started.elapsed().saturating_sub(taken.durable), taken.durable);
+    job.say_known();
     Ok(Outcome::Clean)
+}
+
+/// Finishes or drops what an interrupted run left, and says so.
+pub(crate) fn recover(args: &Gen, lock: &Lock) -> Result<(), Error> {
+    let certs = args.certs.display();
+    match lock.recover()? {
+        Some(Interrupted::Committed) => report::note(&format!("finished an interrupted run in {certs}")),
+        Some(Interrupted::Staged) => report::note(&format!(
+            "dropped what an interrupted run left in {certs}: nothing of it was in place"
+        )),
+        None => {}
+    }
+    Ok(())
 }
 
 fn say_nothing(args: &Gen) {
@@ -129,13 +134,13 @@ fn say_new_identity(identity: &NewIdentity) {
 }
 
 /// One run: what was read and what was decided.
-struct Job<'a> {
+pub(crate) struct Job<'a> {
     cluster: &'a Cluster,
     plan: Plan,
     store: Store,
     readers: Readers,
-    decision: Decision,
-    rules: Option<RulesFile>,
+    pub(crate) decision: Decision,
+    pub(crate) rules: Option<RulesFile>,
     host_keys: BTreeMap<String, Secret>,
     places: Places,
     identities: Option<Identities>,
@@ -199,12 +204,25 @@ impl<'a> Job<'a> {
         })
     }
 
-    fn is_nothing(&self) -> bool {
+    /// What `pki gen` would do where `certs` exists: for a run that other files belong to as well.
+    ///
+    /// # Errors
+    /// As `pki gen`.
+    pub(crate) fn of(args: &Gen, cluster: &'a Cluster, now: OffsetDateTime) -> Result<Self, Error> {
+        Self::prepare(args, cluster, &[], now)
+    }
+
+    /// The identities that are here.
+    pub(crate) fn identities(&mut self) -> &mut Identities {
+        self.identities.get_or_insert_with(|| self.places.load())
+    }
+
+    pub(crate) fn is_nothing(&self) -> bool {
         self.decision.is_nothing() && !self.rules.as_ref().is_some_and(RulesFile::changes)
     }
 
     /// Everything in memory: opened, issued, judged, sealed.
-    fn make(&mut self, now: OffsetDateTime) -> Result<(ChangeSet, Judged), Error> {
+    pub(crate) fn make(&mut self, now: OffsetDateTime) -> Result<(ChangeSet, Judged), Error> {
         let state = &self.store.state;
         let files = files_to_open(&self.plan, state, &self.decision.certs, &self.decision.sealed);
         let mut vault = if files.is_empty() {
@@ -279,7 +297,7 @@ impl<'a> Job<'a> {
         recipients.iter().map(|recipient| called(recipient, &self.readers, manifest)).collect()
     }
 
-    fn say_done(&self, judged: &Judged, work: Duration, durable: Duration) {
+    pub(crate) fn say_done(&self, judged: &Judged, work: Duration, durable: Duration) {
         let all = self.decision.certs.len();
         report::note(&format!(
             "{made} of {all} certificates made, {leaves} judged against every trust file, {handshakes} handshakes \
@@ -298,6 +316,10 @@ impl<'a> Job<'a> {
                 ));
             }
         }
+    }
+
+    /// What those who lose access know all the same.
+    pub(crate) fn say_known(&self) {
         for action in self.decision.sealed.iter().filter(|action| !action.left.is_empty()) {
             let names: Vec<String> = action.entries.iter().map(|(entry, _)| entry.name.clone()).collect();
             report::warning(&format!(

@@ -14,6 +14,7 @@ mod eval;
 mod expr;
 mod import;
 mod library;
+mod list;
 mod lower;
 mod mistakes;
 mod nix_program;
@@ -37,6 +38,7 @@ use error::Fail;
 pub use error::{ErrorKind, EvalError};
 use eval::Machine;
 use import::Files;
+pub use list::{LiteralList, NotLiteral};
 pub(crate) use lower::MOST_FAULTS;
 pub use sources::{Source, Sources};
 

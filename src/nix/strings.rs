@@ -79,7 +79,7 @@ fn assemble(pieces: Vec<Piece>) -> Kind {
 }
 
 /// The escapes of `"..."`. A carriage return, alone or before a newline, is a newline.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {

@@ -39,7 +39,14 @@ pub(super) fn fail(verb: &Verb, error: &Error) -> ExitCode {
     if let Error::Signal(signal) = error {
         return super::edit::end_by_signal(*signal);
     }
-    let failed = report::fail(error);
+    let failed = match error {
+        // Not a fault: what was asked for is so.
+        Error::Unchanged { .. } => {
+            report::note(&error.to_string());
+            ExitCode::from(2)
+        }
+        _ => report::fail(error),
+    };
     let stands_for_sops = matches!(verb, Verb::Decrypt(_) | Verb::Edit(_) | Verb::Set(_) | Verb::Encrypt(_));
     match CODES.iter().find(|(_, fits)| stands_for_sops && fits(error)) {
         Some((code, _)) => ExitCode::from(*code),

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{Opened, Plaintext, SopsError};
+use quorate_secrets::sops::{Opened, Plaintext, SopsError, Store};
 use time::OffsetDateTime;
 
 use super::cli;
 use super::edit::{self, Complaint, Options};
 use super::lastmodified;
-use super::locked::{LockError, LockedFile};
+use super::locked::{LockError, LockedFile, create_new};
+use super::readers::Sealing;
 use super::target::{Target, identities};
 use crate::error::Error;
 use crate::report::Outcome;
@@ -19,9 +20,12 @@ use crate::report::Outcome;
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Runs the verb. The file is locked while it is edited: whoever else would change it hears so at once.
-pub(super) fn run(args: &cli::Edit, _cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
+pub(super) fn run(args: &cli::Edit, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
     let options = Options::from_env(args.allow_swap);
+    if !target.path.try_exists().map_err(Error::io("read", &target.path))? {
+        return new_file(args, &target, cli.config.as_deref(), &options, now);
+    }
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
     let opened = target.open(&sealed, &mut identities())?;
@@ -36,6 +40,55 @@ pub(super) fn run(args: &cli::Edit, _cli: &cli::Cli, now: OffsetDateTime) -> Res
         Err(LockError::Changed { path }) => Err(keep(&path, text.as_bytes())),
         replaced => {
             replaced?;
+            Ok(Outcome::Clean)
+        }
+    }
+}
+
+/// What the editor shows of a file that is not there yet. Each must be a file of its store.
+const EXAMPLES: [(Store, &str); 5] = [
+    (Store::Yaml, "# one secret a line; left as it is, no file is made\nexample: change me\n"),
+    (Store::Json, "{\n\t\"example\": \"change me\"\n}\n"),
+    (Store::Dotenv, "# one secret a line; left as it is, no file is made\nEXAMPLE=change me\n"),
+    (Store::Ini, "; left as it is, no file is made\n[section]\nexample = change me\n"),
+    (Store::Binary, ""),
+];
+
+/// A file that is not there: whom it will be sealed to is known before anything is typed.
+fn new_file(
+    args: &cli::Edit,
+    target: &Target,
+    config: Option<&Path>,
+    options: &Options,
+    now: OffsetDateTime,
+) -> Result<Outcome, Error> {
+    let is_known =
+        target.store != Store::Binary || target.path.extension().is_some_and(|ending| ending == "bin");
+    if !is_known && args.file.input_type.is_none() {
+        return Err(Error::Request {
+            message: format!("`{}` does not say what kind of file it is to be", target.path.display()),
+            hint: "end its name in .yaml, .json, .env, .ini or .bin, or name the kind with `--input-type`"
+                .to_owned(),
+        });
+    }
+    let sealing = Sealing::of(target, config)?;
+    if let Some(folder) =
+        target.path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+    {
+        return Err(Error::Request {
+            message: format!("there is no folder `{}`", folder.display()),
+            hint: format!("make it with `mkdir -p {}`, if it is no slip", folder.display()),
+        });
+    }
+    let example = EXAMPLES.iter().find(|(store, _)| *store == target.store).map_or("", |(_, text)| *text);
+    let Some(after) = in_editor(&Secret::from(example), target, options)? else {
+        return Err(Error::Unchanged { path: target.path.clone() });
+    };
+    let text = sealing.seal(&after, &lastmodified(now)).map_err(|error| target.error(error))?;
+    match create_new(&target.path, text.as_bytes()) {
+        Err(LockError::Exists { path }) => Err(keep(&path, text.as_bytes())),
+        made => {
+            made?;
             Ok(Outcome::Clean)
         }
     }
@@ -88,5 +141,18 @@ fn keep(path: &Path, bytes: &[u8]) -> Error {
                 beside.display()
             ),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_editor_begins_with_is_a_file_of_its_store() {
+        for (store, text) in EXAMPLES {
+            assert!(Plaintext::parse(&Secret::from(text), store).is_ok(), "{store:?}");
+        }
+        assert_eq!(EXAMPLES.len(), Store::ALL.len());
     }
 }

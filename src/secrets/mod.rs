@@ -1,15 +1,22 @@
 //! The program `secrets`: what it does on disk and on the terminal. The format, and who reads it, are in the crate
 //! `quorate_secrets`.
 
+mod check;
 pub mod cli;
 mod codes;
 pub mod edit;
 mod edit_file;
+mod encrypt;
 mod exec;
 mod keygen;
 pub mod locked;
 mod read;
+mod readers;
+mod recipients;
+mod rekey;
+mod rotate;
 mod target;
+mod walk;
 mod write;
 
 use std::process::ExitCode;
@@ -33,17 +40,21 @@ pub fn run_secrets() -> ExitCode {
         Verb::Edit(args) => edit_file::run(args, &cli, now),
         Verb::View(args) => read::view(args),
         Verb::Get(args) => read::get(args),
+        Verb::Encrypt(args) => encrypt::run(args, &cli, now),
         Verb::Decrypt(args) => read::decrypt(args),
         Verb::Diff(args) => read::diff(args),
         Verb::Set(args) => write::set(args, &cli, now),
         Verb::Unset(args) => write::unset(args, now),
+        Verb::Rekey(args) => rekey::run(args, &cli, now),
+        Verb::Recipients(args) => recipients::run(args, now),
+        Verb::Rotate(args) => rotate::run(args, now),
         Verb::Exec(args) => exec::run(args),
         Verb::Keygen(args) => keygen::run(args, now),
+        Verb::Check(args) => check::run(args, &cli),
         Verb::Completions(args) => {
             completions(args.shell);
             Ok(Outcome::Clean)
         }
-        _ => Ok(Outcome::Clean),
     };
     outcome.map_or_else(|error| codes::fail(&cli.verb, &error), ExitCode::from)
 }

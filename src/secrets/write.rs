@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use super::cli;
 use super::lastmodified;
-use super::locked::LockedFile;
+use super::locked::{LockedFile, create_new};
+use super::readers::Sealing;
 use super::target::{Target, identities};
 use crate::error::Error;
 use crate::identities::terminal;
@@ -20,20 +21,25 @@ use crate::report::{self, Outcome};
 const WAIT: Duration = Duration::from_secs(30);
 
 /// `secrets set`
-pub(super) fn set(args: &cli::Set, _cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
+pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
-    // Before anybody is asked for a value.
-    if !args.create {
+    let put = |plaintext: &mut Plaintext, value: &Secret| match args.json {
+        true => plaintext.set_json(&args.path, value),
+        false => plaintext.set_text(&args.path, value),
+    };
+    if !args.create || target.path.exists() {
+        // Before anybody is asked for a value.
         std::fs::metadata(&target.path).map_err(Error::io("read", &target.path))?;
+        let value = value(args)?;
+        return change(&target, now, |plaintext| put(plaintext, &value));
     }
-    let value = value(args)?;
-    change(&target, now, |plaintext| {
-        if args.json {
-            plaintext.set_json(&args.path, &value)
-        } else {
-            plaintext.set_text(&args.path, &value)
-        }
-    })
+    let sealing = Sealing::of(&target, cli.config.as_deref())?;
+    let mut plaintext = Plaintext::empty(target.store);
+    let failed = |error| target.error(error);
+    put(&mut plaintext, &value(args)?).map_err(failed)?;
+    let text = sealing.seal(&plaintext, &lastmodified(now)).map_err(failed)?;
+    create_new(&target.path, text.as_bytes())?;
+    Ok(Outcome::Clean)
 }
 
 /// `secrets unset`

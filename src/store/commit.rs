@@ -249,7 +249,10 @@ fn open_at_a_time() -> usize {
 ///
 /// # Errors
 /// The first of `items` of those that failed before the others stopped.
-fn each_waiting<T: Sync>(items: &[T], wait: impl Fn(&T) -> Result<(), Error> + Sync) -> Result<(), Error> {
+pub(crate) fn each_waiting<T: Sync>(
+    items: &[T],
+    wait: impl Fn(&T) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
     let next = AtomicUsize::new(0);
     let work = || {
         loop {

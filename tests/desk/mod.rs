@@ -1,17 +1,30 @@
 //! A person's desk for a test: a home, a repository with one sealed file, editors, and the built `secrets` run there,
 //! as root or as an ordinary user, with namespaces or without. Afterwards it is searched for what was secret.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test target uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test target uses its part"
+)]
 
+#[path = "../cluster/peer.rs"]
+pub(crate) mod peer;
 pub mod terminal;
 pub mod traced;
 
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use quorate_secrets::identity::Identity;
+use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::{KeyGroups, Plaintext, Policy, SealedFile, Store};
 use tempfile::TempDir;
 
 /// Who sits there, and what the system gives.
@@ -35,6 +48,8 @@ pub struct Desk {
     pub old: String,
     /// What the fake editor writes in its place.
     pub new: String,
+    /// Whom the file is sealed to.
+    pub recipient: String,
 }
 
 /// What a run gave.
@@ -62,11 +77,13 @@ impl Desk {
     pub fn of(who: Who) -> Option<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         if who == Who::Nobody && !is_root() {
+            // Says that root is wanted.
+            peer::namespaces();
             return None;
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed) * 100_000_000 + std::process::id() as usize;
         let (old, new) = (format!("oldquorum{number}"), format!("newquorum{number}"));
-        let desk = Self { folder: tempfile::tempdir().unwrap(), who, old, new };
+        let mut desk = Self { folder: tempfile::tempdir().unwrap(), who, old, new, recipient: String::new() };
         for name in ["home", "tmp", "run", "bin", "repo"] {
             fs::create_dir(desk.path(name)).unwrap();
         }
@@ -184,6 +201,16 @@ impl Desk {
         vec![format!("{}/quorate-edit-", place.display())]
     }
 
+    /// How many private folders there are.
+    pub fn folders(&self) -> usize {
+        let ours = |entry: &fs::DirEntry| {
+            let own = entry.metadata().is_ok_and(|found| found.uid() == self.uid());
+            own && entry.file_name().to_string_lossy().starts_with("quorate-edit-")
+        };
+        // What lies in /dev/shm may be that of a test beside this one.
+        fs::read_dir(self.path("run")).unwrap().flatten().filter(ours).count()
+    }
+
     /// What lies where a file may lie: every file whose bytes hold `marker`.
     pub fn traces(&self, marker: &str) -> Vec<PathBuf> {
         let shared = ["/dev/shm", "/var/tmp"].map(PathBuf::from);
@@ -203,16 +230,37 @@ impl Desk {
         }
     }
 
-    /// Seals the old value.
-    pub fn seal(&self) {
+    /// Makes an identity, and seals the old value to it.
+    fn seal(&mut self) {
+        let (identity, recipient) = Identity::generate();
+        let keys = self.path("home/.config/sops/age");
+        fs::create_dir_all(&keys).unwrap();
+        fs::write(keys.join("keys.txt"), identity.expose_bytes()).unwrap();
+        recipient.key().clone_into(&mut self.recipient);
         let text = format!("password: {}\nport: 1\n", self.old);
-        fs::write(self.file(), text.bytes().map(|byte| byte ^ 0x55).collect::<Vec<_>>()).unwrap();
+        let plaintext = Plaintext::parse(&Secret::from_text(text), Store::Yaml).unwrap();
+        let readers = KeyGroups::one(&[recipient]);
+        let policy = Policy { readers: &readers, selector: None, mac_only_encrypted: false, indent: None };
+        fs::write(self.file(), plaintext.seal(&policy, "2026-11-21T03:02:57Z").unwrap()).unwrap();
     }
 
     /// What the sealed file holds.
     pub fn opened(&self) -> String {
-        let bytes = fs::read(self.file()).unwrap().iter().map(|byte| byte ^ 0x55).collect();
-        String::from_utf8(bytes).unwrap()
+        let keys = fs::read(self.path("home/.config/sops/age/keys.txt")).unwrap();
+        let identities = Identity::parse_all(&Secret::from_bytes(keys)).unwrap();
+        let sealed = SealedFile::parse(&fs::read_to_string(self.file()).unwrap(), Store::Yaml).unwrap();
+        let plaintext = sealed.open(&identities).unwrap().plaintext();
+        plaintext.write(Store::Yaml, None).unwrap().expose_text().unwrap().to_owned()
+    }
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < until, "waiting for {what}");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -64,7 +64,7 @@ impl Plugin {
             DecryptError::PluginResolve(_) => UseError::NoPlugin { place, name },
             DecryptError::Plugin(errors) => UseError::Plugin { place, name, said: said(errors) },
             DecryptError::Io(_) => {
-                UseError::Plugin { place, name, said: "it ended in mid-sentence".to_owned() }
+                UseError::Plugin { place, name, said: "it ended without an answer".to_owned() }
             }
             _ => UseError::Plugin { place, name, said: "what it found is no file key".to_owned() },
         };

@@ -5,29 +5,41 @@ use std::collections::HashMap;
 
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-use super::read::Rule;
+use super::read::Filter;
 
-/// Rules, each below the text that a path must begin with for it to match.
-pub(super) struct Lookup<'r> {
-    rules: &'r [Rule],
+/// The rules of a list, each below the text that a path must begin with for it to match.
+#[derive(Debug)]
+pub(super) struct Lookup {
     /// The places of rules in their list, ascending.
     by_beginning: HashMap<Vec<u8>, Vec<usize>>,
 }
 
-impl<'r> Lookup<'r> {
-    pub(super) fn new(rules: &'r [Rule]) -> Self {
+impl Lookup {
+    pub(super) fn new<'r>(filters: impl Iterator<Item = &'r Filter>) -> Self {
         let mut by_beginning: HashMap<_, Vec<usize>> = HashMap::new();
-        for (place, rule) in rules.iter().enumerate() {
-            by_beginning.entry(rule.beginning.clone()).or_default().push(place);
+        for (place, filter) in filters.enumerate() {
+            by_beginning.entry(filter.beginning.clone()).or_default().push(place);
         }
-        Self { rules, by_beginning }
+        Self { by_beginning }
     }
 
-    /// Whether a rule before that place in the list matches `path`.
-    pub(super) fn is_taken(&self, path: &str, before: usize) -> bool {
+    /// The place of the first rule that matches `path`, among those that stand `before` a place; `filter` gives the one
+    /// at a place. Of the others none is compiled.
+    pub(super) fn first<'r>(
+        &self,
+        path: &str,
+        before: usize,
+        filter: impl Fn(usize) -> Option<&'r Filter>,
+    ) -> Option<usize> {
         let beginnings = (0..=path.len()).filter_map(|end| path.as_bytes().get(..end));
-        let mut places = beginnings.filter_map(|beginning| self.by_beginning.get(beginning)).flatten();
-        places.any(|place| *place < before && self.rules.get(*place).is_some_and(|rule| rule.matches(path)))
+        let mut places: Vec<usize> = beginnings
+            .filter_map(|beginning| self.by_beginning.get(beginning))
+            .flatten()
+            .copied()
+            .filter(|place| *place < before)
+            .collect();
+        places.sort_unstable();
+        places.into_iter().find(|place| filter(*place).is_some_and(|filter| filter.matches(path)))
     }
 }
 
@@ -90,21 +102,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_path_is_taken_where_trying_all_rules_before_would_find_one(
+        fn the_first_rule_is_the_one_that_trying_all_of_them_finds(
             expressions in prop::collection::vec(expressions(), 0..12),
             paths in prop::collection::vec("[abAB/.\n]{0,6}", 1..12),
         ) {
             let lines = expressions.iter().map(|regex| format!("  - path_regex: '{regex}'\n"));
             let text = format!("creation_rules:\n{}", lines.collect::<String>());
             let rules = read::rules(&text).unwrap();
-            let lookup = Lookup::new(&rules);
+            let filters: Vec<&Filter> = rules.iter().map(|rule| &rule.filter).collect();
+            let lookup = Lookup::new(filters.iter().copied());
             for path in &paths {
-                for before in 0..=rules.len() {
-                    let matches = |rule: &Rule| {
-                        Regex::new(rule.path_regex.as_deref().unwrap_or("")).unwrap().is_match(path)
-                    };
-                    let expected = rules.iter().take(before).any(matches);
-                    prop_assert_eq!(lookup.is_taken(path, before), expected, "{} before {} in {}", path, before, text);
+                for before in 0..=filters.len() {
+                    let expected = filters.iter().take(before).position(|filter| {
+                        Regex::new(filter.path_regex.as_deref().unwrap_or("")).unwrap().is_match(path)
+                    });
+                    let found = lookup.first(path, before, |place| filters.get(place).copied());
+                    prop_assert_eq!(found, expected, "{} before {} in {}", path, before, text);
                 }
             }
         }

@@ -6,9 +6,9 @@ use granit_parser::Parser;
 use rayon::prelude::*;
 use regex::Regex;
 use serde::Deserialize;
-use serde_yaml::Value;
+pub(super) use serde_yaml::{Mapping, Value};
 
-use super::{RulesError, lookup};
+use super::{RulesError, go, lookup};
 
 /// The rule that a file's path falls under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,14 @@ pub struct Match {
 /// One creation rule.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// Counted from 1.
+    pub(super) filter: Filter,
+    recipients: Vec<String>,
+}
+
+/// Which files a rule is for.
+#[derive(Debug)]
+pub(super) struct Filter {
+    /// Of the rule, counted from 1.
     pub(super) number: usize,
     pub(super) path_regex: Option<String>,
     /// What every path begins with that falls under it.
@@ -34,7 +41,6 @@ pub(super) struct Rule {
     /// Compiled when a path is held against it: that takes a hundred times as long as to parse it, and of the rules of a
     /// large cluster few are ever asked.
     regex: OnceLock<Option<Regex>>,
-    recipients: Vec<String>,
 }
 
 /// An expression that is no longer than this and counts no repetitions stays below the size that regex refuses to
@@ -44,7 +50,27 @@ const SURELY_COMPILES: usize = 200;
 impl Rule {
     /// Whether both say the same, wherever they stand.
     pub(super) fn same_as(&self, other: &Self) -> bool {
-        self.path_regex == other.path_regex && self.recipients == other.recipients
+        self.filter.path_regex == other.filter.path_regex && self.recipients == other.recipients
+    }
+}
+
+impl Filter {
+    /// # Errors
+    /// [`RulesError::Regex`].
+    pub(super) fn new(number: usize, path_regex: Option<String>) -> Result<Self, RulesError> {
+        let path_regex = path_regex.filter(|text| !text.is_empty());
+        let (mut beginning, mut whole) = (Vec::new(), false);
+        let regex = OnceLock::new();
+        if let Some(text) = &path_regex {
+            let refused = || RulesError::Regex { number, path_regex: text.clone() };
+            let ours = go::translate(text).ok_or_else(refused)?;
+            (beginning, whole) = lookup::beginning(&regex_syntax::parse(&ours).map_err(|_| refused())?);
+            if text.len() > SURELY_COMPILES || text.contains('{') {
+                let compiled = go::compile(text).ok_or_else(refused)?;
+                regex.get_or_init(|| Some(compiled));
+            }
+        }
+        Ok(Self { number, path_regex, beginning, whole, regex })
     }
 
     /// Whether a file falls under it: anywhere in the path, unless the expression is anchored.
@@ -54,7 +80,7 @@ impl Rule {
             return path.as_bytes() == self.beginning;
         }
         // What does not compile was refused when it was read; were it not, it would be taken to capture everything.
-        let regex = self.regex.get_or_init(|| Regex::new(text).ok());
+        let regex = self.regex.get_or_init(|| go::compile(text));
         regex.as_ref().is_none_or(|regex| regex.is_match(path))
     }
 }
@@ -64,23 +90,30 @@ impl Rule {
 /// # Errors
 /// [`RulesError::Yaml`] and [`RulesError::Regex`].
 pub fn rule_for(text: &str, path: &str) -> Result<Option<Match>, RulesError> {
-    let found = rules(text)?.into_iter().find(|rule| rule.matches(path));
+    let found = rules(text)?.into_iter().find(|rule| rule.filter.matches(path));
     Ok(found.map(|rule| Match {
-        number: rule.number,
-        path_regex: rule.path_regex,
+        number: rule.filter.number,
+        path_regex: rule.filter.path_regex,
         recipients: rule.recipients,
     }))
 }
 
-/// Every creation rule in order. Fields that do not matter here are left to sops.
-pub(super) fn rules(text: &str) -> Result<Vec<Rule>, RulesError> {
+/// The whole file; null where it is empty.
+pub(super) fn document(text: &str) -> Result<Value, RulesError> {
     let yaml = |error: serde_yaml::Error| RulesError::Yaml { why: error.to_string() };
     refuse_deep(text)?;
     let mut value: Value = serde_yaml::from_str(text).map_err(yaml)?;
+    value.apply_merge().map_err(yaml)?;
+    Ok(value)
+}
+
+/// Every creation rule in order. Fields that do not matter here are left to sops.
+pub(super) fn rules(text: &str) -> Result<Vec<Rule>, RulesError> {
+    let value = document(text)?;
     if value.is_null() {
         return Ok(Vec::new());
     }
-    value.apply_merge().map_err(yaml)?;
+    let yaml = |error: serde_yaml::Error| RulesError::Yaml { why: error.to_string() };
     let config: RawConfig = serde_yaml::from_value(value).map_err(yaml)?;
     let rules = config.creation_rules.unwrap_or_default();
     // Collected one by one: the first that does not compile is the one that is named.
@@ -139,17 +172,7 @@ impl Recipients {
 
 impl RawRule {
     fn check(self, number: usize) -> Result<Rule, RulesError> {
-        let path_regex = self.path_regex.filter(|text| !text.is_empty());
-        let (mut beginning, mut whole) = (Vec::new(), false);
-        let regex = OnceLock::new();
-        if let Some(text) = &path_regex {
-            let refused = || RulesError::Regex { number, path_regex: text.clone() };
-            (beginning, whole) = lookup::beginning(&regex_syntax::parse(text).map_err(|_| refused())?);
-            if text.len() > SURELY_COMPILES || text.contains('{') {
-                let compiled = Regex::new(text).map_err(|_| refused())?;
-                regex.get_or_init(|| Some(compiled));
-            }
-        }
+        let filter = Filter::new(number, self.path_regex)?;
         // Where there are key groups, sops ignores the keys beside them.
         let groups = self.key_groups.unwrap_or_default();
         let recipients = if groups.is_empty() {
@@ -157,7 +180,7 @@ impl RawRule {
         } else {
             groups.into_iter().filter_map(|group| group.age).flat_map(Recipients::names).collect()
         };
-        Ok(Rule { number, path_regex, beginning, whole, regex, recipients })
+        Ok(Rule { filter, recipients })
     }
 }
 
@@ -169,7 +192,7 @@ mod tests {
     fn what_is_compiled_late_compiles() {
         for class in [r"\w", r"\W", r"\D", r"\PL", r"[^\w]", r"(?i)\w", r"\pL*", "."] {
             let expression = class.repeat(SURELY_COMPILES / class.len());
-            assert!(Regex::new(&expression).is_ok(), "{class}");
+            assert!(go::compile(&expression).is_some(), "{class}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::age_file::AgeError;
+
 use super::store::MAX_BYTES;
 use super::tree::MAX_DEPTH;
 
@@ -69,6 +71,30 @@ pub enum SopsError {
         remedy: &'static str,
         /// Counted from 1.
         line: usize,
+    },
+    /// A number that would not be the same number when it is written again.
+    LosesDigits {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A `#` or `;` where nobody can say whether it ends the value.
+    UnclearComment {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A comment that belongs to nothing.
+    LostComment {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A value or key that a store has no form for.
+    CannotHold {
+        /// The store's name.
+        store: &'static str,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// A field of the metadata is missing: the file was cut off or edited by hand.
     MetadataMissing {
@@ -183,6 +209,8 @@ pub enum SopsError {
     Wrap {
         /// Who.
         recipient: String,
+        /// Why.
+        cause: Box<AgeError>,
     },
     /// The operating system gave no random bytes.
     Random,
@@ -204,6 +232,10 @@ impl fmt::Display for SopsError {
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
             | Self::Yaml { .. }
+            | Self::LosesDigits { .. }
+            | Self::UnclearComment { .. }
+            | Self::LostComment { .. }
+            | Self::CannotHold { .. }
             | Self::MetadataMissing { .. }
             | Self::MetadataDamaged { .. }
             | Self::Unsupported { .. }
@@ -253,7 +285,9 @@ impl fmt::Display for SopsError {
             Self::BadTime { found } => {
                 write!(f, "cannot seal: `{found}` is no time in UTC such as `2026-11-21T03:02:57Z`")
             }
-            Self::Wrap { recipient } => write!(f, "cannot seal to `{recipient}`: the key does not work"),
+            Self::Wrap { recipient, cause } => {
+                write!(f, "cannot seal to `{recipient}`: {why}", why = cause.of_recipient().0)
+            }
             Self::Random => f.write_str("cannot seal: the operating system gave no random bytes"),
         }
     }
@@ -291,6 +325,19 @@ impl SopsError {
             }
             Self::NonStringKey { line } => write!(f, "the key in line {line} is not a string"),
             Self::Yaml { what, line, .. } => write!(f, "line {line} has {what}"),
+            Self::LosesDigits { line } => write!(f, "the number in line {line} would lose digits"),
+            Self::UnclearComment { line } => {
+                write!(
+                    f,
+                    "a `#` or `;` in line {line} would cut the value off, as the beginning of a comment"
+                )
+            }
+            Self::LostComment { line } => {
+                write!(f, "the comment in line {line} stands above nothing, and would be lost")
+            }
+            Self::CannotHold { store, key, why } => {
+                write!(f, "cannot write `{key}` in the `{store}` store: {why}")
+            }
             Self::MetadataMissing { field } => {
                 write!(
                     f,
@@ -327,7 +374,7 @@ impl SopsError {
             }
             Self::DuplicateKey { .. } => "keep one of the two",
             Self::NonStringKey { .. } => "put the key in quotes",
-            Self::Yaml { .. } => "put the value in quotes",
+            Self::Yaml { remedy, .. } => remedy,
             Self::AlreadySealed => "take the key `sops` out: the format keeps it for itself",
             _ => "mend it, or leave the text as it was to give up",
         }
@@ -360,6 +407,10 @@ impl SopsError {
                 "restore the file from git; if it is plaintext that was committed, replace the secrets in it"
             }
             Self::Yaml { remedy, .. } => remedy,
+            Self::LosesDigits { .. } => "put it in quotes",
+            Self::UnclearComment { .. } => "put the value in backquotes, or a blank before the comment",
+            Self::LostComment { .. } => "put it above a key",
+            Self::CannotHold { .. } => "keep it in YAML or JSON",
             Self::Unsupported { .. } => "write the file again with `sops`, without it",
             Self::CannotKeep { .. } => "take that out of the file with `sops`, then run this again",
             Self::NotEncrypted { .. } => {
@@ -381,7 +432,7 @@ impl SopsError {
                 "give it another name"
             }
             Self::BadTime { .. } => "give the time in UTC with seconds and a `Z`",
-            Self::Wrap { .. } => "look at the recipient: it must be a working public key",
+            Self::Wrap { cause, .. } => cause.of_recipient().1,
             Self::Random => "look at the system's random generator",
         }
     }

@@ -26,12 +26,14 @@ pub struct Drift {
     pub missing: Vec<String>,
     /// Who can open it and should not; keys of other services by their name.
     pub extra: Vec<String>,
+    /// All the right ones, and in other groups than they should be.
+    pub is_regrouped: bool,
 }
 
 impl Drift {
     /// Whether the recipients are those wanted, in whatever order.
     pub fn is_none(&self) -> bool {
-        self.missing.is_empty() && self.extra.is_empty()
+        self.missing.is_empty() && self.extra.is_empty() && !self.is_regrouped
     }
 }
 
@@ -99,16 +101,49 @@ impl SealedFile {
         &self.metadata.lastmodified
     }
 
-    /// Compares whom it is sealed to with whom it should be sealed to.
+    /// Compares whom it is sealed to with whom it should be sealed to, groups aside.
     pub fn drift(&self, wanted: &[Recipient]) -> Drift {
+        self.drift_from(&[wanted.to_vec()], &[])
+    }
+
+    /// Compares whom it is sealed to with whom it should be sealed to, by groups. `foreign` are the keys of other
+    /// services that it should have, as a rule names them: a fingerprint, an ARN, an address with a key's name in it.
+    pub fn drift_from(&self, wanted: &[Vec<Recipient>], foreign: &[&str]) -> Drift {
+        let mut drift = Drift::default();
+        let all = || wanted.iter().flatten();
         let present: Vec<(&str, Option<Recipient>)> =
             self.recipients().map(|text| (text, text.parse().ok())).collect();
-        let has = |recipient: &Recipient| present.iter().any(|(_, known)| known.as_ref() == Some(recipient));
-        let missing = wanted.iter().filter(|recipient| !has(recipient)).map(ToString::to_string).collect();
-        let stray = |known: &Option<Recipient>| known.as_ref().is_none_or(|known| !wanted.contains(known));
-        let age = present.iter().filter(|(_, known)| stray(known)).map(|(text, _)| *text);
-        let extra = age.chain(self.metadata.foreign()).map(str::to_owned).collect();
-        Drift { missing, extra }
+        for recipient in all() {
+            if !present.iter().any(|(_, known)| known.as_ref() == Some(recipient)) {
+                drift.missing.push(recipient.to_string());
+            }
+        }
+        for (text, known) in &present {
+            if known.as_ref().is_none_or(|known| !all().any(|wanted| wanted == known)) {
+                drift.extra.push((*text).to_owned());
+            }
+        }
+        // `pgp FBC7...` is the key that a rule calls `FBC7...`.
+        let is = |key: &str, text: &str| key.split_once(' ').is_some_and(|(_, id)| text.contains(id));
+        let missing = foreign.iter().filter(|text| !self.foreign().any(|key| is(key, text)));
+        drift.missing.extend(missing.map(|text| (*text).to_owned()));
+        let extra = self.foreign().filter(|key| !foreign.iter().any(|text| is(key, text)));
+        drift.extra.extend(extra.map(str::to_owned));
+        drift.is_regrouped = drift.missing.is_empty()
+            && drift.extra.is_empty()
+            && (wanted.len() > 1 || self.metadata.groups.len() > 1)
+            && !self.has_groups(wanted);
+        drift
+    }
+
+    /// Whether the recipients stand in these groups, in this order.
+    fn has_groups(&self, wanted: &[Vec<Recipient>]) -> bool {
+        let groups = &self.metadata.groups;
+        groups.len() == wanted.len()
+            && groups.iter().zip(wanted).all(|(group, wanted)| {
+                let known = group.recipients();
+                known.len() == wanted.len() && wanted.iter().all(|one| known.contains(&Some(one.clone())))
+            })
     }
 }
 

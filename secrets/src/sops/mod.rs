@@ -12,11 +12,13 @@
 //! is given) is refused by name.
 
 mod binary;
+mod buffer;
 mod cipher;
 mod dotenv;
 mod error;
 mod file;
 mod flat;
+mod flatten;
 mod groups;
 mod ini;
 mod json;
@@ -25,6 +27,7 @@ mod metadata;
 mod open;
 mod path;
 mod plaintext;
+mod readers;
 mod reuse;
 mod scope;
 mod seal;

@@ -41,6 +41,11 @@ impl Plaintext {
         Ok(Self { store, documents })
     }
 
+    /// A file with nothing in it yet.
+    pub fn empty(store: Store) -> Self {
+        Self { store, documents: vec![Vec::new()] }
+    }
+
     /// The store that it was read in.
     pub fn store(&self) -> Store {
         self.store

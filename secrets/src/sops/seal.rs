@@ -2,11 +2,12 @@
 
 use super::cipher::DataKey;
 use super::error::SopsError;
-use super::groups::{KeyGroups, wrap};
+use super::groups::KeyGroups;
 use super::mac::Mac;
 use super::metadata::Metadata;
 use super::open::Opened;
 use super::plaintext::Plaintext;
+use super::readers::Change;
 use super::reuse::{Reuse, has_closed_comment};
 use super::scope::Scope;
 
@@ -71,12 +72,12 @@ impl Opened {
     /// [`SopsError::CannotKeep`] when somebody leaves a file that keys of other services open as well: those cannot be
     /// sealed to here.
     pub fn for_readers(&self, readers: &KeyGroups, lastmodified: &str) -> Result<Option<String>, SopsError> {
-        match self.change(readers) {
+        match self.metadata.change_with(readers, &self.parts) {
             Change::None => Ok(None),
             Change::Rekey => self.rotated(readers, lastmodified).map(Some),
             Change::Add => {
                 let documents = as_they_stand(&self.documents);
-                let section = Some(self.with_readers(readers)?.section());
+                let section = Some(self.metadata.with_readers(readers, &self.parts)?.section());
                 self.store.rewrite_sealed(&self.text, &Parts { documents, section }).map(Some)
             }
         }
@@ -92,7 +93,7 @@ impl Opened {
         if same_documents(&self.documents, &new.documents) {
             return self.for_readers(readers, lastmodified);
         }
-        self.rewritten(new, self.with_readers(readers)?, lastmodified).map(Some)
+        self.rewritten(new, self.metadata.with_readers(readers, &self.parts)?, lastmodified).map(Some)
     }
 
     fn rewritten(
@@ -106,24 +107,6 @@ impl Opened {
         let documents = Draft::new(&self.key, &self.metadata, reuse).documents(&new.documents)?;
         let parts = finish(&self.key, documents, metadata, lastmodified)?;
         self.store.rewrite_sealed(&self.text, &parts)
-    }
-
-    /// The metadata with those who are new; nobody goes.
-    fn with_readers(&self, readers: &KeyGroups) -> Result<Metadata, SopsError> {
-        let mut metadata = self.metadata.duplicate();
-        let mut groups = Vec::new();
-        for ((group, wanted), part) in metadata.groups.iter().zip(readers.groups()).zip(&self.parts) {
-            let mut stanzas = group.age.clone();
-            let known = group.recipients();
-            let new: Vec<_> =
-                wanted.iter().filter(|one| !known.contains(&Some((*one).clone()))).cloned().collect();
-            if let (false, Some(part)) = (new.is_empty(), part) {
-                stanzas.extend(wrap(part, &new)?);
-            }
-            groups.push(stanzas);
-        }
-        metadata.set_groups(groups, self.metadata.threshold);
-        Ok(metadata)
     }
 
     /// The file for these readers under a new data key: every value and comment is encrypted anew.
@@ -156,36 +139,6 @@ impl Opened {
         let parts = finish(&key, documents, metadata, lastmodified)?;
         self.store.rewrite_sealed(&self.text, &parts)
     }
-
-    /// What it takes to seal the file to these.
-    fn change(&self, readers: &KeyGroups) -> Change {
-        let groups = &self.metadata.groups;
-        let several = groups.len() > 1 || readers.groups().len() > 1;
-        let regrouped = groups.len() != readers.groups().len()
-            || (several && self.metadata.threshold != readers.threshold());
-        let mut change = Change::None;
-        for ((group, wanted), part) in groups.iter().zip(readers.groups()).zip(&self.parts) {
-            let known = group.recipients();
-            let left = known.iter().any(|one| one.as_ref().is_none_or(|one| !wanted.contains(one)));
-            let came = wanted.iter().any(|one| !known.contains(&Some(one.clone())));
-            // A part that nobody here could open cannot be sealed to one more.
-            if left || (came && part.is_none()) {
-                return Change::Rekey;
-            }
-            if came {
-                change = Change::Add;
-            }
-        }
-        if regrouped { Change::Rekey } else { change }
-    }
-}
-
-/// What changes with the readers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    None,
-    Add,
-    Rekey,
 }
 
 fn check_time(lastmodified: &str) -> Result<(), SopsError> {
@@ -301,12 +254,10 @@ impl<'d> Draft<'d> {
         if !encrypted || self.reuse.is_closed(plain) {
             return Ok(plain.duplicate());
         }
-        // It may be bound to a map around, see `open`.
-        let around = (0..=self.scope.depth()).rev().map(|depth| self.scope.aad_at(depth));
-        let known = around.into_iter().find_map(|aad| self.reuse.take(&aad, plain));
-        let text = match known {
+        let aad = self.scope.aad();
+        let text = match self.reuse.take(&aad, plain) {
             Some(known) => known.to_owned(),
-            None => self.key.encrypt(plain, &self.scope.aad())?,
+            None => self.key.encrypt(plain, &aad)?,
         };
         if self.scope.finds(&text) {
             return Err(SopsError::CommentFound);

@@ -75,9 +75,9 @@ impl Store {
         refuse_large(text.len())?;
         let mut documents = match self {
             Self::Yaml => yaml::read(text)?,
-            Self::Json | Self::Binary => vec![json::read(text)?],
-            Self::Dotenv => vec![dotenv::read_sealed(text)?],
-            Self::Ini => vec![ini::read_sealed(text)?],
+            Self::Json | Self::Binary => vec![json::read(text).map_err(|error| or_merge(error, text))?],
+            Self::Dotenv => return dotenv::read_sealed(text).map_err(|error| or_merge(error, text)),
+            Self::Ini => return ini::read_sealed(text).map_err(|error| or_merge(error, text)),
         };
         let mut section = None;
         for document in &mut documents {
@@ -108,8 +108,8 @@ impl Store {
         match self {
             Self::Yaml => Ok(yaml::rewrite_sealed(old, parts)),
             Self::Json | Self::Binary => json::rewrite_sealed(old, parts),
-            Self::Dotenv => dotenv::write_sealed(parts),
-            Self::Ini => ini::write_sealed(parts),
+            Self::Dotenv => dotenv::rewrite_sealed(old, parts),
+            Self::Ini => ini::rewrite_sealed(old, parts),
         }
     }
 
@@ -120,19 +120,21 @@ impl Store {
             return Ok(vec![binary::read(content)]);
         }
         let text = content.expose_text().map_err(|error| SopsError::NotText { at: error.valid_up_to() })?;
-        match self {
-            Self::Yaml => yaml::read(text),
-            Self::Json | Self::Binary => Ok(vec![json::read(text)?]),
-            Self::Dotenv => Ok(vec![dotenv::read(text)?]),
-            Self::Ini => Ok(vec![ini::read(text)?]),
-        }
+        let document = match self {
+            Self::Yaml => return yaml::read(text),
+            Self::Json | Self::Binary => json::read(text),
+            Self::Dotenv => dotenv::read(text),
+            Self::Ini => ini::read(text),
+        };
+        Ok(vec![document.map_err(|error| or_merge(error, text))?])
     }
 
     /// One value as the store shows it, without quotes: what `get` prints, and what an environment gets.
     pub(crate) fn value_text(self, plain: &Plain) -> Secret {
         match self {
             Self::Yaml => yaml::value_text(plain),
-            Self::Json | Self::Dotenv | Self::Ini | Self::Binary => json::value_text(plain),
+            Self::Dotenv => dotenv::value_text(plain),
+            Self::Json | Self::Ini | Self::Binary => json::value_text(plain),
         }
     }
 
@@ -140,7 +142,7 @@ impl Store {
     pub(crate) fn write_nested(self, node: &Node<Plain>) -> Result<Secret, SopsError> {
         match self {
             Self::Yaml => Ok(yaml::write_nested(node)),
-            Self::Json | Self::Dotenv | Self::Ini | Self::Binary => json::write_value(node),
+            Self::Json | Self::Dotenv | Self::Ini | Self::Binary => json::write_nested(node),
         }
     }
 
@@ -152,10 +154,10 @@ impl Store {
     ) -> Result<Secret, SopsError> {
         match self {
             Self::Yaml => Ok(yaml::write(documents, indent)),
-            Self::Json => json::write(only(documents, self)?, indent),
-            Self::Dotenv => dotenv::write(only(documents, self)?),
-            Self::Ini => ini::write(only(documents, self)?),
-            Self::Binary => binary::write(only(documents, self)?),
+            Self::Json => json::write(only(documents, self.name())?, indent),
+            Self::Dotenv => dotenv::write(only(documents, self.name())?),
+            Self::Ini => ini::write(only(documents, self.name())?),
+            Self::Binary => binary::write(only(documents, self.name())?),
         }
     }
 }
@@ -165,9 +167,40 @@ fn refuse_large(length: usize) -> Result<(), SopsError> {
 }
 
 /// Every store but YAML has one document.
-fn only(documents: &[Branch<Plain>], store: Store) -> Result<&Branch<Plain>, SopsError> {
+pub(crate) fn only<'t>(
+    documents: &'t [Branch<Plain>],
+    store: &'static str,
+) -> Result<&'t Branch<Plain>, SopsError> {
     match documents {
         [document] => Ok(document),
-        _ => Err(SopsError::Documents { store: store.name(), count: documents.len() }),
+        _ => Err(SopsError::Documents { store, count: documents.len() }),
+    }
+}
+
+/// What is wrong with a text that git left in the middle of a merge: its marks, whatever they made of the rest.
+fn or_merge(error: SopsError, text: &str) -> SopsError {
+    let is_mark = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
+    text.lines().position(is_mark).map_or(error, |line| SopsError::MergeConflict { line: line + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test that reads its vectors")]
+    fn what_sops_wrote_is_written_back_byte_for_byte() {
+        let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sops/other");
+        for (name, store) in [
+            ("d.enc.env", Store::Dotenv),
+            ("f.enc.bin", Store::Binary),
+            ("i.enc.ini", Store::Ini),
+            ("j.enc.json", Store::Json),
+        ] {
+            let text = std::fs::read_to_string(vectors.join(name)).unwrap();
+            let parts = store.read_sealed(&text).unwrap();
+            assert_eq!(store.write_sealed(&parts, None).unwrap(), text, "{name}");
+            assert_eq!(store.rewrite_sealed(&text, &parts).unwrap(), text, "{name}");
+        }
     }
 }

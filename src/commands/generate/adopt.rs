@@ -265,20 +265,17 @@ impl Offer {
         if text.lines().any(is_pem) && !text.lines().any(|line| line.starts_with("sops:")) {
             return Ok(SecretString::from(text));
         }
-        if text.trim_start().starts_with('{') {
-            let hint = self.piped(&format!("sops decrypt --output-type binary {key}"));
-            return Err(self.key.unusable(&"it is JSON; of SOPS files the YAML ones are read here", hint));
-        }
-        match SealedFile::parse(text, sops::Store::Yaml) {
+        let is_json = text.trim_start().starts_with('{');
+        let store = if is_json { sops::Store::Json } else { sops::Store::Yaml };
+        let has_section = is_json || text.lines().any(|line| line.starts_with("sops:"));
+        match SealedFile::parse(text, store) {
             Ok(file) => {
                 let identities = identities.get_or_insert_with(|| places.load());
                 self.open_sops(&file, authority, identities)
             }
             // No PEM and no SOPS file: the former is what is asked for.
             Err(SopsError::NotSealed) => Ok(SecretString::from(text)),
-            Err(error) if text.lines().any(|line| line.starts_with("sops:")) => {
-                Err(self.key.unusable(&error, error.hint()))
-            }
+            Err(error) if has_section => Err(self.key.unusable(&error, error.hint())),
             Err(_) => Ok(SecretString::from(text)),
         }
     }

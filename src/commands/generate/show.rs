@@ -16,7 +16,7 @@ const MOST_ORPHANS: usize = 6;
 const WIDEST: usize = 76;
 
 /// Prints a decision: as a table, or as JSON.
-pub(super) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool) {
+pub(crate) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool) {
     let rules = rules.filter(|rules| rules.changes());
     if as_json {
         report::json(&to_json(decision, rules));

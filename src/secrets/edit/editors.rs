@@ -41,8 +41,15 @@ const VIM: &str = "silent! set noswapfile nobackup nowritebackup patchmode= noun
 static EDITORS: &[Editor] = &[
     // Source: vim's `:help starting`, `:help 'writebackup'`; neovim has the same and calls viminfo shada.
     Editor {
-        names: &["vim", "nvim", "vimx", "gvim", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3"],
+        names: &["vim", "nvim", "vimx", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3"],
         told: &["-n", "-i", "NONE", "-c", VIM],
+        settings: &[],
+        line: Line::Plus,
+    },
+    // The same in a window, which it would leave to a process of its own.
+    Editor {
+        names: &["gvim", "mvim"],
+        told: &["-f", "-n", "-i", "NONE", "-c", VIM],
         settings: &[],
         line: Line::Plus,
     },
@@ -175,7 +182,7 @@ impl Chosen {
         let file = folder.join(file);
         let (told, settings) = self.known.map_or((&[][..], &[][..]), |editor| (editor.told, editor.settings));
         let inside = |text: &&str| OsString::from(text.replace("{}", &place));
-        let mut words: Vec<OsString> = settings.iter().map(inside).collect();
+        let mut words: Vec<OsString> = settings.iter().chain(&["TMPDIR={}"]).map(inside).collect();
         words.push("--".into());
         words.push(self.program.clone().into());
         words.extend(self.words.iter().map(OsString::from));
@@ -210,7 +217,7 @@ fn known(name: &str) -> Option<&'static Editor> {
 }
 
 /// The program that a shell would start.
-fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
+pub(super) fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     let runs = |file: &Path| {
         let access = rustix::fs::access(file, rustix::fs::Access::EXEC_OK).map_err(io::Error::from);
         file.is_file() && access.is_ok()

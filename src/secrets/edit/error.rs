@@ -22,6 +22,11 @@ pub enum EditError {
         /// How it is called there.
         editor: String,
     },
+    /// A program to run that is not there.
+    ProgramMissing {
+        /// How it is called.
+        program: String,
+    },
     /// An editor that hands the file to another process.
     EditorElsewhere {
         /// Which.
@@ -38,8 +43,8 @@ pub enum EditError {
     },
     /// There is no memory to keep the text in that nobody writes to a disk.
     NoStorage {
-        /// Why no namespace.
-        namespace: String,
+        /// Why none that this user alone sees.
+        private: String,
         /// The setting that refuses it, where it can be named.
         setting: Option<&'static str>,
         /// Why no tmpfs, in words.
@@ -64,6 +69,7 @@ impl EditError {
             Self::EditorMissing { variable, .. } => {
                 format!("install it, or set {variable} to an editor that is here")
             }
+            Self::ProgramMissing { .. } => "name a program that is on PATH, or its path".to_owned(),
             Self::EditorElsewhere { instead, .. } => {
                 format!("set SOPS_EDITOR to an editor that does the work itself, `{instead}` for one")
             }
@@ -102,15 +108,15 @@ impl fmt::Display for EditError {
             Self::EditorMissing { variable, editor } => {
                 write!(f, "{variable} names `{editor}`, which is no program here")
             }
+            Self::ProgramMissing { program } => write!(f, "could not run `{program}`: there is no such program"),
             Self::EditorElsewhere { editor, .. } => write!(
                 f,
                 "`{editor}` hands the text to a process that runs already, which sees no private storage"
             ),
             Self::EditorFailed { editor, how } => write!(f, "`{editor}` ended {how}: nothing was changed"),
-            Self::NoStorage { namespace, folder, .. } => write!(
-                f,
-                "will not lay the text down in clear: no namespace for it ({namespace}), and {folder}"
-            ),
+            Self::NoStorage { private, folder, .. } => {
+                write!(f, "will not lay the text down in clear: no memory of its own for it ({private}), and {folder}")
+            }
             Self::Invalid(complaint) => f.write_str(&complaint.message),
             Self::Signal(signal) => write!(f, "the edit was ended by signal {signal}"),
             Self::Keeper(cause) => write!(f, "could not edit the text: {cause}"),

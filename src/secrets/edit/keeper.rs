@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -25,16 +26,16 @@ use rustix::process::{Pid, Signal, kill_process};
 use zeroize::Zeroizing;
 
 use super::signals::Signals;
-use super::storage;
+use super::storage::{self, Kind};
 use super::wire::{self, Answer, End, Request};
 use crate::error::plain;
 use crate::harden;
 
-/// The first argument of the keeper; `namespace` or `folder`, the folder and the file's name follow.
-pub(super) const KEEP: &str = "__keep-edit";
-/// The first argument of what becomes the editor; the keeper's process, settings of the environment, `--` and the
-/// command line follow.
-const RUN: &str = "__run-editor";
+/// The first argument of the keeper; what the text lies on, the folder and the file's name follow.
+pub(super) const KEEP: &str = "__keep-text";
+/// The first argument of what becomes the editor, or another program; the keeper's process, settings of the
+/// environment, `--` and the command line follow.
+const RUN: &str = "__run-beside-text";
 
 /// How long an editor that is asked to end may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -56,11 +57,11 @@ pub fn entry() -> Option<ExitCode> {
             keep(&mode, Path::new(&folder), &name).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         );
     }
-    (first == RUN).then(|| become_editor(words))
+    (first == RUN).then(|| become_program(words))
 }
 
-/// Ends with its parent, then is the editor. Returns when that does not start, with the shell's number for it.
-fn become_editor(mut words: impl Iterator<Item = OsString>) -> ExitCode {
+/// Ends with its parent, then is the program. Returns when that does not start, with the shell's number for it.
+fn become_program(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     let keeper = words.next();
     #[cfg(target_os = "linux")]
     {
@@ -76,7 +77,8 @@ fn become_editor(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     let mut command = Command::new(program);
     command.args(words);
     for setting in &settings {
-        if let Some((name, value)) = setting.to_str().and_then(|setting| setting.split_once('=')) {
+        let mut parts = setting.as_bytes().splitn(2, |byte| *byte == b'=').map(OsStr::from_bytes);
+        if let (Some(name), Some(value)) = (parts.next(), parts.next()) {
             command.env(name, value);
         }
     }
@@ -93,12 +95,15 @@ fn keep(mode: &OsStr, folder: &Path, name: &OsStr) -> io::Result<()> {
     let signals = Signals::take()?;
     let input = wire::take_over(&socket)?;
     let _held = storage::hold(folder)?;
-    let private = mode == "namespace";
+    if !storage::is_ours(folder) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let private = mode == Kind::Namespace.name();
     if private && let Err(why) = enter(folder) {
         return wire::answer(&socket, &Answer::Refused(why));
     }
     harden::hide();
-    let kept = Keeper { socket, signals, input, folder, file: folder.join(name) };
+    let kept = Keeper { socket, signals, input, file: folder.join(name) };
     let served = wire::answer(&kept.socket, &Answer::Ready).and_then(|()| kept.serve());
     if private {
         leave(folder);
@@ -119,15 +124,14 @@ fn enter(_: &Path) -> Result<(), String> {
 #[cfg(not(target_os = "linux"))]
 fn leave(_: &Path) {}
 
-struct Keeper<'a> {
+struct Keeper {
     socket: UnixStream,
     signals: Signals,
     input: OwnedFd,
-    folder: &'a Path,
     file: PathBuf,
 }
 
-impl Keeper<'_> {
+impl Keeper {
     /// Answers until the other process closes the socket or a signal asks for an end.
     fn serve(&self) -> io::Result<()> {
         loop {
@@ -138,11 +142,16 @@ impl Keeper<'_> {
                 Ok(Request::Text(text)) => {
                     if let Err(cause) = write_private(&self.file, &text) {
                         let why = format!("the text could not be laid down: {}", plain(&cause));
-                        wire::answer(&self.socket, &Answer::Failed(why))?;
+                        return wire::answer(&self.socket, &Answer::Failed(why));
                     }
                 }
                 Ok(Request::Open(words)) => {
-                    let Some(answer) = self.open(&words) else { return Ok(()) };
+                    let Some(answer) = self.run(&words, || self.text()) else { return Ok(()) };
+                    wire::answer(&self.socket, &answer)?;
+                }
+                Ok(Request::Run(words)) => {
+                    let well = || Answer::Ended(End::Code(0));
+                    let Some(answer) = self.run(&words, well) else { return Ok(()) };
                     wire::answer(&self.socket, &answer)?;
                 }
                 // The other process ended.
@@ -173,26 +182,26 @@ impl Keeper<'_> {
         }
     }
 
-    /// Runs the editor and gives what it left; `None` when it had to be ended.
-    fn open(&self, words: &[OsString]) -> Option<Answer> {
-        let started = self.spawn(words);
-        let ended = match started {
-            Ok(mut child) => self.wait_for_editor(&mut child),
-            Err(cause) => {
-                return Some(Answer::Failed(format!("the editor did not start: {}", plain(&cause))));
-            }
-        };
+    /// Runs a program, and gives what is answered when it ends well, or how else it ended; `None` when it had to be
+    /// ended.
+    fn run(&self, words: &[OsString], well: impl FnOnce() -> Answer) -> Option<Answer> {
+        let ended = self.spawn(words).and_then(|mut child| self.wait_for(&mut child));
         Some(match ended {
             Ok(None) => return None,
-            Ok(Some(status)) if status.success() => match read_whole(&self.file) {
-                Ok(text) => Answer::Text(text),
-                Err(cause) => Answer::Failed(format!("the editor left no readable file: {}", plain(&cause))),
-            },
+            Ok(Some(status)) if status.success() => well(),
             Ok(Some(status)) => Answer::Ended(
                 status.signal().map_or(End::Code(status.code().unwrap_or_default()), End::Signal),
             ),
-            Err(cause) => Answer::Failed(format!("the editor could not be waited for: {}", plain(&cause))),
+            Err(cause) => Answer::Failed(format!("it could not be run: {}", plain(&cause))),
         })
+    }
+
+    /// What the editor left.
+    fn text(&self) -> Answer {
+        match read_whole(&self.file) {
+            Ok(text) => Answer::Text(text),
+            Err(cause) => Answer::Failed(format!("the editor left no readable file: {}", plain(&cause))),
+        }
     }
 
     fn spawn(&self, words: &[OsString]) -> io::Result<Child> {
@@ -201,18 +210,17 @@ impl Keeper<'_> {
             .arg(RUN)
             .arg(std::process::id().to_string())
             .args(words)
-            .env("TMPDIR", self.folder)
             .stdin(input)
             .spawn()
     }
 
-    fn wait_for_editor(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    fn wait_for(&self, child: &mut Child) -> io::Result<Option<ExitStatus>> {
         loop {
             self.signals.drain();
             if let Some(status) = child.try_wait()? {
                 return Ok(Some(status));
             }
-            // Nothing is asked while the editor runs: what comes then is the end of the other process.
+            // Nothing is asked while it runs: what comes then is the end of the other process.
             if self.signals.end().is_some() || self.wait()? {
                 end(child);
                 return Ok(None);

@@ -21,6 +21,7 @@ mod error;
 mod keeper;
 #[cfg(target_os = "linux")]
 mod namespace;
+mod ram_disk;
 mod session;
 mod signals;
 mod storage;
@@ -30,16 +31,21 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use quorate_secrets::secret::Secret;
 
 pub use error::EditError;
 pub use keeper::entry;
+pub(crate) use signals::Interrupts;
 
 use crate::error::plain;
 use crate::report;
 use session::Session;
 use signals::Signals;
+
+/// No person reads a text in less.
+const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// What is wrong with a text that came back from the editor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +81,7 @@ impl Options {
         let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|value| Path::new(value).is_absolute());
         let mut places: Vec<PathBuf> = runtime.map(PathBuf::from).into_iter().collect();
         places.push(PathBuf::from("/dev/shm"));
-        places.push(env::temp_dir());
+        places.extend(std::path::absolute(env::temp_dir()));
         Self {
             allow_swap,
             sops_editor: env::var_os("SOPS_EDITOR"),
@@ -111,13 +117,19 @@ pub fn edit(
             "what `{name}` keeps of the text elsewhere is not known to us: see its manual"
         ));
     }
-    let name = Path::new(file_name).file_name().unwrap_or(OsStr::new("secret")).to_string_lossy();
     let signals = Signals::take().map_err(|cause| EditError::Keeper(plain(&cause)))?;
-    let session = Session::start(plaintext, &name, options, &signals)?;
+    let session = Session::start(plaintext, &base_name(file_name), options, &signals)?;
     let mut line = None;
     loop {
+        let started = Instant::now();
         let text = session.open(&editor, line)?;
         if text.same_as(plaintext) {
+            if !editor.is_known() && started.elapsed() < AT_ONCE {
+                let name = &editor.name;
+                report::warning(&format!(
+                    "`{name}` ended at once: did it leave the text to another process, which does not see it?"
+                ));
+            }
             return Ok(None);
         }
         let Err(complaint) = validate(&text) else { return Ok(Some(text)) };
@@ -130,21 +142,30 @@ pub fn edit(
 }
 
 /// Runs a program that reads `plaintext` from a file called `file_name`, which nobody else sees: `command` is given its
-/// path. Gives the exit code of the program, as a shell would say it.
+/// path. The terminal and its signals are the program's. Gives its exit code, as a shell would say it.
 ///
 /// # Errors
-/// As [`edit`].
+/// [`EditError::ProgramMissing`], otherwise as [`edit`].
 pub fn run(
     plaintext: &Secret,
     file_name: &str,
     command: impl FnOnce(&Path) -> Vec<OsString>,
     options: &Options,
 ) -> Result<u8, EditError> {
-    let name = Path::new(file_name).file_name().unwrap_or(OsStr::new("secret")).to_string_lossy();
     let signals = Signals::take().map_err(|cause| EditError::Keeper(plain(&cause)))?;
-    let session = Session::start(plaintext, &name, options, &signals)?;
-    let command = command(&session.file());
+    let session = Session::start(plaintext, &base_name(file_name), options, &signals)?;
+    let mut command = command(&session.file());
+    if let Some(program) = command.first_mut() {
+        let name = program.to_string_lossy().into_owned();
+        let found = editors::find(&name, options.path.as_deref());
+        *program = found.ok_or(EditError::ProgramMissing { program: name })?.into_os_string();
+    }
     session.run(command)
+}
+
+/// The last part of a path.
+fn base_name(file_name: &str) -> String {
+    Path::new(file_name).file_name().unwrap_or(OsStr::new("secret")).to_string_lossy().into_owned()
 }
 
 /// Ends this process by a signal, as whoever started it expects of a process that was told to end. Returns an exit

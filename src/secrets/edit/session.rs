@@ -15,8 +15,9 @@ use super::Options;
 use super::editors::Chosen;
 use super::error::EditError;
 use super::keeper;
+use super::ram_disk::RamDisk;
 use super::signals::Signals;
-use super::storage::{self, Folder, NoFolder};
+use super::storage::{self, Folder, Kind, NoFolder};
 use super::wire::{self, Answer, End, Request};
 use crate::error::plain;
 use crate::identities::VARIABLES;
@@ -25,6 +26,8 @@ use crate::identities::VARIABLES;
 pub(super) struct Session<'a> {
     socket: UnixStream,
     keeper: Child,
+    // Unmounted before the folder below it goes.
+    _disk: Option<RamDisk>,
     folder: Folder,
     name: String,
     signals: &'a Signals,
@@ -44,7 +47,7 @@ impl<'a> Session<'a> {
         options: &Options,
         signals: &'a Signals,
     ) -> Result<Self, EditError> {
-        let namespace = match Self::attempt("namespace", &options.places, name, options, signals)? {
+        let private = match Self::attempt(Kind::PRIVATE, &options.places, name, options, signals)? {
             Started::Ready(session) => return session.lay_down(text),
             Started::Refused(why) => why,
         };
@@ -54,7 +57,7 @@ impl<'a> Session<'a> {
         let refused = |folder: String, swap: bool| {
             let read = |file: &str| std::fs::read_to_string(format!("/proc/sys/{file}")).ok();
             let setting = storage::refusing_setting(read);
-            EditError::NoStorage { namespace: namespace.clone(), setting, folder, swap }
+            EditError::NoStorage { private: private.clone(), setting, folder, swap }
         };
         let places =
             storage::without_namespace(&places, swaps.as_deref(), options.allow_swap).map_err(|none| {
@@ -65,14 +68,14 @@ impl<'a> Session<'a> {
                     }
                 }
             })?;
-        match Self::attempt("folder", &places, name, options, signals)? {
+        match Self::attempt(Kind::Folder, &places, name, options, signals)? {
             Started::Ready(session) => session.lay_down(text),
             Started::Refused(why) => Err(EditError::Keeper(why)),
         }
     }
 
     fn attempt(
-        mode: &str,
+        kind: Kind,
         places: &[PathBuf],
         name: &str,
         options: &Options,
@@ -82,9 +85,13 @@ impl<'a> Session<'a> {
         let folder = Folder::make(places).map_err(|cause| {
             EditError::Keeper(format!("no folder for it could be made: {}", plain(&cause)))
         })?;
+        let disk = match (kind == Kind::Disk).then(|| RamDisk::mount(folder.path())).transpose() {
+            Ok(disk) => disk,
+            Err(why) => return Ok(Started::Refused(why)),
+        };
         let (socket, theirs) = UnixStream::pair().map_err(failed)?;
         let mut command = Command::new(&options.program);
-        command.arg(keeper::KEEP).arg(mode).arg(folder.path()).arg(name);
+        command.arg(keeper::KEEP).arg(kind.name()).arg(folder.path()).arg(name);
         for variable in VARIABLES {
             command.env_remove(variable);
         }
@@ -92,12 +99,13 @@ impl<'a> Session<'a> {
         // Its end of the socket is its alone: when it ends we hear of it.
         drop(command);
         let terminal = Terminal::remember();
-        let session = Session { socket, keeper, folder, name: name.to_owned(), signals, terminal };
-        wire::hand_over(&session.socket, io::stdin().as_fd()).map_err(failed)?;
+        let session =
+            Session { socket, keeper, _disk: disk, folder, name: name.to_owned(), signals, terminal };
+        wire::hand_over(&session.socket, io::stdin().as_fd()).map_err(|cause| lost(&cause))?;
         match session.answered()? {
             Answer::Ready => Ok(Started::Ready(session)),
             Answer::Refused(why) => Ok(Started::Refused(why)),
-            _ => Err(EditError::Keeper("it gave no answer that makes sense".to_owned())),
+            _ => Err(no_sense()),
         }
     }
 
@@ -109,21 +117,14 @@ impl<'a> Session<'a> {
     /// Lets the person edit the text as it lies there, and gives what it is then.
     pub(super) fn open(&self, editor: &Chosen, line: Option<usize>) -> Result<Secret, EditError> {
         let words = editor.command(self.folder.path(), &self.name, line);
-        wire::ask(&self.socket, &Request::Open(words)).map_err(|cause| lost(&cause))?;
-        let answer = self.answered();
-        if !matches!(answer, Ok(Answer::Text(_) | Answer::Ended(End::Code(_)))) {
-            // An editor that was killed did not do so.
-            self.terminal.as_ref().inspect(|terminal| terminal.restore());
-        }
         let failed = |how: String| EditError::EditorFailed { editor: editor.name.clone(), how };
-        match answer? {
+        match self.request(&Request::Open(words))? {
             Answer::Text(text) => Ok(text),
             // As git does: what ended the editor was meant for both.
             Answer::Ended(End::Signal(signal)) if is_from_keyboard(signal) => Err(EditError::Signal(signal)),
             Answer::Ended(End::Signal(signal)) => Err(failed(format!("by signal {signal}"))),
             Answer::Ended(End::Code(code)) => Err(failed(format!("with exit code {code}"))),
-            Answer::Failed(why) => Err(EditError::Keeper(why)),
-            _ => Err(EditError::Keeper("it gave no answer that makes sense".to_owned())),
+            _ => Err(no_sense()),
         }
     }
 
@@ -136,13 +137,23 @@ impl<'a> Session<'a> {
     pub(super) fn run(&self, command: Vec<OsString>) -> Result<u8, EditError> {
         // No setting of the environment stands before it.
         let words = std::iter::once(OsString::from("--")).chain(command).collect();
-        wire::ask(&self.socket, &Request::Open(words)).map_err(|cause| lost(&cause))?;
-        match self.answered()? {
-            Answer::Text(_) => Ok(0),
+        match self.request(&Request::Run(words))? {
             Answer::Ended(End::Code(code)) => Ok(u8::try_from(code).unwrap_or(u8::MAX)),
             Answer::Ended(End::Signal(signal)) => Ok(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+            _ => Err(no_sense()),
+        }
+    }
+
+    fn request(&self, request: &Request) -> Result<Answer, EditError> {
+        wire::ask(&self.socket, request).map_err(|cause| lost(&cause))?;
+        let answer = self.answered();
+        if !matches!(answer, Ok(Answer::Text(_) | Answer::Ended(End::Code(_)))) {
+            // A program that was killed did not do so.
+            self.terminal.as_ref().inspect(|terminal| terminal.restore());
+        }
+        match answer? {
             Answer::Failed(why) => Err(EditError::Keeper(why)),
-            _ => Err(EditError::Keeper("it gave no answer that makes sense".to_owned())),
+            answer => Ok(answer),
         }
     }
 
@@ -175,6 +186,10 @@ impl Drop for Session<'_> {
             self.terminal.as_ref().inspect(|terminal| terminal.restore());
         }
     }
+}
+
+fn no_sense() -> EditError {
+    EditError::Keeper("the process that kept it gave no answer that makes sense".to_owned())
 }
 
 /// SIGINT and SIGQUIT.

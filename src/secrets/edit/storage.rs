@@ -9,6 +9,31 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// What a text lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A ramfs in a namespace of its own.
+    Namespace,
+    /// A disk image in memory.
+    Disk,
+    /// A folder of a tmpfs.
+    Folder,
+}
+
+impl Kind {
+    /// What this system has that nobody else sees.
+    pub(super) const PRIVATE: Self = if cfg!(target_os = "macos") { Self::Disk } else { Self::Namespace };
+
+    /// What it is called on the keeper's command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Disk => "disk",
+            Self::Folder => "folder",
+        }
+    }
+}
+
 /// What the name of a folder of ours begins with.
 const PREFIX: &str = "quorate-edit-";
 
@@ -57,6 +82,11 @@ impl Drop for Folder {
     }
 }
 
+/// Whether a path is one that [`Folder::make`] gives: nothing else is ever removed.
+pub(super) fn is_ours(folder: &Path) -> bool {
+    folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+}
+
 /// Locks a folder against being swept away by another run.
 pub(super) fn hold(folder: &Path) -> io::Result<File> {
     let held = File::open(folder)?;
@@ -71,7 +101,7 @@ fn sweep(place: &Path) {
     let Ok(entries) = fs::read_dir(place) else { return };
     let own = rustix::process::geteuid().as_raw();
     for entry in entries.flatten() {
-        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
+        let ours = is_ours(&entry.path())
             && entry.metadata().is_ok_and(|found| found.is_dir() && found.uid() == own);
         if ours && File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
@@ -88,6 +118,12 @@ pub(super) fn is_in_memory(folder: &Path) -> bool {
     // As wide as a word of the machine, and signed: the lower half counts.
     let kind = rustix::fs::statfs(folder).map(|found| i128::from(found.f_type).to_le_bytes());
     kind.is_ok_and(|kind| [TMPFS, RAMFS].iter().any(|wanted| kind.starts_with(&wanted.to_le_bytes())))
+}
+
+/// No other system has either.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_in_memory(_: &Path) -> bool {
+    false
 }
 
 /// Why no tmpfs may hold the text.

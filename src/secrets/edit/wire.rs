@@ -21,6 +21,8 @@ pub(super) enum Request {
     Text(Secret),
     /// Run this command line and say how it ended, then give the file.
     Open(Vec<OsString>),
+    /// Run this command line and say how it ended.
+    Run(Vec<OsString>),
 }
 
 /// What the keeper answers.
@@ -31,16 +33,16 @@ pub(super) enum Answer {
     Refused(String),
     /// The text as it was left.
     Text(Secret),
-    /// The editor ended in another way than with exit code 0.
+    /// The program ended. An editor that ended with exit code 0 is told by its text.
     Ended(End),
     /// Something went wrong, in words.
     Failed(String),
 }
 
-/// How an editor ended.
+/// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// With this exit code, which is not 0.
+    /// With this exit code.
     Code(i32),
     /// By this signal.
     Signal(i32),
@@ -76,12 +78,19 @@ fn unknown() -> io::Error {
 pub(super) fn ask(stream: &UnixStream, request: &Request) -> io::Result<()> {
     match request {
         Request::Text(text) => send(stream, b'T', text.expose_bytes()),
-        Request::Open(words) => {
-            // No word of a command line has a NUL in it.
-            let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-            send(stream, b'O', &words.join(&0))
-        }
+        Request::Open(words) => send(stream, b'O', &joined(words)),
+        Request::Run(words) => send(stream, b'R', &joined(words)),
     }
+}
+
+/// Words of a command line as one. None has a NUL in it.
+fn joined(words: &[OsString]) -> Vec<u8> {
+    let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    words.join(&0)
+}
+
+fn split(line: &[u8]) -> Vec<OsString> {
+    line.split(|byte| *byte == 0).map(|word| OsStr::from_bytes(word).to_owned()).collect()
 }
 
 /// Waits for a request.
@@ -89,10 +98,8 @@ pub(super) fn asked(stream: &UnixStream) -> io::Result<Request> {
     let (kind, payload) = receive(stream)?;
     match kind {
         b'T' => Ok(Request::Text(Secret::from_bytes(payload.to_vec()))),
-        b'O' => {
-            let words = payload.split(|byte| *byte == 0);
-            Ok(Request::Open(words.map(|word| OsStr::from_bytes(word).to_owned()).collect()))
-        }
+        b'O' => Ok(Request::Open(split(&payload))),
+        b'R' => Ok(Request::Run(split(&payload))),
         _ => Err(unknown()),
     }
 }

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use quorate_secrets::identity::Identity;
 use quorate_secrets::recipient::Recipient;
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{Opened, Store, SealedFile, seal};
+use quorate_secrets::sops::{Opened, SealedFile, Store, seal};
 
 // Throwaway keys, see secrets/tests/vectors/sops/PROVENANCE.md.
 const KEYS: [&str; 2] = [
@@ -72,7 +72,7 @@ fn rewrite(
         assert_eq!(again.reseal(&with, recipients, NOW).as_deref(), Ok(more.as_str()));
     }
     // Whom the file names need not be one of us.
-    let ours = identities.iter().map(|identity| identity.recipient().clone());
+    let ours = identities.iter().filter_map(|identity| identity.recipient().cloned());
     let readers: Vec<Recipient> = recipients.iter().cloned().chain(ours).collect();
     if let Ok(new) = opened.rekey(entries, &readers, NOW) {
         same_entries(&new, entries, identities);
@@ -86,7 +86,7 @@ fn seal_and_open(input: &str, identities: &[Identity]) {
         pairs.push((name, Secret::from(value)));
     }
     let entries: Vec<(&str, &Secret)> = pairs.iter().map(|(name, secret)| (*name, secret)).collect();
-    let recipients = [identities[0].recipient().clone()];
+    let recipients = [identities[0].recipient().expect("an age key").clone()];
     match seal(&entries, &recipients, NOW) {
         Ok(text) => {
             let opened = same_entries(&text, &entries, identities);

@@ -1,0 +1,24 @@
+//! `secrets recipients`: who can open what, and the one command by which an admin comes or goes everywhere.
+
+mod change;
+mod files;
+mod inventory;
+mod list;
+mod sheet;
+
+use time::OffsetDateTime;
+
+use super::cli::{self, RecipientsVerb};
+use crate::error::Error;
+use crate::report::Outcome;
+use change::Direction;
+
+/// Runs the verb.
+pub(super) fn run(args: &cli::Recipients, now: OffsetDateTime) -> Result<Outcome, Error> {
+    match &args.verb {
+        _ if args.sheet => sheet::run(now),
+        None | Some(RecipientsVerb::List) => list::run(args.json),
+        Some(RecipientsVerb::Add(admin)) => change::run(admin, Direction::Add, now),
+        Some(RecipientsVerb::Remove(admin)) => change::run(admin, Direction::Remove, now),
+    }
+}
