@@ -147,3 +147,11 @@ fn values_behind_an_alias_are_written_out_when_one_of_them_changes() {
     let get = |path: &str| plain.get(&path.parse().unwrap()).unwrap();
     assert_eq!((get("a.b").expose_text(), get("c.b").expose_text()), (Ok("one"), Ok("two")));
 }
+
+#[test]
+fn an_empty_comment_in_a_list_does_not_become_an_element_for_sops() {
+    let sealed = seal("#\na:\n    #\n    - x\nb_unencrypted:\n    #\n    - z\n");
+    let lines: Vec<&str> =
+        sealed.lines().map(|line| line.split("ENC[").next().unwrap_or_default()).take(6).collect();
+    assert_eq!(lines, ["#", "a:", "    - ", "b_unencrypted:", "    #", "    - z"]);
+}
