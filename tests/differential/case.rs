@@ -153,6 +153,28 @@ pub(crate) fn name(error: &SopsError) -> Option<&'static str> {
     }
 }
 
+/// Whether two texts differ in comments alone, and the first has all of the second, open where those are open.
+fn keeps_comments(ours: &str, theirs: &str) -> bool {
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    let values =
+        |text: &str| text.lines().filter(|line| !is_comment(line)).map(str::to_owned).collect::<Vec<_>>();
+    let comments = |text: &str| {
+        let comments = text.lines().filter(is_comment).map(str::trim);
+        // What does not open has another ciphertext in each file.
+        let mut comments: Vec<_> = comments
+            .map(|line| if line.starts_with("#ENC[AES") { "#ENC" } else { line }.to_owned())
+            .collect();
+        comments.sort();
+        comments
+    };
+    let mut kept = comments(ours);
+    let all = comments(theirs).iter().all(|one| {
+        let found = kept.iter().position(|other| other == one);
+        found.map(|found| kept.remove(found)).is_some()
+    });
+    all && values(ours) == values(theirs) && !kept.iter().any(|line| line == "#ENC")
+}
+
 /// The values with one kind of numbers: sops prints a float without a fraction as an integer.
 fn numbers(values: &[String]) -> Vec<String> {
     values.iter().map(|value| value.replacen(" float64 ", " int ", 1)).collect()
@@ -277,6 +299,9 @@ impl Case<'_> {
             numbers(&read.values) == numbers(&ours.values) && numbers(&read.values) != numbers(&theirs.values)
         }) {
             return Err(End::Named("sops opens its own file to something else"));
+        }
+        if ours.values == theirs.values && keeps_comments(ours.as_text(), theirs.as_text()) {
+            return Err(End::Named("a comment behind what is empty stays there"));
         }
         let (ours, theirs) = if ours.values == theirs.values {
             (shown(&ours.text), shown(&theirs.text))
