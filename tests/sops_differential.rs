@@ -15,7 +15,7 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use differential::case::{Case, End, Seal, Sides, TIME, Tally, setting, shown, text_of};
+use differential::case::{CLOSED, Case, End, Seal, Sides, TIME, Tally, setting, shown, text_of};
 use differential::random::Random;
 use differential::texts::{self, Tree};
 use quorate_secrets::secret::Secret;
@@ -53,6 +53,9 @@ fn compare(store: Store) {
             ),
         );
     }
+    // Which map a comment below a nested map belongs to is go-yaml's secret in a few cases.
+    let closed = tally.named.get(CLOSED).copied().unwrap_or(0);
+    assert!(closed <= count / 40, "{closed} of {count}: {CLOSED}");
     assert!(tally.agreed > count / 3 || !tally.faults.is_empty(), "{} of {count} agreed", tally.agreed);
     tally.finish(&format!("{} from seed {first}", store.name()));
 }
