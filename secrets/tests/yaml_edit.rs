@@ -1,6 +1,6 @@
 //! Edits of sealed YAML: the lines that change, and no others.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 use quorate_secrets::identity::Identity;
 use quorate_secrets::secret::Secret;

@@ -1,6 +1,10 @@
 //! YAML that is made to be large or deep: refused with a reason, before it takes time or memory.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "helpers of tests that look at the clock"
+)]
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

@@ -211,7 +211,7 @@ impl<'t> Splice<'t> {
             (None, None) => {}
             (Some(remark), Some(comment)) => {
                 // What grows or loses lines would take the comment elsewhere.
-                if !is_same && !one_line {
+                if !(is_same || one_line && takes(comment, new)) {
                     return Err(Unfit);
                 }
                 self.comment(remark, comment)?;
