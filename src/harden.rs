@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 /// No core dump may hold a key, no key goes to swap where that can be had, and no other process of the same user may
 /// read this one's memory.
 ///
-/// Measured on an idle machine: 10 µs, two pages of memory more.
+/// Measured, release build, two busy cores: 0.2 ms as root, where all memory is locked; 3 µs as an ordinary user.
 pub fn harden() {
     forbid_cores();
     lock_memory();

@@ -6,9 +6,9 @@ mod desk;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
+use desk::peer::{self, Peer};
 use desk::terminal::Terminal;
 use desk::{Desk, Who, traced};
 use rustix::process::{Pid, Signal};
@@ -79,10 +79,17 @@ const EDITORS: [Keys; 9] = [
     },
 ];
 
+/// vim and nano must be there; of the others, those that are.
 fn is_here(editor: &str) -> bool {
-    let program = editor.split(' ').next().unwrap();
-    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap();
-    found.status.success()
+    match editor {
+        "vim" => peer::find(Peer::Vim).is_some(),
+        "nano" => peer::find(Peer::Nano).is_some(),
+        _ => {
+            let program = editor.split(' ').next().unwrap();
+            let path = std::env::var_os("PATH").unwrap();
+            std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        }
+    }
 }
 
 fn desk(who: Who) -> Option<Desk> {
@@ -168,6 +175,25 @@ fn ctrl_c_belongs_to_the_editor_and_leaving_without_a_change_writes_nothing() {
 }
 
 #[test]
+fn ctrl_c_in_an_editor_of_lines_interrupts_nobody_else() {
+    for who in [Who::Self_, Who::Nobody, Who::Confined] {
+        let Some(desk) = desk(who) else { continue };
+        // The terminal sends the signal to all that is in front, as for `ed`.
+        desk.fake_editor(
+            "trap 'echo still here' INT; echo go on; until read -r answer </dev/tty; do :; done",
+        );
+        let mut terminal = edit(&desk, "fake", None);
+        terminal.wait_for("go on");
+        terminal.type_in("\x03");
+        terminal.wait_for("still here");
+        terminal.type_in("\r");
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code(), Some(0), "{who:?}: {shown}");
+        assert!(desk.opened().contains(&desk.new));
+    }
+}
+
+#[test]
 fn what_does_not_parse_is_opened_again_at_its_line_and_mended_without_loss() {
     for who in [Who::Self_, Who::Nobody, Who::Confined] {
         let Some(desk) = desk(who).filter(|_| is_here("vim")) else { continue };
@@ -234,4 +260,53 @@ fn a_signal_ends_editor_and_edit_and_leaves_the_terminal_as_it_was() {
             desk.assert_no_trace("ended by a signal");
         }
     }
+}
+
+#[test]
+fn suspended_and_taken_up_again_it_goes_on() {
+    for keys in EDITORS.iter().filter(|keys| ["vim", "nvim"].contains(&keys.editor)) {
+        let Some(desk) = desk(Who::Self_).filter(|_| is_here(keys.editor)) else { continue };
+        let front = [
+            &Terminal::IN_FRONT[..],
+            &["sh", "-i", "-c", "set -m; \"$0\" \"$@\"; echo ended $?; fg; exit $?"],
+        ]
+        .concat();
+        let front: Vec<String> = front.iter().map(|word| (*word).to_owned()).collect();
+        let mut command = desk.command_behind(&front, &["edit", "x.yaml"]);
+        command.env("EDITOR", keys.editor);
+        let mut terminal = Terminal::run(command);
+        terminal.wait_for(&desk.old);
+        // The shell takes the terminal back, and gives it again at once.
+        terminal.type_in("\x1a");
+        // 128 and SIGTSTP.
+        terminal.wait_for("ended 148");
+        terminal.wait_for(&desk.old);
+        for some in (keys.replace)(&desk) {
+            terminal.type_in(&some);
+        }
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code(), Some(0), "{}: {shown}", keys.editor);
+        assert_eq!(desk.opened(), format!("password: {}\nport: 1\n", desk.new));
+    }
+}
+
+#[test]
+fn ctrl_c_in_the_pager_does_not_end_what_feeds_it() {
+    let Some(desk) = desk(Who::Self_) else { return };
+    // As `less` does: what interrupts it is obeyed, and it goes on.
+    desk.script(
+        "pager",
+        "trap 'echo still here' INT\ncat\nuntil read -r answer </dev/tty; do :; done; echo bye",
+    );
+    let front: Vec<String> = Terminal::IN_FRONT.map(str::to_owned).to_vec();
+    let mut command = desk.command_behind(&front, &["view", "x.yaml"]);
+    command.env("PAGER", "pager");
+    let mut terminal = Terminal::run(command);
+    terminal.wait_for(&desk.old);
+    terminal.type_in("\x03");
+    terminal.wait_for("still here");
+    terminal.type_in("q\r");
+    terminal.wait_for("bye");
+    let (status, shown) = terminal.end();
+    assert_eq!(status.code(), Some(0), "{shown}");
 }

@@ -118,7 +118,9 @@ fn a_change_meanwhile_is_kept_and_so_is_the_edit() {
 #[test]
 fn a_second_edit_and_a_set_are_told_who_has_the_file() {
     let desk = ours();
-    desk.fake_editor("echo >~/open; while [ -e ~/open ]; do sleep 0.01; done");
+    desk.fake_editor(
+        "echo >~/open; n=0; while [ -e ~/open ] && [ $n -lt 500 ]; do sleep 0.01; n=$((n+1)); done",
+    );
     let mut command = desk.command(&["edit", "x.yaml"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let first = command.spawn().unwrap();
@@ -177,8 +179,8 @@ fn a_signal_ends_the_edit_by_that_signal_and_nothing_is_left() {
     for desk in Desk::each() {
         let before = fs::read(desk.file()).unwrap();
         for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1)] {
-            // An editor that does not want to end is ended.
-            desk.fake_editor("trap '' TERM HUP; echo >~/open; sleep 5 & wait; sleep 5");
+            // An editor is asked to end, and one that does not want to is ended.
+            desk.fake_editor("trap 'echo >~/asked' TERM; trap '' HUP; echo >~/open; sleep 5 & wait; sleep 5");
             let mut command = desk.command(&["edit", "x.yaml"]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut child = command.spawn().unwrap();
@@ -188,6 +190,7 @@ fn a_signal_ends_the_edit_by_that_signal_and_nothing_is_left() {
             assert_eq!(fs::read(desk.file()).unwrap(), before);
             desk.assert_no_trace("ended by a signal");
             fs::remove_file(desk.path("home/open")).unwrap();
+            fs::remove_file(desk.path("home/asked")).unwrap();
         }
     }
 }
@@ -259,7 +262,7 @@ fn swap_does_not_matter_where_there_is_a_namespace() {
 #[test]
 fn what_the_editor_mounts_and_sees_is_seen_by_nobody_else() {
     let desk = ours();
-    desk.fake_editor("echo \"$TMPDIR\" >~/place; while [ ! -e ~/seen ]; do sleep 0.01; done");
+    desk.fake_editor("echo \"$TMPDIR\" >~/place; n=0; while [ ! -e ~/seen ] && [ $n -lt 500 ]; do sleep 0.01; n=$((n+1)); done");
     let mut command = desk.command(&["edit", "x.yaml"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
@@ -276,6 +279,30 @@ fn what_the_editor_mounts_and_sees_is_seen_by_nobody_else() {
         "an empty folder is all that is seen"
     );
     assert!(!Path::new(place.trim()).exists());
+}
+
+#[test]
+fn where_mounts_are_shared_that_of_an_edit_is_not() {
+    let desk = ours();
+    desk.fake_editor(
+        "echo >~/open; n=0; while [ ! -e ~/seen ] && [ $n -lt 500 ]; do sleep 0.01; n=$((n+1)); done; stat -f -c %T \"$TMPDIR\" >~/kind",
+    );
+    let script = "\"$@\" & while [ ! -e ~/open ]; do sleep 0.01; done; cat /proc/self/mountinfo; echo >~/seen; wait $!";
+    let words = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "--propagation",
+        "shared",
+        "sh",
+        "-c",
+        script,
+        "sh",
+    ];
+    let run = finish(desk.command_behind(&words.map(str::to_owned), &["edit", "x.yaml"]), "").expect(0);
+    assert!(run.stdout.contains(" shared:") && !run.stdout.contains("quorate-edit-"), "{}", run.stdout);
+    assert_eq!(fs::read_to_string(desk.path("home/kind")).unwrap().trim(), "ramfs");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod project;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use project::Project;
@@ -22,7 +23,7 @@ fn commands() -> Vec<String> {
     let readme = repository("README.md");
     let lines = readme.lines().filter_map(|line| line.strip_prefix("    "));
     let commands = lines.map(|line| line.split("  #").next().unwrap_or(line).trim());
-    let known = ["pki ", "cargo ", "tests/", "secrets ", "deploy ", "nix ", "git "];
+    let known = ["pki ", "cargo ", "tests/", "secrets ", "deploy ", "nix ", "git ", "mkdir "];
     commands.filter(|line| known.iter().any(|start| line.starts_with(start))).map(ToOwned::to_owned).collect()
 }
 
@@ -52,11 +53,52 @@ fn every_command_of_the_readme_works_in_the_order_in_which_it_is_read() {
         run(&adopting, arguments);
         assert_eq!(adopting.read("certs/ca/root.crt"), project.read("certs/ca/root.crt"));
     }
+    keep_secrets(&project, &commands);
     let others: Vec<&String> = commands
         .iter()
         .filter(|line| !line.starts_with(FROM_SOURCE) && !line.starts_with("pki ") && *line != TESTS)
+        .filter(|line| !is_for_secrets(line))
         .collect();
     assert!(others.is_empty(), "no test runs {others:?}");
+}
+
+fn is_for_secrets(line: &str) -> bool {
+    ["secrets ", "mkdir ", "git "].iter().any(|start| line.starts_with(start))
+}
+
+/// The commands about secrets, as a person types them, in the repository that `pki gen` filled.
+fn keep_secrets(project: &Project, commands: &[String]) {
+    let programs = Path::new(env!("CARGO_BIN_EXE_secrets")).parent().unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(programs.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let path = path.unwrap();
+    let shell = |line: &str| {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", line]).current_dir(project.root()).env_clear().env("HOME", project.path("home"));
+        // A person who writes one value, and types another where one is asked for.
+        command.env("PATH", &path).env("EDITOR", "sed -i s/example:.*/user:/");
+        let mut child = command
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(b"hunter2\n");
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    project.write(".gitignore", "home/\n");
+    shell("git init -q");
+    let lines: Vec<&String> = commands.iter().filter(|line| is_for_secrets(line)).collect();
+    assert!(lines.len() >= 10, "{lines:?}");
+    for line in lines {
+        let shown = shell(line);
+        if line.starts_with("secrets get") {
+            assert_eq!(shown, "hunter2");
+        }
+    }
 }
 
 #[test]

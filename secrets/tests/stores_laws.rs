@@ -92,7 +92,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn parse(store: Store, text: &str) -> Plaintext {
-    Plaintext::parse(&Secret::from(text), store).unwrap_or_else(|error| panic!("{error}: {text:?}"))
+    Plaintext::parse(&Secret::from(text), store).unwrap()
 }
 
 fn written(plaintext: &Plaintext, store: Store) -> String {
@@ -193,17 +193,19 @@ fn time_of(text: &str) -> Duration {
     for store in TEXT_STORES {
         drop(SealedFile::parse(text, store));
         if let Ok(plaintext) = Plaintext::parse(&Secret::from(text), store) {
-            TEXT_STORES.iter().for_each(|other| drop(plaintext.write(*other, None)));
+            for other in TEXT_STORES {
+                drop(plaintext.write(other, None));
+            }
         }
     }
     start.elapsed()
 }
 
-/// Texts of which a reader may make too much. In a debug build a megabyte takes well below a second where the time
-/// grows with the length alone, and hours where it grows with its square.
+/// Texts of which a reader may make too much. Where the time grows with the length alone the longest takes a second in a
+/// debug build, where it grows with its square a minute and more.
 #[test]
 fn time_grows_with_the_length_of_the_text_and_no_faster() {
-    let size = 1_000_000;
+    let size = 500_000;
     let fill = |part: &str| part.repeat(size / part.len());
     let texts = [
         ("a long line", format!("a={}", fill("x"))),
@@ -241,13 +243,14 @@ fn time_grows_with_the_length_of_the_text_and_no_faster() {
     ];
     for (name, text) in texts {
         let took = time_of(&text);
-        assert!(took < Duration::from_secs(20), "{name}: {took:?}");
+        assert!(took < Duration::from_secs(15), "{name}: {took:?}");
     }
 }
 
 #[test]
-fn a_line_of_fifty_megabytes_is_read_and_written() {
-    let line = "x".repeat(50_000_000);
+fn a_line_of_many_megabytes_is_read_and_written() {
+    // A debug build takes its time.
+    let line = "x".repeat(if cfg!(debug_assertions) { 5_000_000 } else { 50_000_000 });
     for (store, text) in [
         (Store::Json, format!("{{\n\t\"a\": \"{line}\"\n}}\n")),
         (Store::Dotenv, format!("a={line}\n")),

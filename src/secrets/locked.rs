@@ -10,15 +10,19 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
+
 use crate::error::Error;
 use crate::git::work_tree;
 use crate::store::commit::sync_parent;
+
+use super::target::bounded;
 
 /// How often who waits for a lock looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -137,19 +141,18 @@ impl LockedFile {
     /// A link is followed, as sops does, but not into another git work tree than its own.
     ///
     /// # Errors
-    /// [`LockError::Busy`] when the lock is held longer, [`LockError::Elsewhere`], [`LockError::System`].
+    /// [`LockError::Busy`] when the lock is held longer, [`LockError::Elsewhere`], [`LockError::System`]; among these
+    /// what is no regular file, and what is longer than a sealed file may be.
     pub fn open(path: &Path, wait: Duration) -> Result<Self, LockError> {
         let target = target(path)?;
         let until = Instant::now() + wait;
         let held = loop {
-            let file = File::open(&target).map_err(system("read", path))?;
+            let file = open_regular(&target).map_err(system("read", path))?;
             if lock(&file, path, until)? && is_at(&file, &target) {
                 break file;
             }
         };
-        let mut bytes = Vec::new();
-        let mut reader = &held;
-        reader.read_to_end(&mut bytes).map_err(system("read", path))?;
+        let bytes = bounded(&held, path)?;
         Ok(Self { named: path.to_owned(), target, held, bytes })
     }
 
@@ -213,9 +216,14 @@ impl LockedFile {
         if !is_at(&self.held, &self.target) {
             return Err(changed());
         }
-        match fs::read(&self.target) {
-            Ok(now) if now == self.bytes => Ok(()),
-            Ok(_) => Err(changed()),
+        let read = || -> io::Result<bool> {
+            // Not to be read when it has become endless.
+            Ok(fs::metadata(&self.target)?.len() == self.bytes.len() as u64
+                && fs::read(&self.target)? == self.bytes)
+        };
+        match read() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(changed()),
             Err(cause) => Err(system("read", &self.named)(cause)),
         }
     }
@@ -266,6 +274,20 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
         }
         Err(error) => Err(system("create", path)(error.error)),
     }
+}
+
+/// Opens a file, and nothing that could be waited for without end: a pipe, a device.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let kind = file.metadata()?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    Ok(file)
 }
 
 fn create(path: &Path) -> Result<File, LockError> {

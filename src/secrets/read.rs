@@ -8,6 +8,7 @@ use quorate_secrets::secret::Secret;
 use serde_json::json;
 
 use super::cli;
+use super::edit::Interrupts;
 use super::locked::LockedFile;
 use super::target::{Target, identities, opened};
 use crate::error::Error;
@@ -36,6 +37,8 @@ fn page(text: &Secret) -> Result<Outcome, Error> {
         report::plaintext(text)?;
         return Ok(Outcome::Clean);
     };
+    // `^C` ends a search in the pager, and must not end the one that feeds it.
+    let _theirs = Interrupts::leave().map_err(Error::io("run the pager", program))?;
     let child = Command::new(program)
         .args(arguments)
         .env("LESSSECURE", "1")

@@ -30,6 +30,8 @@ pub(crate) enum Peer {
     Kubernetes,
     /// Root, and a kernel that gives network namespaces to it.
     Namespaces,
+    /// `nano`.
+    Nano,
     /// `nix` and `nix-instantiate`.
     Nix,
     /// `openssl`.
@@ -38,6 +40,8 @@ pub(crate) enum Peer {
     Python,
     /// `sops`.
     Sops,
+    /// sops' own packages, in a program of ours that takes thousands of texts: tests/peers/sops-diff.
+    SopsDiff,
     /// `sops-install-secrets`, which opens a machine's secrets where sops-nix runs, or else `sops-nix-open`, a
     /// program of ours on the libraries that it calls.
     SopsNix,
@@ -45,6 +49,10 @@ pub(crate) enum Peer {
     SshKeygen,
     /// `step`.
     Step,
+    /// `strace`.
+    Strace,
+    /// `vim`.
+    Vim,
 }
 
 /// How a peer is found.
@@ -115,6 +123,7 @@ static PEERS: &[Row] = &[
         found: &[Found::ByTrying],
         remedy: Remedy::Root,
     },
+    Row { peer: Peer::Nano, name: "nano", found: &[Found::OnPath("nano")], remedy: Remedy::Install },
     // NixOS has one on PATH and cannot run the script.
     Row {
         peer: Peer::Nix,
@@ -125,6 +134,7 @@ static PEERS: &[Row] = &[
     Row { peer: Peer::Openssl, name: "openssl", found: &[Found::OnPath("openssl")], remedy: Remedy::Install },
     Row { peer: Peer::Python, name: "python3", found: &[Found::OnPath("python3")], remedy: Remedy::Install },
     Row { peer: Peer::Sops, name: "sops", found: &[Found::Built("sops")], remedy: Remedy::Go },
+    Row { peer: Peer::SopsDiff, name: "sops-diff", found: &[Found::Built("sops-diff")], remedy: Remedy::Go },
     Row {
         peer: Peer::SopsNix,
         name: "sops-nix",
@@ -138,6 +148,8 @@ static PEERS: &[Row] = &[
         remedy: Remedy::Install,
     },
     Row { peer: Peer::Step, name: "step", found: &[Found::Built("step")], remedy: Remedy::Go },
+    Row { peer: Peer::Strace, name: "strace", found: &[Found::OnPath("strace")], remedy: Remedy::Install },
+    Row { peer: Peer::Vim, name: "vim", found: &[Found::OnPath("vim")], remedy: Remedy::Install },
 ];
 
 /// The folder that holds a peer's programs.

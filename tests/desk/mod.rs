@@ -1,7 +1,16 @@
 //! A person's desk for a test: a home, a repository with one sealed file, editors, and the built `secrets` run there,
 //! as root or as an ordinary user, with namespaces or without. Afterwards it is searched for what was secret.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test target uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test target uses its part"
+)]
 
+#[path = "../cluster/peer.rs"]
+pub(crate) mod peer;
 pub mod terminal;
 pub mod traced;
 
@@ -39,6 +48,8 @@ pub struct Desk {
     pub old: String,
     /// What the fake editor writes in its place.
     pub new: String,
+    /// Whom the file is sealed to.
+    pub recipient: String,
 }
 
 /// What a run gave.
@@ -66,11 +77,13 @@ impl Desk {
     pub fn of(who: Who) -> Option<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         if who == Who::Nobody && !is_root() {
+            // Says that root is wanted.
+            peer::namespaces();
             return None;
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed) * 100_000_000 + std::process::id() as usize;
         let (old, new) = (format!("oldquorum{number}"), format!("newquorum{number}"));
-        let desk = Self { folder: tempfile::tempdir().unwrap(), who, old, new };
+        let mut desk = Self { folder: tempfile::tempdir().unwrap(), who, old, new, recipient: String::new() };
         for name in ["home", "tmp", "run", "bin", "repo"] {
             fs::create_dir(desk.path(name)).unwrap();
         }
@@ -218,11 +231,12 @@ impl Desk {
     }
 
     /// Makes an identity, and seals the old value to it.
-    fn seal(&self) {
+    fn seal(&mut self) {
         let (identity, recipient) = Identity::generate();
         let keys = self.path("home/.config/sops/age");
         fs::create_dir_all(&keys).unwrap();
         fs::write(keys.join("keys.txt"), identity.expose_bytes()).unwrap();
+        recipient.key().clone_into(&mut self.recipient);
         let text = format!("password: {}\nport: 1\n", self.old);
         let plaintext = Plaintext::parse(&Secret::from_text(text), Store::Yaml).unwrap();
         let readers = KeyGroups::one(&[recipient]);

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+
+use super::peer::{self, Peer};
 
 /// strace, with every call that can carry bytes out of a process, whole strings, and the path behind a descriptor.
 const CALLS: &str = "trace=execve,write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,sendmmsg,sendfile,splice,tee,\
@@ -17,7 +18,7 @@ pub fn strace(log: &Path) -> Vec<String> {
 }
 
 pub fn is_here() -> bool {
-    Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success())
+    peer::find(Peer::Strace).is_some()
 }
 
 /// The calls of a log that hand `marker` to anything but a pipe, a socket, a terminal or a file in one of the `private`

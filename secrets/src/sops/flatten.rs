@@ -193,7 +193,7 @@ mod tests {
         let section = unflatten(flat).unwrap();
         assert_eq!(
             pairs(&section).map(|(key, _)| key).collect::<Vec<_>>(),
-            ["age", "key_groups", "lastmodified", "mac"]
+            ["age", "key_groups", "lastmodified", "mac", "a_"]
         );
         let mut back = flatten(&section);
         let mut sorted = flat.map(|(key, text)| (key.to_owned(), text.to_owned())).to_vec();

@@ -41,8 +41,15 @@ const VIM: &str = "silent! set noswapfile nobackup nowritebackup patchmode= noun
 static EDITORS: &[Editor] = &[
     // Source: vim's `:help starting`, `:help 'writebackup'`; neovim has the same and calls viminfo shada.
     Editor {
-        names: &["vim", "nvim", "vimx", "gvim", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3"],
+        names: &["vim", "nvim", "vimx", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3"],
         told: &["-n", "-i", "NONE", "-c", VIM],
+        settings: &[],
+        line: Line::Plus,
+    },
+    // The same in a window, which it would leave to a process of its own.
+    Editor {
+        names: &["gvim", "mvim"],
+        told: &["-f", "-n", "-i", "NONE", "-c", VIM],
         settings: &[],
         line: Line::Plus,
     },

@@ -31,16 +31,21 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use quorate_secrets::secret::Secret;
 
 pub use error::EditError;
 pub use keeper::entry;
+pub(crate) use signals::Interrupts;
 
 use crate::error::plain;
 use crate::report;
 use session::Session;
 use signals::Signals;
+
+/// No person reads a text in less.
+const AT_ONCE: Duration = Duration::from_millis(300);
 
 /// What is wrong with a text that came back from the editor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +81,7 @@ impl Options {
         let runtime = env::var_os("XDG_RUNTIME_DIR").filter(|value| Path::new(value).is_absolute());
         let mut places: Vec<PathBuf> = runtime.map(PathBuf::from).into_iter().collect();
         places.push(PathBuf::from("/dev/shm"));
-        places.push(env::temp_dir());
+        places.extend(std::path::absolute(env::temp_dir()));
         Self {
             allow_swap,
             sops_editor: env::var_os("SOPS_EDITOR"),
@@ -116,8 +121,15 @@ pub fn edit(
     let session = Session::start(plaintext, &base_name(file_name), options, &signals)?;
     let mut line = None;
     loop {
+        let started = Instant::now();
         let text = session.open(&editor, line)?;
         if text.same_as(plaintext) {
+            if !editor.is_known() && started.elapsed() < AT_ONCE {
+                let name = &editor.name;
+                report::warning(&format!(
+                    "`{name}` ended at once: did it leave the text to another process, which does not see it?"
+                ));
+            }
             return Ok(None);
         }
         let Err(complaint) = validate(&text) else { return Ok(Some(text)) };

@@ -13,12 +13,39 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::{flag, low_level};
 
+/// Until this is dropped, `^C` and `^\` mean the program that was started and has the terminal: a pager, an editor.
+pub(crate) struct Interrupts {
+    /// Whether signals have their own effect.
+    obeyed: Arc<AtomicBool>,
+}
+
+impl Interrupts {
+    /// Leaves them to the program.
+    pub(crate) fn leave() -> io::Result<Self> {
+        Self::of(&[SIGINT, SIGQUIT])
+    }
+
+    fn of(signals: &[i32]) -> io::Result<Self> {
+        let obeyed = Arc::new(AtomicBool::new(false));
+        for signal in signals {
+            // Stays registered: a handler, once there, is never removed, and must not swallow the signal for good.
+            flag::register_conditional_default(*signal, Arc::clone(&obeyed))?;
+        }
+        Ok(Self { obeyed })
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        self.obeyed.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Until this is dropped, signals are noted instead of obeyed.
 pub(super) struct Signals {
     /// The last of SIGTERM and SIGHUP, or 0.
     end: Arc<AtomicUsize>,
-    /// Whether signals have their own effect.
-    obeyed: Arc<AtomicBool>,
+    effects: Interrupts,
     /// Readable after every signal.
     woken: UnixStream,
     registered: Vec<signal_hook::SigId>,
@@ -30,20 +57,16 @@ impl Signals {
         let (woken, wakes) = UnixStream::pair()?;
         woken.set_nonblocking(true)?;
         let end = Arc::new(AtomicUsize::new(0));
-        let obeyed = Arc::new(AtomicBool::new(false));
         let mut registered = Vec::new();
         for signal in [SIGTERM, SIGHUP] {
             let number = usize::try_from(signal).unwrap_or_default();
             registered.push(flag::register_usize(signal, Arc::clone(&end), number)?);
         }
-        for signal in [SIGTERM, SIGHUP, SIGINT, SIGQUIT] {
-            // Stays registered: a handler, once there, is never removed, and must not swallow the signal for good.
-            flag::register_conditional_default(signal, Arc::clone(&obeyed))?;
-        }
+        let effects = Interrupts::of(&[SIGTERM, SIGHUP, SIGINT, SIGQUIT])?;
         for signal in [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGCHLD] {
             registered.push(low_level::pipe::register(signal, wakes.try_clone()?)?);
         }
-        Ok(Self { end, obeyed, woken, registered })
+        Ok(Self { end, effects, woken, registered })
     }
 
     /// The signal that ends the edit, if one came.
@@ -53,9 +76,9 @@ impl Signals {
 
     /// Lets signals have their own effect while `work` runs: nothing but this process would have to be ended then.
     pub(super) fn obeyed<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.obeyed.store(true, Ordering::SeqCst);
+        self.effects.obeyed.store(true, Ordering::SeqCst);
         let done = work();
-        self.obeyed.store(false, Ordering::SeqCst);
+        self.effects.obeyed.store(false, Ordering::SeqCst);
         done
     }
 
@@ -74,7 +97,6 @@ impl AsFd for Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.obeyed.store(true, Ordering::SeqCst);
         for id in self.registered.drain(..) {
             low_level::unregister(id);
         }

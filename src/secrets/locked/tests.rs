@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
+use quorate_secrets::sops::{MAX_BYTES, SopsError};
+
 use super::*;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -206,4 +208,25 @@ fn a_new_file_is_never_made_over_another() {
     create_new(&folder.path().join("y.yaml"), b"new").unwrap();
     assert_eq!(names(&folder), ["link.yaml", "x.yaml", "y.yaml"]);
     assert_eq!(fs::read(folder.path().join("y.yaml")).unwrap(), b"new");
+}
+
+#[test]
+fn what_would_be_read_without_end_is_refused_at_once() {
+    let (folder, path) = folder_with("x.yaml", "text");
+    let pipe = folder.path().join("pipe.yaml");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
+    for (other, said) in [
+        (pipe.as_path(), "could not read"),
+        (Path::new("/dev/zero"), "no regular file"),
+        (folder.path(), "is a directory"),
+    ] {
+        let error = LockedFile::open(other, SOON).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    // Holes: as long as the bound allows, and one more.
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(MAX_BYTES as u64 + 1).unwrap();
+    let error = LockedFile::open(&path, SOON).unwrap_err();
+    assert!(matches!(error, LockError::System(Error::Secrets { error: SopsError::TooLarge, .. })), "{error}");
 }

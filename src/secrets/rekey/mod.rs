@@ -109,7 +109,10 @@ const MOST_TOLD: usize = 20;
 pub(super) fn tell(left: &[Left]) {
     left.iter().take(MOST_TOLD).for_each(|left| report::rendered(&report::told(&left.error)));
     if let Some(more) = left.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
-        report::note(&format!("{} more left as they are, for reasons like these", words::count(more, "file")));
+        report::note(&format!(
+            "{} more left as they are, for reasons like these",
+            words::count(more, "file")
+        ));
     }
 }
 

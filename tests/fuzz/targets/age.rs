@@ -46,8 +46,10 @@ fuzz_target!(|input: &[u8]| {
 
 /// Both halves of an identity that was read belong together.
 fn opens_what_it_receives(identity: &Identity) {
-    let recipient = identity.recipient().clone();
-    let file = encrypt(&Secret::from("x"), &[recipient], Encoding::Binary).expect("sealed to its own half");
+    // The others ask a person, a command or a plugin, and nobody is here.
+    let Some(recipient) = identity.recipient().filter(|_| identity.is_ready()) else { return };
+    let recipient = std::slice::from_ref(recipient);
+    let file = encrypt(&Secret::from("x"), recipient, Encoding::Binary).expect("sealed to its own half");
     let opened = decrypt(&file, std::slice::from_ref(identity)).expect("opened by the other half");
     assert!(opened.same_as(&Secret::from("x")));
 }
@@ -58,7 +60,9 @@ fn recipients(text: &str) {
         let again: Recipient = recipient.to_string().parse().expect("our own text is read");
         assert_eq!(again, recipient);
         assert_eq!(recipient.key().parse::<Recipient>().as_ref(), Ok(&recipient));
-        assert!(encrypt(&Secret::from("x"), &[recipient], Encoding::Armored).is_ok());
+        if recipient.plugin().is_none() {
+            assert!(encrypt(&Secret::from("x"), &[recipient], Encoding::Armored).is_ok());
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quorate_secrets::rules::{Rule, edit_rules, rule_for};
+use quorate_secrets::rules::{CreationRules, Rule, edit_rules, rule_for};
 
 // The public half of a throwaway key: nobody has the other.
 const RECIPIENT: &str = "age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg";
@@ -14,6 +14,7 @@ fuzz_target!(|input: &[u8]| {
             assert!(!error.to_string().is_empty() && !error.hint().is_empty());
         }
     }
+    creation(text);
     let rule = |path_regex: &str, path: &str| Rule {
         path_regex: path_regex.to_owned(),
         recipients: vec![RECIPIENT.parse().expect("a recipient")],
@@ -43,3 +44,22 @@ fuzz_target!(|input: &[u8]| {
         Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
     }
 });
+
+/// What a rule says of a new file is an error, or what the rule that `gen` finds says.
+fn creation(text: &str) {
+    let parsed = match CreationRules::parse(text) {
+        Ok(parsed) => parsed,
+        Err(error) => return assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
+    };
+    for path in ["certs/a", "secrets/a", ".sops.yaml"] {
+        match parsed.for_path(path) {
+            Ok(creation) => {
+                assert!(creation.groups.iter().all(|group| group.age.len() + group.foreign.len() > 0));
+                if let Ok(found) = rule_for(text, path) {
+                    assert_eq!(found.map(|found| found.number), Some(creation.number));
+                }
+            }
+            Err(error) => assert!(!error.to_string().is_empty() && !error.hint().is_empty()),
+        }
+    }
+}
