@@ -127,6 +127,9 @@ fn rule() -> impl Strategy<Value = String> {
         "/a",
         "",
         "(",
+        "^\\w+\\.yaml$",
+        "\\W\\.",
+        "\\bb",
     ]);
     let selector = prop::sample::select(SELECTORS.to_vec());
     let selectors =
@@ -186,7 +189,7 @@ fn a_new_file_is_sealed_as_sops_seals_it_by_the_same_rules() {
     let mut runner = TestRunner::new(Config { cases: 120, failure_persistence: None, ..Config::default() });
     let (agreed, refused, stricter) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let count = |cell: &Cell<usize>| cell.set(cell.get() + 1);
-    let paths = prop::sample::select(vec!["a/b.yaml", "b/a.yaml", "x", "a", "a/x.yaml"]);
+    let paths = prop::sample::select(vec!["a/b.yaml", "b/a.yaml", "x", "a", "a/x.yaml", "ä.yaml", "äb.yaml"]);
     let outcome = runner.run(&(config(), paths), |(text, path)| {
         fs::write(folder.path().join(".sops.yaml"), &text).unwrap();
         let theirs = Sealing::by_sops(&sops, folder.path(), path);

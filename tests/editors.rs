@@ -175,6 +175,25 @@ fn ctrl_c_belongs_to_the_editor_and_leaving_without_a_change_writes_nothing() {
 }
 
 #[test]
+fn ctrl_c_in_an_editor_of_lines_interrupts_nobody_else() {
+    for who in [Who::Self_, Who::Nobody, Who::Confined] {
+        let Some(desk) = desk(who) else { continue };
+        // The terminal sends the signal to all that is in front, as for `ed`.
+        desk.fake_editor(
+            "trap 'echo still here' INT; echo go on; until read -r answer </dev/tty; do :; done",
+        );
+        let mut terminal = edit(&desk, "fake", None);
+        terminal.wait_for("go on");
+        terminal.type_in("\x03");
+        terminal.wait_for("still here");
+        terminal.type_in("\r");
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code(), Some(0), "{who:?}: {shown}");
+        assert!(desk.opened().contains(&desk.new));
+    }
+}
+
+#[test]
 fn what_does_not_parse_is_opened_again_at_its_line_and_mended_without_loss() {
     for who in [Who::Self_, Who::Nobody, Who::Confined] {
         let Some(desk) = desk(who).filter(|_| is_here("vim")) else { continue };

@@ -179,8 +179,8 @@ fn a_signal_ends_the_edit_by_that_signal_and_nothing_is_left() {
     for desk in Desk::each() {
         let before = fs::read(desk.file()).unwrap();
         for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1)] {
-            // An editor that does not want to end is ended.
-            desk.fake_editor("trap '' TERM HUP; echo >~/open; sleep 5 & wait; sleep 5");
+            // An editor is asked to end, and one that does not want to is ended.
+            desk.fake_editor("trap 'echo >~/asked' TERM; trap '' HUP; echo >~/open; sleep 5 & wait; sleep 5");
             let mut command = desk.command(&["edit", "x.yaml"]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut child = command.spawn().unwrap();
@@ -190,6 +190,7 @@ fn a_signal_ends_the_edit_by_that_signal_and_nothing_is_left() {
             assert_eq!(fs::read(desk.file()).unwrap(), before);
             desk.assert_no_trace("ended by a signal");
             fs::remove_file(desk.path("home/open")).unwrap();
+            fs::remove_file(desk.path("home/asked")).unwrap();
         }
     }
 }

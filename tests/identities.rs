@@ -6,6 +6,7 @@
 mod cctv;
 mod cluster;
 mod desk;
+mod project;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
@@ -259,6 +260,21 @@ fn the_old_form_of_a_locked_ssh_key_is_refused_and_its_remedy_works() {
     run(&mut home.program("ssh-keygen", &words));
     let terminal = Terminal::run(home.secrets_on_terminal(&["get", "x.yaml", "password"]));
     assert!(answer(terminal, "id_rsa").0);
+}
+
+#[test]
+fn gen_without_admins_seals_to_the_identity_behind_a_passphrase() {
+    let Some(home) = Home::new() else { return };
+    let (text, recipient) = home.identity(&[]);
+    home.lock_with_age(".config/sops/age/keys.txt", &text, true);
+    home.write("machines.nix", project::machines(1, ""));
+    let gen_certs = home.on_terminal(env!("CARGO_BIN_EXE_pki"), &["gen", "certs"]);
+    let (made, shown) = answer(Terminal::run(gen_certs), "keys.txt");
+    assert!(made, "{shown}");
+    let admins = fs::read_to_string(home.path("certs/ca/root.yaml")).unwrap();
+    assert!(admins.contains(&recipient), "{admins}");
+    // Nobody is asked for what need not be opened.
+    run(&mut home.program(env!("CARGO_BIN_EXE_pki"), &["gen", "certs"]));
 }
 
 #[test]

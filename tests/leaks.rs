@@ -5,6 +5,7 @@
 mod desk;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -170,37 +171,65 @@ impl Moments {
 const KILLS: usize = 200;
 
 #[test]
-fn killed_at_any_moment_it_leaves_the_old_file_or_the_new_one_and_no_plaintext() {
+fn killed_at_any_moment_an_edit_leaves_the_old_file_or_the_new_one_and_no_plaintext() {
     for desk in Desk::each() {
         desk.fake_editor("sleep 0.01");
-        let (old, new) =
-            (format!("password: {}\nport: 1\n", desk.old), format!("password: {}\nport: 1\n", desk.new));
-        let sealed = fs::read(desk.file()).unwrap();
-        let started = Instant::now();
-        desk.run(&["edit", "x.yaml"], "").expect(0);
-        let whole = started.elapsed();
-        let mut moments = Moments::new();
-        let (seed, mut killed) = (moments.0, 0);
-        for kill in 0..KILLS {
-            fs::write(desk.file(), &sealed).unwrap();
-            let mut command = desk.command(&["edit", "x.yaml"]);
-            let child =
-                command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            thread::sleep(moments.below(whole));
-            let _ = kill_process(Pid::from_child(&child), Signal::KILL);
-            let run = wait_for_all(child);
-            killed += usize::from(run.status.signal() == Some(9));
-            let now = desk.opened();
-            assert!(now == old || now == new, "seed {seed}, kill {kill}: {now}");
-            desk.assert_no_trace(&format!("seed {seed}, kill {kill}"));
-        }
-        assert!(killed > KILLS / 2, "{killed} of {KILLS} were killed before their end");
-        // Folders that were still empty may be left: the next run takes them away, with its own.
-        fs::write(desk.file(), &sealed).unwrap();
-        desk.run(&["edit", "x.yaml"], "").expect(0);
+        kill_at_random(&desk, &["edit", "x.yaml"], "", KILLS);
         assert_eq!(desk.folders(), 0, "{:?}", desk.who());
-        assert_eq!(fs::read_dir(desk.path("repo")).unwrap().count(), 1, "nothing but the file itself");
     }
+}
+
+#[test]
+fn killed_at_any_moment_every_other_verb_leaves_one_of_both_files_and_no_plaintext() {
+    let desk = Desk::of(Who::Self_).unwrap();
+    let text = "set x.yaml other; unset x.yaml port; rotate x.yaml; diff x.yaml; exec x.yaml -- sleep 0.01; \
+                exec --file x.yaml -- cat {}";
+    for verb in text.split("; ") {
+        let arguments: Vec<&str> = verb.split(' ').collect();
+        kill_at_random(&desk, &arguments, &desk.new, KILLS / 5);
+    }
+    assert_eq!(desk.folders(), 0);
+}
+
+/// Runs the verb as often as said, kills it at a moment of its time, and looks for what it leaves.
+fn kill_at_random(desk: &Desk, arguments: &[&str], input: &str, times: usize) {
+    let sealed = fs::read(desk.file()).unwrap();
+    let old = desk.opened();
+    let undisturbed = || {
+        fs::write(desk.file(), &sealed).unwrap();
+        let started = Instant::now();
+        desk.run(arguments, input).expect(0);
+        started.elapsed()
+    };
+    // The fastest: on a busy machine any single one may be slow.
+    let whole = [undisturbed(), undisturbed(), undisturbed()].into_iter().min().unwrap();
+    let new = desk.opened();
+    let mut moments = Moments::new();
+    let (seed, mut killed) = (moments.0, 0);
+    for kill in 0..times {
+        let when = format!("{arguments:?}, seed {seed}, kill {kill}");
+        fs::write(desk.file(), &sealed).unwrap();
+        let mut command = desk.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        thread::sleep(moments.below(whole));
+        let _ = kill_process(Pid::from_child(&child), Signal::KILL);
+        killed += usize::from(wait_for_all(child).status.signal() == Some(9));
+        let now = desk.opened();
+        assert!(now == old || now == new, "{when}: {now}");
+        desk.assert_no_trace(&when);
+    }
+    assert!(killed > times / 4, "{arguments:?}: {killed} of {times} were killed before their end");
+    // Folders that were still empty may be left, and a file that was not moved yet: the next run takes them away.
+    fs::write(desk.file(), &sealed).unwrap();
+    desk.run(arguments, input).expect(0);
+    fs::write(desk.file(), &sealed).unwrap();
+    assert_eq!(
+        fs::read_dir(desk.path("repo")).unwrap().count(),
+        1,
+        "{arguments:?}: nothing but the file itself"
+    );
 }
 
 #[test]
@@ -239,7 +268,7 @@ fn without_a_namespace_what_is_left_when_all_are_killed_goes_with_the_next_edit(
 #[test]
 fn the_keeper_killed_takes_the_editor_with_it_and_the_file_stays() {
     for desk in Desk::each() {
-        desk.fake_editor("echo $$ >~/pid; exec sleep 5");
+        desk.fake_editor("echo $$ >~/pid; exec sleep 10");
         let before = fs::read(desk.file()).unwrap();
         let mut command = desk.command(&["edit", "x.yaml"]);
         let child =
@@ -250,7 +279,7 @@ fn the_keeper_killed_takes_the_editor_with_it_and_the_file_stays() {
         kill_process(Pid::from_raw(keeper).unwrap(), Signal::KILL).unwrap();
         let started = Instant::now();
         let run = wait_for_all(child).expect(2);
-        assert!(started.elapsed() < Duration::from_secs(3), "the editor lives on");
+        assert!(started.elapsed() < Duration::from_secs(8), "the editor lives on");
         assert!(run.stderr.contains("was killed"), "{}", run.stderr);
         assert_eq!(fs::read(desk.file()).unwrap(), before);
         desk.assert_no_trace("the keeper was killed");

@@ -152,7 +152,7 @@ fn a_change_of_one_value_changes_its_line_and_two_of_the_section() {
     succeeded(&repository.sops(&sops, &["encrypt", "-i", "secrets/a.yaml"]));
     let before = repository.read("secrets/a.yaml");
     assert!(before.contains("\n  users:"), "{before}");
-    repository.set(&["set", "a", "db.users[0].password"], "changed");
+    repository.set(&["set", "--at", "2099-01-01T00:00:00Z", "a", "db.users[0].password"], "changed");
     let after = repository.read("secrets/a.yaml");
     let differing: Vec<&str> =
         after.lines().zip(before.lines()).filter(|(a, b)| a != b).map(|(a, _)| a.trim_start()).collect();
@@ -433,6 +433,33 @@ fn check_finds_what_is_staged_in_the_open_and_who_can_open_too_much_or_too_littl
     // The whole tree, as it lies there.
     let all = repository.secrets(&["check", "--all"]);
     assert!(!String::from_utf8_lossy(&all.stdout).contains("plain.yaml  it is not sealed"));
+}
+
+#[test]
+fn a_file_of_a_gigabyte_is_refused_without_reading_it() {
+    let repository = Repository::new();
+    let before = "a: ENC[AES256_GCM,data:QQ==,iv:QQ==,tag:QQ==,type:str]\n";
+    for (file, _, path, _) in STORES {
+        repository.write(file, before);
+        // Mostly a hole: it takes no room on the disk.
+        fs::OpenOptions::new().write(true).open(repository.path(file)).unwrap().set_len(1 << 30).unwrap();
+        for arguments in [
+            &["decrypt", file][..],
+            &["edit", file],
+            &["encrypt", "-i", file],
+            &["set", file, path],
+            &["rotate", file],
+            &["exec", file, "--", "true"],
+            &["diff", file],
+        ] {
+            let mut limited = repository
+                .at_home("sh", &["-c", "ulimit -v 400000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_secrets")]);
+            let output = limited.args(arguments).output().unwrap();
+            assert!(stderr(&output).contains("larger than 64 MiB"), "{arguments:?}: {}", stderr(&output));
+            assert!(!output.status.success(), "{arguments:?}");
+        }
+        fs::remove_file(repository.path(file)).unwrap();
+    }
 }
 
 #[test]

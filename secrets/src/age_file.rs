@@ -253,6 +253,23 @@ impl fmt::Display for AgeError {
 }
 
 impl AgeError {
+    /// Why one recipient could not be sealed to, and what to do about it.
+    pub(crate) fn of_recipient(&self) -> (String, &'static str) {
+        match self {
+            Self::NoPlugin { name } => (
+                format!("`age-plugin-{name}` is not on PATH"),
+                "install that plugin and put its folder on PATH",
+            ),
+            Self::Plugin { name, said } => (
+                format!("`age-plugin-{name}` says: {said}"),
+                "see that the plugin has what it needs, and that `age` itself can use it",
+            ),
+            _ => {
+                ("the key does not work".to_owned(), "look at the recipient: it must be a working public key")
+            }
+        }
+    }
+
     /// What to do about it, for the line after the message.
     pub fn hint(&self) -> String {
         match self {

@@ -5,6 +5,7 @@
 //! claims: they stand last, in a block of their own.
 
 mod creation;
+pub(crate) mod go;
 mod layout;
 mod lookup;
 mod read;

@@ -227,6 +227,21 @@ fn why_an_identity_could_not_be_used_is_told_with_a_remedy() {
 }
 
 #[test]
+fn a_recipient_whose_plugin_is_missing_is_told_from_a_key_that_does_not_work() {
+    let hrp = bech32::Hrp::parse("age1nowhere").unwrap();
+    let text = bech32::encode::<bech32::Bech32>(hrp, &[2; 33]).unwrap();
+    let recipient: Recipient = text.parse().unwrap();
+    assert_eq!((recipient.plugin(), recipient.key()), (Some("nowhere"), text.as_str()));
+    let missing = AgeError::NoPlugin { name: "nowhere".to_owned() };
+    let file = encrypt(&Secret::from("x"), std::slice::from_ref(&recipient), Encoding::Binary);
+    assert_eq!(file.unwrap_err(), missing);
+    assert!(missing.to_string().contains("`age-plugin-nowhere`") && missing.hint().contains("PATH"));
+    let error = seal(&[("k", &Secret::from("v"))], &[recipient], "2026-11-21T03:02:57Z").unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot seal to `{text}`: `age-plugin-nowhere` is not on PATH"));
+    assert_eq!(error.hint(), "install that plugin and put its folder on PATH");
+}
+
+#[test]
 fn debug_of_what_asks_shows_its_place_alone() {
     let identities = at(&locked("AGE-SECRET-KEY-1"), &Typist::new(&[]));
     assert_eq!(format!("{identities:?}"), "[Identity(of keys.txt)]");

@@ -36,9 +36,9 @@ use quorate_pki::inventory::Node;
 
 use error::Fail;
 pub use error::{ErrorKind, EvalError};
-pub use list::{LiteralList, NotLiteral};
 use eval::Machine;
 use import::Files;
+pub use list::{LiteralList, NotLiteral};
 pub(crate) use lower::MOST_FAULTS;
 pub use sources::{Source, Sources};
 

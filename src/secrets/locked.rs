@@ -10,18 +10,19 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quorate_secrets::sops::{MAX_BYTES, SopsError};
 use rustix::fs::OFlags;
 
 use crate::error::Error;
 use crate::git::work_tree;
 use crate::store::commit::sync_parent;
+
+use super::target::bounded;
 
 /// How often who waits for a lock looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -151,16 +152,7 @@ impl LockedFile {
                 break file;
             }
         };
-        let mut bytes = Vec::new();
-        (&held).take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(system("read", path))?;
-        if bytes.len() > MAX_BYTES {
-            let error = SopsError::TooLarge;
-            return Err(LockError::System(Error::Secrets {
-                path: path.to_owned(),
-                error,
-                looked: Vec::new(),
-            }));
-        }
+        let bytes = bounded(&held, path)?;
         Ok(Self { named: path.to_owned(), target, held, bytes })
     }
 

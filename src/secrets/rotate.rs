@@ -31,7 +31,7 @@ pub(super) fn run(args: &cli::Files, now: OffsetDateTime) -> Result<Outcome, Err
     }
     left.append(&mut closed);
     left.extend(write::write(&resealed, &identities.all, &lastmodified));
-    left.iter().for_each(tell);
+    tell(&left);
     let done = resealed.iter().filter(|file| !left.iter().any(|left| left.path == file.target.path)).count();
     report::note(&format!("sealed {} under a new data key", words::count(done, "file")));
     Ok(ended(&left))

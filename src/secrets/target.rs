@@ -42,13 +42,10 @@ impl Target {
     /// Its bytes; `-` is stdin.
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
         if self.path.as_os_str() == "-" {
-            return bounded(io::stdin().lock(), &self.path);
+            return read_all(io::stdin().lock(), &self.path);
         }
         let file = File::open(&self.path).map_err(Error::io("read", &self.path))?;
-        if file.metadata().is_ok_and(|found| found.is_file() && found.len() > MAX_BYTES as u64) {
-            return Err(self.error(SopsError::TooLarge));
-        }
-        bounded(file, &self.path)
+        bounded(&file, &self.path)
     }
 
     /// Its sealed content, parsed.
@@ -99,13 +96,22 @@ fn store_of(path: &Path) -> Store {
     Store::of_path(&path.to_string_lossy())
 }
 
-fn bounded(reader: impl io::Read, path: &Path) -> Result<Vec<u8>, Error> {
+/// All of an open file. One that is too large is not read at all.
+pub(super) fn bounded(file: &File, path: &Path) -> Result<Vec<u8>, Error> {
+    if file.metadata().is_ok_and(|found| found.is_file() && found.len() > MAX_BYTES as u64) {
+        return Err(too_large(path));
+    }
+    read_all(file, path)
+}
+
+fn read_all(reader: impl io::Read, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     reader.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    if bytes.len() > MAX_BYTES {
-        return Err(Error::Secrets { path: path.to_owned(), error: SopsError::TooLarge, looked: Vec::new() });
-    }
-    Ok(bytes)
+    if bytes.len() > MAX_BYTES { Err(too_large(path)) } else { Ok(bytes) }
+}
+
+fn too_large(path: &Path) -> Error {
+    Error::Secrets { path: path.to_owned(), error: SopsError::TooLarge, looked: Vec::new() }
 }
 
 /// Plaintext from a file or stdin.

@@ -121,17 +121,11 @@ pub(super) fn find(places: &[PathBuf]) -> Result<Found, Error> {
     }
     let recorded: BTreeSet<PathBuf> = found.certs.iter().flat_map(Certs::files).collect();
     let paths: Vec<_> = paths.into_iter().filter(|(path, _)| !recorded.contains(path)).collect();
-    let read: Vec<_> = paths
-        .into_par_iter()
-        .filter_map(|(path, is_named)| {
-            let read = read(&path, is_named);
-            read.transpose().map(|read| read.map_err(|error| Left { path, error }))
-        })
-        .collect();
-    for one in read {
-        match one {
-            Ok(file) => found.files.push(file),
-            Err(left) => found.left.push(left),
+    let read: Vec<_> = paths.into_par_iter().map(|(path, is_named)| (read(&path, is_named), path)).collect();
+    for (outcome, path) in read {
+        match outcome {
+            Ok(file) => found.files.extend(file),
+            Err(error) => found.left.push(Left { path, error }),
         }
     }
     Ok(found)

@@ -40,6 +40,8 @@ pub(crate) enum Peer {
     Python,
     /// `sops`.
     Sops,
+    /// sops' own packages, in a program of ours that takes thousands of texts: tests/peers/sops-diff.
+    SopsDiff,
     /// `sops-install-secrets`, which opens a machine's secrets where sops-nix runs, or else `sops-nix-open`, a
     /// program of ours on the libraries that it calls.
     SopsNix,
@@ -132,6 +134,7 @@ static PEERS: &[Row] = &[
     Row { peer: Peer::Openssl, name: "openssl", found: &[Found::OnPath("openssl")], remedy: Remedy::Install },
     Row { peer: Peer::Python, name: "python3", found: &[Found::OnPath("python3")], remedy: Remedy::Install },
     Row { peer: Peer::Sops, name: "sops", found: &[Found::Built("sops")], remedy: Remedy::Go },
+    Row { peer: Peer::SopsDiff, name: "sops-diff", found: &[Found::Built("sops-diff")], remedy: Remedy::Go },
     Row {
         peer: Peer::SopsNix,
         name: "sops-nix",

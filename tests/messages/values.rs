@@ -53,7 +53,7 @@ pub(crate) fn sealing() -> Vec<Case> {
         SopsError::ReservedKey { key: "sops".to_owned() },
         SopsError::ClearKey { key: key(), rule: "unencrypted_suffix: peer".to_owned() },
         SopsError::BadTime { found: "yesterday".to_owned() },
-        SopsError::Wrap { recipient: admin() },
+        SopsError::Wrap { recipient: admin(), cause: Box::new(AgeError::Seal) },
         SopsError::Random,
         SopsError::NotFlat { key: key(), found: "a map" },
         SopsError::CannotKeep { what: "every YAML document but one".to_owned() },

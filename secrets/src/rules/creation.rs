@@ -10,13 +10,12 @@ use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use regex::Regex;
 
 pub use fault::RuleFault;
 
-use super::RulesError;
 use super::lookup::Lookup;
 use super::read::{Filter, Value, document};
+use super::{RulesError, go};
 use crate::recipient::Recipient;
 use fields::Fields;
 
@@ -312,7 +311,7 @@ impl Raw {
             return Err(RuleFault::Nobody { group: self.has_groups.then_some(at + 1) });
         }
         if let Some((field, regex)) = self.selector.as_ref().filter(|(field, _)| field.ends_with("_regex"))
-            && Regex::new(regex).is_err()
+            && go::compile(regex).is_none()
         {
             return Err(RuleFault::Regex { field, regex: regex.clone() });
         }

@@ -8,7 +8,7 @@ use regex::Regex;
 use serde::Deserialize;
 pub(super) use serde_yaml::{Mapping, Value};
 
-use super::{RulesError, lookup};
+use super::{RulesError, go, lookup};
 
 /// The rule that a file's path falls under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +63,10 @@ impl Filter {
         let regex = OnceLock::new();
         if let Some(text) = &path_regex {
             let refused = || RulesError::Regex { number, path_regex: text.clone() };
-            (beginning, whole) = lookup::beginning(&regex_syntax::parse(text).map_err(|_| refused())?);
+            let ours = go::translate(text).ok_or_else(refused)?;
+            (beginning, whole) = lookup::beginning(&regex_syntax::parse(&ours).map_err(|_| refused())?);
             if text.len() > SURELY_COMPILES || text.contains('{') {
-                let compiled = Regex::new(text).map_err(|_| refused())?;
+                let compiled = go::compile(text).ok_or_else(refused)?;
                 regex.get_or_init(|| Some(compiled));
             }
         }
@@ -79,7 +80,7 @@ impl Filter {
             return path.as_bytes() == self.beginning;
         }
         // What does not compile was refused when it was read; were it not, it would be taken to capture everything.
-        let regex = self.regex.get_or_init(|| Regex::new(text).ok());
+        let regex = self.regex.get_or_init(|| go::compile(text));
         regex.as_ref().is_none_or(|regex| regex.is_match(path))
     }
 }
@@ -191,7 +192,7 @@ mod tests {
     fn what_is_compiled_late_compiles() {
         for class in [r"\w", r"\W", r"\D", r"\PL", r"[^\w]", r"(?i)\w", r"\pL*", "."] {
             let expression = class.repeat(SURELY_COMPILES / class.len());
-            assert!(Regex::new(&expression).is_ok(), "{class}");
+            assert!(go::compile(&expression).is_some(), "{class}");
         }
     }
 }

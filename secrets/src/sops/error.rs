@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::age_file::AgeError;
+
 use super::store::MAX_BYTES;
 use super::tree::MAX_DEPTH;
 
@@ -207,6 +209,8 @@ pub enum SopsError {
     Wrap {
         /// Who.
         recipient: String,
+        /// Why.
+        cause: Box<AgeError>,
     },
     /// The operating system gave no random bytes.
     Random,
@@ -281,7 +285,9 @@ impl fmt::Display for SopsError {
             Self::BadTime { found } => {
                 write!(f, "cannot seal: `{found}` is no time in UTC such as `2026-11-21T03:02:57Z`")
             }
-            Self::Wrap { recipient } => write!(f, "cannot seal to `{recipient}`: the key does not work"),
+            Self::Wrap { recipient, cause } => {
+                write!(f, "cannot seal to `{recipient}`: {why}", why = cause.of_recipient().0)
+            }
             Self::Random => f.write_str("cannot seal: the operating system gave no random bytes"),
         }
     }
@@ -426,7 +432,7 @@ impl SopsError {
                 "give it another name"
             }
             Self::BadTime { .. } => "give the time in UTC with seconds and a `Z`",
-            Self::Wrap { .. } => "look at the recipient: it must be a working public key",
+            Self::Wrap { cause, .. } => cause.of_recipient().1,
             Self::Random => "look at the system's random generator",
         }
     }

@@ -6,7 +6,7 @@ use super::cipher::DataKey;
 use super::error::SopsError;
 use super::metadata::Stanza;
 use super::shamir;
-use crate::age_file::{self, Encoding};
+use crate::age_file::{self, AgeError, Encoding};
 use crate::recipient::Recipient;
 use crate::secret::Secret;
 
@@ -79,9 +79,9 @@ pub(crate) fn wrap(part: &Secret, recipients: &[Recipient]) -> Result<Vec<Stanza
     recipients
         .iter()
         .map(|recipient| {
-            let failed = || SopsError::Wrap { recipient: recipient.to_string() };
+            let failed = |cause| SopsError::Wrap { recipient: recipient.to_string(), cause: Box::new(cause) };
             let file = age_file::encrypt(part, std::slice::from_ref(recipient), Encoding::Armored);
-            let enc = String::from_utf8(file.map_err(|_| failed())?).map_err(|_| failed())?;
+            let enc = String::from_utf8(file.map_err(failed)?).map_err(|_| failed(AgeError::Seal))?;
             Ok(Stanza { recipient: recipient.to_string(), enc })
         })
         .collect()

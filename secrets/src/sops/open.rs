@@ -43,7 +43,8 @@ pub(super) struct Value {
 #[derive(Debug)]
 pub(super) struct Ciphertext {
     pub(super) text: String,
-    /// What it is bound to.
+    /// The place where it may stand again: what it is bound to, save for a comment in a map, which may be bound to a map
+    /// around and yet stands here.
     pub(super) aad: Vec<u8>,
 }
 
@@ -237,7 +238,7 @@ impl Walk<'_> {
         let mut opened = Vec::with_capacity(items.len());
         for item in items {
             opened.push(match item {
-                Item::Comment(comment) => Item::Comment(self.comment(comment)),
+                Item::Comment(comment) => Item::Comment(self.comment(comment, false)),
                 Item::Pair(key, node) => {
                     self.scope.enter_key(key);
                     let node = self.node(node)?;
@@ -272,7 +273,7 @@ impl Walk<'_> {
     /// sops keeps a list's comments as encrypted elements; opened they are comments again.
     fn element(&mut self, element: &Element<Plain>) -> Result<Element<Value>, SopsError> {
         match element {
-            Element::Comment(comment) => Ok(Element::Comment(self.comment(comment))),
+            Element::Comment(comment) => Ok(Element::Comment(self.comment(comment, true))),
             Element::Node(Node::Leaf(plain)) => {
                 let value = self.leaf(plain)?;
                 if value.plain.kind == Kind::Comment {
@@ -311,7 +312,7 @@ impl Walk<'_> {
 
     /// Which map a comment belongs to is the YAML library's opinion, so every map around it is tried. One that opens
     /// nowhere stays as it is, as in sops.
-    fn comment(&mut self, comment: &Comment<Plain>) -> Comment<Value> {
+    fn comment(&mut self, comment: &Comment<Plain>, in_list: bool) -> Comment<Value> {
         let text = comment.as_str();
         // Remembered for what stands below it, whether it opens or not.
         self.scope.encrypts_comment(text);
@@ -321,7 +322,11 @@ impl Walk<'_> {
             around.into_iter().find_map(|aad| Some((self.key.decrypt(&sealed, &aad)?, aad)))
         });
         let text = match opened {
-            Some((plain, aad)) => Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), aad }) },
+            Some((plain, bound)) => {
+                // In a list it is a value like any other once it is sealed again: there nothing else opens it.
+                let aad = if in_list { bound } else { self.scope.aad() };
+                Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), aad }) }
+            }
             None => Value { plain: comment.text.duplicate(), sealed: None },
         };
         Comment { text, inline: comment.inline }

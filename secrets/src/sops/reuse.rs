@@ -7,8 +7,8 @@ use super::open::Value;
 use super::tree::{Branch, Element, Item, Node};
 use super::value::{Kind, Plain};
 
-/// The ciphertexts of an opened file, for values that did not change: by what they are bound to and what they hold, in
-/// the order of the file. Equal values in one list have a ciphertext each, so that nobody sees that they are equal.
+/// The ciphertexts of an opened file, for values that did not change: by their place and what they hold, in the order of
+/// the file. Equal values in one list have a ciphertext each, so that nobody sees that they are equal.
 pub(super) struct Reuse<'o> {
     known: HashMap<&'o [u8], HashMap<&'o [u8], VecDeque<(Kind, &'o str)>>>,
     /// Comments that do not open stay as they are.

@@ -254,12 +254,10 @@ impl<'d> Draft<'d> {
         if !encrypted || self.reuse.is_closed(plain) {
             return Ok(plain.duplicate());
         }
-        // It may be bound to a map around, see `open`.
-        let around = (0..=self.scope.depth()).rev().map(|depth| self.scope.aad_at(depth));
-        let known = around.into_iter().find_map(|aad| self.reuse.take(&aad, plain));
-        let text = match known {
+        let aad = self.scope.aad();
+        let text = match self.reuse.take(&aad, plain) {
             Some(known) => known.to_owned(),
-            None => self.key.encrypt(plain, &self.scope.aad())?,
+            None => self.key.encrypt(plain, &aad)?,
         };
         if self.scope.finds(&text) {
             return Err(SopsError::CommentFound);

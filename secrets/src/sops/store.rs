@@ -96,7 +96,7 @@ impl Store {
     /// Writes a sealed file: each document with the section behind it.
     pub(crate) fn write_sealed(self, parts: &Parts, indent: Indent) -> Result<String, SopsError> {
         match self {
-            Self::Yaml => yaml::write_sealed(parts, indent),
+            Self::Yaml => Ok(yaml::write_sealed(parts, indent)),
             Self::Json | Self::Binary => json::write_sealed(parts, indent),
             Self::Dotenv => dotenv::write_sealed(parts),
             Self::Ini => ini::write_sealed(parts),
@@ -106,7 +106,7 @@ impl Store {
     /// Writes a sealed file in the place of `old`, whose lines stay as they are wherever they say the same.
     pub(crate) fn rewrite_sealed(self, old: &str, parts: &Parts) -> Result<String, SopsError> {
         match self {
-            Self::Yaml => yaml::rewrite_sealed(old, parts),
+            Self::Yaml => Ok(yaml::rewrite_sealed(old, parts)),
             Self::Json | Self::Binary => json::rewrite_sealed(old, parts),
             Self::Dotenv => dotenv::rewrite_sealed(old, parts),
             Self::Ini => ini::rewrite_sealed(old, parts),
@@ -141,7 +141,7 @@ impl Store {
     /// A map or a list that is not the whole file.
     pub(crate) fn write_nested(self, node: &Node<Plain>) -> Result<Secret, SopsError> {
         match self {
-            Self::Yaml => yaml::write_nested(node),
+            Self::Yaml => Ok(yaml::write_nested(node)),
             Self::Json | Self::Dotenv | Self::Ini | Self::Binary => json::write_nested(node),
         }
     }
@@ -153,7 +153,7 @@ impl Store {
         indent: Indent,
     ) -> Result<Secret, SopsError> {
         match self {
-            Self::Yaml => yaml::write(documents, indent),
+            Self::Yaml => Ok(yaml::write(documents, indent)),
             Self::Json => json::write(only(documents, self.name())?, indent),
             Self::Dotenv => dotenv::write(only(documents, self.name())?),
             Self::Ini => ini::write(only(documents, self.name())?),

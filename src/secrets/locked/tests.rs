@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
+use quorate_secrets::sops::{MAX_BYTES, SopsError};
+
 use super::*;
 
 const SOON: Duration = Duration::from_secs(10);

@@ -159,7 +159,7 @@ fn show_all(edited: &Edited, job: &Job<'_>, covered: &Covered, direction: Direct
     }
     generate::show::show(&job.decision, job.rules.as_ref(), false);
     show::table(&covered.plan, &covered.names);
-    covered.plan.left.iter().for_each(tell);
+    tell(&covered.plan.left);
     job.say_known();
     show::still_known(&covered.plan, &covered.names);
     for file in &covered.strangers {
@@ -189,7 +189,7 @@ fn commit(
         RulesFile::write(rules)?;
     }
     let left = write::write(resealed, &job.identities().all, &lastmodified(now));
-    left.iter().for_each(tell);
+    tell(&left);
     if left.is_empty() {
         return Ok(());
     }

@@ -128,7 +128,7 @@ pub(super) fn seal(
     let files = changes.into_iter().map(|change| (change.sealed, Some(change.readers))).collect();
     let (resealed, mut left) = plan::seal(files, identities, names, &lastmodified(now));
     let last = left.pop();
-    left.iter().for_each(tell);
+    tell(&left);
     match last {
         None => Ok(resealed),
         Some(Left { error, .. }) => Err(error),

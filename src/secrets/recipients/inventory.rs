@@ -80,7 +80,7 @@ pub(super) fn edit(
         // The list is there, and something else decides.
         return refuse(args, text, NotLiteral::Computed { at: list.start() }, who, direction, manifest);
     }
-    Ok(Some((Edited { new, file }, cluster)))
+    Ok(Some((Edited { file, new }, cluster)))
 }
 
 fn last_admin(who: &Recipient) -> Error {

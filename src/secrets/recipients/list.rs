@@ -31,7 +31,7 @@ pub(super) fn run(as_json: bool) -> Result<Outcome, Error> {
     if rows.is_empty() && found.left.is_empty() {
         report::note("there is no sealed file here");
     }
-    found.left.iter().for_each(tell);
+    tell(&found.left);
     Ok(ended(&found.left))
 }
 
@@ -81,13 +81,13 @@ fn print(rows: &[Row], names: &Names) {
 /// The readers of a file, a line for each.
 fn head(row: &Row, names: &Names) -> Vec<String> {
     let several = row.groups.len() > 1;
-    let named = |(number, group): (usize, &Vec<String>)| -> Vec<String> {
+    let of_group = |(number, group): (usize, &Vec<String>)| -> Vec<String> {
         let mut group = names.all(group);
         group.sort();
         let within = if several { format!("group {}: ", number + 1) } else { String::new() };
         group.into_iter().map(|name| format!("{within}{name}")).collect()
     };
-    let age = row.groups.iter().enumerate().flat_map(named);
+    let age = row.groups.iter().enumerate().flat_map(of_group);
     age.chain(row.foreign.iter().cloned()).collect()
 }
 

@@ -54,7 +54,7 @@ fn sheet(certs: &Certs, found: &Found, now: OffsetDateTime) -> Vec<String> {
 /// Whom everything is sealed to, with room for where the other half lies.
 fn admins(manifest: &Manifest, folder: &str) -> Vec<String> {
     let head = match manifest.admins.len() {
-        1 => "THE ADMIN. Without this identity nothing can be opened, by nobody.".to_owned(),
+        1 => "THE ADMIN. Without this identity nobody can open anything.".to_owned(),
         count => format!("THE ADMINS. Any one of these {count} identities opens everything."),
     };
     let mut lines = vec![String::new(), head];

@@ -41,7 +41,7 @@ pub(super) fn run(args: &cli::Rekey, cli: &cli::Cli, now: OffsetDateTime) -> Res
         show::table(&plan, &names);
     }
     show::certs(&found.certs);
-    left.iter().for_each(tell);
+    tell(&left);
     if plan.changes.is_empty() {
         say_nothing(&plan, &left);
         return Ok(ended(&left));
@@ -69,7 +69,7 @@ fn carry_out(
     if resealed.is_empty() && closed.len() == 1 && left.is_empty() {
         return Err(closed.remove(0).error);
     }
-    closed.iter().for_each(tell);
+    tell(&closed);
     left.append(&mut closed);
     if resealed.is_empty() {
         return Ok(Outcome::Findings);
@@ -79,7 +79,7 @@ fn carry_out(
         return Ok(Outcome::Findings);
     }
     let failed = write::write(&resealed, &identities.all, &lastmodified);
-    failed.iter().for_each(tell);
+    tell(&failed);
     let done = resealed.len() - failed.len();
     left.extend(failed);
     report::note(&format!("sealed {} anew", words::count(done, "file")));
@@ -102,9 +102,18 @@ pub(super) fn consent(question: &str) -> Result<bool, Error> {
     Ok(report::ask(question))
 }
 
-/// Says why a file is left as it is.
-pub(super) fn tell(left: &Left) {
-    report::rendered(&report::told(&left.error));
+/// Files of which it is said why they are left as they are.
+const MOST_TOLD: usize = 20;
+
+/// Says why files are left as they are.
+pub(super) fn tell(left: &[Left]) {
+    left.iter().take(MOST_TOLD).for_each(|left| report::rendered(&report::told(&left.error)));
+    if let Some(more) = left.len().checked_sub(MOST_TOLD).filter(|more| *more > 0) {
+        report::note(&format!(
+            "{} more left as they are, for reasons like these",
+            words::count(more, "file")
+        ));
+    }
 }
 
 pub(super) fn ended(left: &[Left]) -> Outcome {

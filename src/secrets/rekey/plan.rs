@@ -163,12 +163,12 @@ pub(in crate::secrets) fn seal(
             Err(error) => left.push(Left { error: target.error(error), path: target.path }),
         }
     }
-    left.extend(unopened(closed, identities));
+    left.extend(unopened(&closed, identities));
     (resealed, left)
 }
 
 /// One error for all files that nobody here can open.
-fn unopened(closed: Vec<(PathBuf, Vec<String>)>, identities: &mut Identities) -> Option<Left> {
+fn unopened(closed: &[(PathBuf, Vec<String>)], identities: &mut Identities) -> Option<Left> {
     let (path, recipients) = closed.first()?.clone();
     let files = closed.iter().map(|(path, _)| path.display().to_string()).collect();
     let looked = identities.looked.clone();

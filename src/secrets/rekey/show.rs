@@ -16,10 +16,12 @@ const MOST_TOLD: usize = 20;
 /// Names of values in one line.
 const MOST_KEYS: usize = 20;
 
+/// Some of the recipients of a change.
+type Who = fn(&Change) -> &[String];
+
 /// A line for everybody who comes or goes, with the files that it is about.
 pub(in crate::secrets) fn table(plan: &Plan, names: &Names) {
     let mut rows = Vec::new();
-    type Who = fn(&Change) -> &[String];
     let whose: [(&str, Who); 2] =
         [("gains", |change| &change.drift.missing), ("loses", |change| &change.drift.extra)];
     for (verb, whose) in whose {
@@ -35,7 +37,7 @@ pub(in crate::secrets) fn table(plan: &Plan, names: &Names) {
 }
 
 /// The files of each recipient, in the order of the files.
-fn by_recipient(changes: &[Change], whose: fn(&Change) -> &[String]) -> Vec<(&str, Vec<&Change>)> {
+fn by_recipient(changes: &[Change], whose: Who) -> Vec<(&str, Vec<&Change>)> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut all: Vec<(&str, Vec<&Change>)> = Vec::new();
     for change in changes {

@@ -30,6 +30,8 @@ pub(super) struct Loose {
     pub(super) line: usize,
     /// Whether something else stands in its line.
     pub(super) shares_line: bool,
+    /// Whether that may be a dash, of an element that is not known yet.
+    pub(super) behind_dash: bool,
     text: String,
     span: Range<usize>,
 }
@@ -38,7 +40,7 @@ impl Loose {
     pub(super) fn new(text: &str, placement: Placement, at: At) -> Self {
         let shares_line = placement == Placement::Right;
         let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
-        Self { column: at.column, line: at.line, shares_line, text, span: at.span }
+        Self { column: at.column, line: at.line, shares_line, behind_dash: shares_line, text, span: at.span }
     }
 
     pub(super) fn remark(self, inline: bool) -> Line {
@@ -62,8 +64,9 @@ pub(super) struct Open {
 }
 
 impl Open {
-    pub(super) fn new(flow: bool, flush: bool) -> Self {
-        Self { lines: Vec::new(), loose: Vec::new(), column: None, flow, flush, end_line: 0 }
+    /// Below some comments.
+    pub(super) fn new(flow: bool, flush: bool, loose: Vec<Loose>) -> Self {
+        Self { lines: Vec::new(), loose, column: None, flow, flush, end_line: 0 }
     }
 
     /// The first of its lines begins here.
@@ -108,18 +111,30 @@ impl Open {
     }
 
     /// At the end: the block, and those of the comments below its last line that are of a block around. The first
-    /// that stands further out is, and all below it.
-    pub(super) fn close(self) -> (Block, Vec<Loose>) {
-        let Self { mut lines, mut loose, column, flow, flush, end_line } = self;
-        let column = if flow { 0 } else { column.unwrap_or(0) };
-        let is_own = |(index, loose): &(usize, &Loose)| {
-            // Of a list below its key: no blank line between.
-            loose.column > column
-                || (loose.column == column && (!flush || loose.line == end_line + index + 1))
-        };
-        let own = loose.iter().enumerate().take_while(is_own).count();
+    /// that stands further out is, and all below it. `next` is the line of what follows.
+    pub(super) fn close(self, next: usize) -> (Block, Vec<Loose>) {
+        let own = self.own(next);
+        let Self { mut lines, mut loose, column, flow, .. } = self;
         let outer = loose.split_off(own);
         lines.extend(loose.into_iter().map(|loose| loose.remark(false)));
-        (Block { lines, flow, column }, outer)
+        (Block { lines, flow, column: column.unwrap_or(0) }, outer)
+    }
+
+    /// How many of the loose comments are its own.
+    fn own(&self, next: usize) -> usize {
+        let column = if self.flow { 0 } else { self.column() };
+        // Of a list whose dashes stand below the key: with no blank line above, and one below.
+        let adjacent = self
+            .loose
+            .iter()
+            .enumerate()
+            .take_while(|(index, loose)| loose.line == self.end_line + index + 1);
+        let adjacent = adjacent.count();
+        let below = self.loose.get(adjacent).map_or(next, |loose| loose.line);
+        let adjacent = if below > self.end_line + adjacent + 1 { adjacent } else { 0 };
+        let is_own = |(index, loose): &(usize, &Loose)| {
+            loose.column > column || (loose.column == column && (!self.flush || *index < adjacent))
+        };
+        self.loose.iter().enumerate().take_while(is_own).count()
     }
 }

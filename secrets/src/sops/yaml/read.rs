@@ -64,6 +64,9 @@ fn refuse_controls(text: &str) -> Result<(), SopsError> {
     Err(SopsError::Syntax { store: "YAML", line: before.matches('\n').count() + 1, column })
 }
 
+/// In the place of a key's column.
+const IN_LIST: usize = usize::MAX;
+
 struct Reader<'t> {
     events: Parser<'t, StrInput<'t>>,
     /// Where the parser's text begins in the whole.
@@ -136,7 +139,7 @@ impl<'t> Reader<'t> {
                     lines.push(Loose::new(&text, placement, at).remark(false));
                 }
                 (Event::MappingStart(style, id, _), at) => {
-                    let mut map = self.map(is_flow(style), &at, 1)?;
+                    let mut map = self.map(is_flow(style), &at, Vec::new(), 1)?;
                     self.define(id, &at, || Node::Map(map.to_branch()))?;
                     lines.append(&mut map.lines);
                     lines
@@ -156,17 +159,17 @@ impl<'t> Reader<'t> {
         Ok(Document { block, has_alias: self.has_alias })
     }
 
-    /// A map, `depth` maps and lists deep.
-    fn map(&mut self, flow: bool, start: &At, depth: usize) -> Result<Block, SopsError> {
+    /// A map below some comments, `depth` maps and lists deep.
+    fn map(&mut self, flow: bool, start: &At, above: Vec<Loose>, depth: usize) -> Result<Block, SopsError> {
         check_depth(depth, start)?;
-        let mut open = Open::new(flow, false);
+        let mut open = Open::new(flow, false, above);
         let mut keys = HashSet::new();
         loop {
             match self.next()? {
                 (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
                 (Event::MappingEnd, at) => {
+                    let (block, outer) = open.close(at.line);
                     self.ended = at;
-                    let (block, outer) = open.close();
                     self.outer = outer;
                     return Ok(block);
                 }
@@ -188,29 +191,37 @@ impl<'t> Reader<'t> {
     }
 
     /// A list under a key in column `parent`.
-    fn list(&mut self, flow: bool, start: &At, parent: usize, depth: usize) -> Result<Block, SopsError> {
+    fn list(
+        &mut self,
+        flow: bool,
+        start: &At,
+        above: Vec<Loose>,
+        parent: usize,
+        depth: usize,
+    ) -> Result<Block, SopsError> {
         check_depth(depth, start)?;
-        let column = self.dash(start);
-        let mut open = Open::new(flow, column == parent);
+        let column = if flow { start.column } else { self.dash(start, parent) };
+        let mut open = Open::new(flow, column == parent, above);
         open.begin(column);
         loop {
             match self.next()? {
                 (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
                 (Event::SequenceEnd, at) => {
+                    let (block, outer) = open.close(at.line);
                     self.ended = at;
-                    let (block, outer) = open.close();
                     self.outer = outer;
                     return Ok(block);
                 }
                 (event, at) => {
                     // Behind a dash, and the map or list only begins in the next line.
-                    let is_block =
-                        matches!(event, Event::MappingStart(..) | Event::SequenceStart(..)) && !flow;
-                    let behind = open.loose.iter().position(|loose| is_block && loose.shares_line);
-                    let inner: Vec<_> = behind.map_or_else(Vec::new, |behind| open.loose.split_off(behind));
+                    let is_behind = |loose: &Loose| loose.behind_dash && !flow && is_nested(&event);
+                    let behind = open.loose.iter().position(is_behind);
+                    let mut above = behind.map_or_else(Vec::new, |behind| open.loose.split_off(behind));
+                    for loose in &mut above {
+                        loose.behind_dash = false;
+                    }
                     open.flush();
-                    let (mut content, end) = self.content(event, at.clone(), usize::MAX, depth)?;
-                    head(&mut content, inner);
+                    let (content, end) = self.content(event, &at, above, IN_LIST, depth)?;
                     open.entry(None, content, &at, &end);
                     open.loose.append(&mut self.outer);
                 }
@@ -227,12 +238,10 @@ impl<'t> Reader<'t> {
             match self.next()? {
                 (Event::Comment(text, placement), at) => between.push(Loose::new(&text, placement, at)),
                 (event, at) => {
-                    let (mut content, end) = self.content(event, at.clone(), parent, depth)?;
-                    let nested = between.iter().position(|loose| {
-                        loose.line != key_at.end_line && matches!(content, Content::Map(_) | Content::List(_))
-                    });
-                    let inner = nested.map_or_else(Vec::new, |nested| between.split_off(nested));
-                    head(&mut content, inner);
+                    let nested =
+                        between.iter().position(|loose| loose.line != key_at.end_line && is_nested(&event));
+                    let above = nested.map_or_else(Vec::new, |nested| between.split_off(nested));
+                    let (content, end) = self.content(event, &at, above, parent, depth)?;
                     for mut loose in between {
                         // It stands between the key and its value.
                         loose.shares_line = true;
@@ -245,23 +254,29 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A node and where it ends.
+    /// A node and where it ends. The comments above it are the first lines of what is nested.
     fn content(
         &mut self,
         event: Event<'t>,
-        at: At,
+        at: &At,
+        above: Vec<Loose>,
         parent: usize,
         depth: usize,
     ) -> Result<(Content, At), SopsError> {
+        let mut end = at.clone();
         let (content, id) = match event {
             Event::Scalar(text, style, id, tag) => {
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    // It ends somewhere before the next token, and a comment behind it stands at its head.
+                    end.end_line = 0;
+                }
                 (Content::Value(meaning(&text, style, tag.as_deref(), at.line)?), id)
             }
             Event::MappingStart(style, id, _) => {
-                (Content::Map(self.map(is_flow(style), &at, depth + 1)?), id)
+                (Content::Map(self.map(is_flow(style), at, above, depth + 1)?), id)
             }
             Event::SequenceStart(style, id, _) => {
-                (Content::List(self.list(is_flow(style), &at, parent, depth + 1)?), id)
+                (Content::List(self.list(is_flow(style), at, above, parent, depth + 1)?), id)
             }
             Event::Alias(id) => {
                 self.has_alias = true;
@@ -270,23 +285,21 @@ impl<'t> Reader<'t> {
             }
             _ => return Err(SopsError::Syntax { store: "YAML", line: at.line, column: at.column + 1 }),
         };
-        let end = match &content {
-            Content::Value(_) => at.clone(),
-            Content::Map(_) | Content::List(_) => self.ended.clone(),
-        };
-        self.define(id, &at, || content.to_node())?;
+        if matches!(content, Content::Map(_) | Content::List(_)) {
+            end = self.ended.clone();
+        }
+        self.define(id, at, || content.to_node())?;
         Ok((content, end))
     }
 
-    /// The column of a list's dashes. The parser names where the first element is, where the dash stands below its key.
-    fn dash(&self, start: &At) -> usize {
+    /// The column of a list's dashes. Where they stand below the key of the list, the parser names the place behind the
+    /// first of them; but below a key a dash comes first in its line.
+    fn dash(&self, start: &At, parent: usize) -> usize {
         let before = self.text.get(..start.span.start).unwrap_or_default();
         let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
-        let here = self.text.get(start.span.start..).is_some_and(|rest| rest.starts_with(['-', '[']));
-        match line.rfind("- ") {
-            Some(at) if !here => line.get(..at).map_or(at, |before| before.chars().count()),
-            _ => start.column,
-        }
+        let blanks = line.len() - line.trim_start_matches(' ').len();
+        let is_dash = line.get(blanks..).is_some_and(|rest| rest.starts_with("- "));
+        if parent != IN_LIST && is_dash { blanks } else { start.column }
     }
 
     fn define(&mut self, id: usize, at: &At, copy: impl FnOnce() -> Node<Plain>) -> Result<(), SopsError> {
@@ -311,15 +324,12 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Comments above the first line of what is nested.
-fn head(content: &mut Content, comments: Vec<Loose>) {
-    if let Content::Map(block) | Content::List(block) = content {
-        block.lines.splice(0..0, comments.into_iter().map(|loose| loose.remark(false)));
-    }
-}
-
 fn check_depth(depth: usize, at: &At) -> Result<(), SopsError> {
     if depth > MAX_DEPTH { Err(SopsError::TooDeep { line: at.line }) } else { Ok(()) }
+}
+
+fn is_nested(event: &Event<'_>) -> bool {
+    matches!(event, Event::MappingStart(..) | Event::SequenceStart(..))
 }
 
 fn is_flow(style: StructureStyle) -> bool {

@@ -37,10 +37,6 @@ impl Out {
         }
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-
     pub(super) fn into_secret(self) -> Secret {
         Secret::from_zeroizing(&self.0)
     }

@@ -1,6 +1,5 @@
 //! Documents to YAML text, laid out as sops lays it out, so that sops' next rewrite changes nothing but values.
 
-use super::super::error::SopsError;
 use super::super::store::{Indent, Parts, SECTION};
 use super::super::tree::{Branch, Comment, Element, Item, Node};
 use super::super::value::{Kind, Plain};
@@ -34,24 +33,20 @@ impl Layout {
 }
 
 /// Documents as sops prints them.
-pub(crate) fn write(documents: &[Branch<Plain>], indent: Indent) -> Result<Secret, SopsError> {
+pub(crate) fn write(documents: &[Branch<Plain>], indent: Indent) -> Secret {
     let mut writer = Writer::new(Layout::of(indent));
     for (index, document) in documents.iter().enumerate() {
         writer.document(index, document, None);
     }
-    Ok(writer.out.into_secret())
+    writer.out.into_secret()
 }
 
 /// Sealed documents, each with the section behind its last key.
-pub(crate) fn write_sealed(parts: &Parts, indent: Indent) -> Result<String, SopsError> {
-    Ok(sealed(parts, Layout::of(indent)))
+pub(crate) fn write_sealed(parts: &Parts, indent: Indent) -> String {
+    sealed(parts, Layout::of(indent))
 }
 
-/// Sealed documents in the place of `old`.
-pub(crate) fn rewrite_sealed(_old: &str, parts: &Parts) -> Result<String, SopsError> {
-    write_sealed(parts, None)
-}
-
+/// The same in another layout.
 pub(super) fn sealed(parts: &Parts, layout: Layout) -> String {
     let mut writer = Writer::new(layout);
     for (index, document) in parts.documents.iter().enumerate() {
@@ -61,7 +56,7 @@ pub(super) fn sealed(parts: &Parts, layout: Layout) -> String {
 }
 
 /// A map or a list that is not the whole file.
-pub(crate) fn write_nested(node: &Node<Plain>) -> Result<Secret, SopsError> {
+pub(crate) fn write_nested(node: &Node<Plain>) -> Secret {
     let mut writer = Writer::new(Layout::of(None));
     match node {
         Node::Map(items) if !has_pairs(items) => writer.document(0, items, None),
@@ -71,7 +66,7 @@ pub(crate) fn write_nested(node: &Node<Plain>) -> Result<Secret, SopsError> {
         Node::Null => writer.out.push_str("null\n"),
         Node::Leaf(plain) => writer.value(&Node::Leaf(plain.duplicate()), 0, 0, None),
     }
-    Ok(writer.out.into_secret())
+    writer.out.into_secret()
 }
 
 /// One value, without quotes.
@@ -95,11 +90,6 @@ impl Writer {
         Self { out: Out::default(), layout, begun: false }
     }
 
-    /// One that goes on in a line.
-    pub(super) fn within_line(layout: Layout) -> Self {
-        Self { begun: true, ..Self::new(layout) }
-    }
-
     fn document(&mut self, index: usize, items: &Branch<Plain>, section: Option<&Branch<Plain>>) {
         if index > 0 {
             self.out.push_str("---\n");
@@ -121,7 +111,7 @@ impl Writer {
 
     /// Where blocks inside one at `depth` begin: the next multiple, also from within a list, whose maps are two further
     /// in. Source: go-yaml v3, `emitterc.go`, `yaml_emitter_increase_indent_compact`.
-    fn inside(&self, depth: usize) -> usize {
+    pub(super) fn inside(&self, depth: usize) -> usize {
         (depth + self.layout.indent) / self.layout.indent * self.layout.indent
     }
 
@@ -193,12 +183,11 @@ impl Writer {
             return self.value(node, depth, self.inside(depth), inline);
         }
         self.line(depth, "? ");
-        match text::literal_text(key) {
-            Some(literal) => self.literal(&literal, depth, self.inside(depth), None),
-            None => {
-                self.out.push_str(&text::quoted(key));
-                self.out.push_str("\n");
-            }
+        if let Some(literal) = text::literal_text(key) {
+            self.literal(&literal, depth, self.inside(depth), None);
+        } else {
+            self.out.push_str(&text::quoted(key));
+            self.out.push_str("\n");
         }
         self.line(depth, ":");
         match node {
@@ -215,6 +204,24 @@ impl Writer {
                 self.list(elements, inside);
             }
             other => self.value(other, depth, self.inside(depth), inline),
+        }
+    }
+
+    /// A line of a map, or of a list where it has no key. The comment stands behind it where that can be.
+    pub(super) fn entry(
+        &mut self,
+        key: Option<&str>,
+        node: &Node<Plain>,
+        depth: usize,
+        inline: Option<&Comment<Plain>>,
+    ) {
+        let behind = inline.filter(|comment| takes(comment, node));
+        if let (Some(comment), None) = (inline, behind) {
+            self.comment(comment, depth);
+        }
+        match key {
+            Some(key) => self.pair(key, node, depth, behind),
+            None => self.element(node, depth, behind),
         }
     }
 
@@ -245,16 +252,13 @@ impl Writer {
     ) {
         match node {
             Node::Null => self.out.push_str(" null"),
-            Node::Leaf(plain) => match text::literal(plain) {
-                Some(literal) => {
-                    self.out.push_str(" ");
+            Node::Leaf(plain) => {
+                self.out.push_str(" ");
+                if let Some(literal) = text::literal(plain) {
                     return self.literal(&literal, depth, inside, inline);
                 }
-                None => {
-                    self.out.push_str(" ");
-                    self.out.push_str(&text::line(plain));
-                }
-            },
+                self.out.push_str(&text::line(plain));
+            }
             Node::Map(items) if items.is_empty() => self.out.push_str(" {}"),
             Node::List(elements) if elements.is_empty() => self.out.push_str(" []"),
             Node::Map(items) if !has_pairs(items) => {
@@ -274,7 +278,9 @@ impl Writer {
             }
             Node::List(elements) => {
                 self.out.push_str("\n");
-                return self.list(elements, if self.layout.flush_lists { depth } else { inside });
+                // A comment at its end would stand in the column of the map around it.
+                let flush = self.layout.flush_lists && !matches!(elements.last(), Some(Element::Comment(_)));
+                return self.list(elements, if flush { depth } else { inside });
             }
         }
         self.inline(inline);
@@ -326,7 +332,11 @@ impl Writer {
 /// Whether the value has a line that the comment can stand behind.
 fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
     let one_line = match node {
-        Node::Null | Node::Leaf(_) => true,
+        Node::Null => true,
+        // Empty lines alone: the parser has the comment at their head behind them.
+        Node::Leaf(plain) => {
+            plain.bytes.is_empty() || plain.bytes.expose_bytes().iter().any(|byte| *byte != b'\n')
+        }
         Node::Map(items) => items.is_empty(),
         Node::List(elements) => elements.is_empty(),
     };

@@ -1,0 +1,153 @@
+//! What holds for every document in every layout.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::super::store::{Parts, Store};
+use super::super::tree::{Branch, Element, Item, Node};
+use super::super::value::Plain;
+use super::generate::{Dice, copy, edit, foreign, parts};
+use super::{align, read, rewrite_sealed, write, write_sealed};
+use crate::secret::Secret;
+
+fn changed_lines(old: &str, new: &str) -> (usize, usize) {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let mut common = vec![vec![0_usize; new.len() + 1]; old.len() + 1];
+    for (i, one) in old.iter().enumerate() {
+        for (j, other) in new.iter().enumerate() {
+            common[i + 1][j + 1] =
+                if one == other { common[i][j] + 1 } else { common[i][j + 1].max(common[i + 1][j]) };
+        }
+    }
+    let common = common[old.len()][new.len()];
+    (old.len() - common, new.len() - common)
+}
+
+/// What a text holds, the section apart.
+fn held(text: &str) -> Parts {
+    Store::Yaml.read_sealed(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn same(one: &Parts, other: &Parts) -> bool {
+    one.documents.len() == other.documents.len()
+        && one.documents.iter().zip(&other.documents).all(|(one, other)| align::same_branch(one, other))
+        && match (&one.section, &other.section) {
+            (Some(one), Some(other)) => align::same_branch(one, other),
+            _ => false,
+        }
+}
+
+fn collect<'t>(node: &'t mut Node<Plain>, leaves: &mut Vec<&'t mut Plain>) {
+    match node {
+        Node::Null => {}
+        Node::Leaf(plain) => leaves.push(plain),
+        Node::Map(items) => items.iter_mut().for_each(|item| {
+            if let Item::Pair(_, node) = item {
+                collect(node, leaves);
+            }
+        }),
+        Node::List(elements) => elements.iter_mut().for_each(|element| {
+            if let Element::Node(node) = element {
+                collect(node, leaves);
+            }
+        }),
+    }
+}
+
+/// The leaves that stand in one line between no brackets.
+fn one_line_leaf<'t>(dice: &mut Dice, items: &'t mut Branch<Plain>) -> Option<&'t mut Plain> {
+    let mut leaves: Vec<&mut Plain> = Vec::new();
+    for item in items {
+        if let Item::Pair(_, node) = item {
+            collect(node, &mut leaves);
+        }
+    }
+    leaves.retain(|plain| !plain.bytes.expose_bytes().contains(&b'\n'));
+    let at = dice.roll(leaves.len().max(1));
+    leaves.into_iter().nth(at)
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test that reads its vectors")]
+fn what_sops_wrote_is_written_back_byte_for_byte() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/sops");
+    let files =
+        |folder: &str| std::fs::read_dir(vectors.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let is_sealed = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(".enc.yaml");
+    let mut count = 0;
+    for path in files("yaml").chain(files("features")).filter(is_sealed) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let parts = Store::Yaml.read_sealed(&text).unwrap();
+        assert_eq!(write_sealed(&parts, None), text, "{}", path.display());
+        count += 1;
+    }
+    assert_eq!(count, 40);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_reads_back(seed in 1..u64::MAX, indent in 1_u8..10) {
+        let parts = parts(&mut Dice(seed));
+        let text = write_sealed(&parts, Some(indent));
+        prop_assert!(same(&held(&text), &parts), "{}", text);
+        let plain = write(&parts.documents, Some(indent));
+        let back = read(plain.expose_text().unwrap()).unwrap();
+        let all_same = back.iter().zip(&parts.documents).all(|(one, other)| align::same_branch(one, other));
+        prop_assert!(all_same && back.len() == parts.documents.len(), "{}", plain.expose_text().unwrap());
+    }
+
+    #[test]
+    fn a_text_in_any_layout_that_is_not_changed_stays_byte_for_byte(seed in 1..u64::MAX) {
+        let mut dice = Dice(seed);
+        let parts = parts(&mut dice);
+        let old = foreign(&mut dice, &parts);
+        let held = held(&old);
+        prop_assert!(same(&held, &parts), "{}", old);
+        prop_assert_eq!(rewrite_sealed(&old, &held), old);
+    }
+
+    #[test]
+    fn a_rewritten_text_holds_what_was_to_be_written(seed in 1..u64::MAX) {
+        let mut dice = Dice(seed);
+        let parts = parts(&mut dice);
+        let old = foreign(&mut dice, &parts);
+        let mut new = held(&old);
+        for _ in 0..=dice.roll(3) {
+            let at = dice.roll(new.documents.len());
+            edit(&mut dice, &mut new.documents[at]);
+        }
+        new.section = Some(dice.section());
+        let text = rewrite_sealed(&old, &new);
+        prop_assert!(same(&held(&text), &new), "{}\n=======\n{}", old, text);
+    }
+
+    #[test]
+    fn one_changed_value_changes_its_line_and_those_of_the_section(seed in 1..u64::MAX) {
+        let mut dice = Dice(seed);
+        let parts = parts(&mut dice);
+        let old = foreign(&mut dice, &parts);
+        let mut new = held(&old);
+        let sections = new.documents.len();
+        let Some(leaf) = one_line_leaf(&mut dice, &mut new.documents[0]) else { return Ok(()) };
+        *leaf = Plain::text(Secret::from_text("ENC[AES256_GCM,data:new,iv:new,tag:new,type:str]".to_owned()));
+        new.section = Some(dice.section());
+        let text = rewrite_sealed(&old, &new);
+        prop_assert!(same(&held(&text), &new), "{}\n=======\n{}", old, text);
+        let (gone, come) = changed_lines(&old, &text);
+        prop_assert!(gone <= 1 + 2 * sections && come <= 1 + 2 * sections, "{} {}\n{}\n=======\n{}", gone, come, old, text);
+    }
+
+    #[test]
+    fn a_text_as_sops_lays_it_out_is_laid_out_so_again(seed in 1..u64::MAX) {
+        let mut dice = Dice(seed);
+        let old = parts(&mut dice);
+        let mut new = copy(&old);
+        edit(&mut dice, &mut new.documents[0]);
+        new.section = Some(dice.section());
+        let old = write_sealed(&old, None);
+        prop_assert_eq!(rewrite_sealed(&old, &new), write_sealed(&new, None), "{}", old);
+    }
+}
