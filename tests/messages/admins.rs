@@ -5,7 +5,9 @@ use std::fs;
 use quorate::error::Error;
 use quorate_secrets::identity::Identity;
 
-use crate::case::{Case, case, generated, own_recipient, rules_for, secrets, secrets_done, secrets_told, value};
+use crate::case::{
+    Case, case, generated, own_recipient, rules_for, secrets, secrets_done, secrets_told, value,
+};
 use crate::project::{Project, machines};
 
 /// Somebody who is no admin.
@@ -34,7 +36,8 @@ fn admin(project: &Project) -> String {
 fn admins(list: &'static str) -> impl Fn(&Project) + Send + Sync + 'static {
     move |project| {
         let list = list.replace("ADMIN", &admin(project));
-        let text = format!("  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = {list}; }};\n");
+        let text =
+            format!("  cluster = {{ name = \"magi\"; nodeCidr = \"10.13.13.0/24\"; admins = {list}; }};\n");
         project.write("machines.nix", machines(3, &text));
     }
 }
@@ -58,10 +61,16 @@ pub(crate) fn come_and_go() -> Vec<Case> {
             project.write("part.nix", format!("{{ admins = [ \"{}\" ]; }}\n", admin(project)));
             project.write("machines.nix", text.replace("cluster = {", "cluster = import ./part.nix // {"));
         }),
+        cluster("an admin of an inventory that is all in another file", add, |project| {
+            admins("[ \"ADMIN\" ]")(project);
+            fs::rename(project.path("machines.nix"), project.path("all.nix")).unwrap();
+            project.write("machines.nix", "import ./all.nix\n");
+        }),
         case("a machine as an admin", || {
             let project = generated();
             admins("[ \"ADMIN\" ]")(&project);
-            let manifest: serde_json::Value = serde_json::from_str(&project.read("certs/manifest.json")).unwrap();
+            let manifest: serde_json::Value =
+                serde_json::from_str(&project.read("certs/manifest.json")).unwrap();
             let machine = manifest["machines"]["w1"]["recipient"].as_str().unwrap().to_owned();
             let (line, out, err) = secrets_told(&project, &["recipients", "add", &machine], &[], "");
             format!("{line}\n{out}{err}")
@@ -77,7 +86,8 @@ pub(crate) fn come_and_go() -> Vec<Case> {
         case("an admin less: oneself", || {
             let project = two_admins();
             let admin = admin(&project);
-            let words: Vec<&str> = asked.iter().map(|word| if *word == "ADMIN" { &admin } else { *word }).collect();
+            let words: Vec<&str> =
+                asked.iter().map(|word| if *word == "ADMIN" { &admin } else { *word }).collect();
             let (line, out, err) = secrets_told(&project, &words, &[], "");
             format!("{line}\n{out}{err}")
         }),
@@ -90,7 +100,18 @@ pub(crate) fn come_and_go() -> Vec<Case> {
         case("the same with two admins and a file besides", || {
             let project = two_admins();
             let (line, out, err) = secrets_told(&project, &["recipients", "--sheet"], &[], "");
-            format!("{line}\n{out}{err}")
+            format!("{line}\n{}{err}", &out[..out.find("STEPS").unwrap()])
+        }),
+        case("the same with a root of its own", || {
+            let project = generated();
+            admins(
+                "[ \"ADMIN\" ]; rootAdmins = [ \"age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg\" ]",
+            )(&project);
+            project.pki(["gen"]).expect(0);
+            let (line, out, err) = secrets_told(&project, &["recipients", "--sheet"], &[], "");
+            // The rest is as before.
+            let admins = out.find("THE ADMIN").unwrap()..out.find("STEPS").unwrap();
+            format!("{line}\n{}{err}", &out[admins])
         }),
         secrets("the same without a cluster", &["recipients", "--sheet"], |_| {}),
         secrets("who can read", &["recipients"], |_| {}),
@@ -130,6 +151,13 @@ pub(crate) fn anew() -> Vec<Case> {
             shared(project);
             secrets_done(project, &["rekey", "--yes"]);
             project.write(".sops.yaml", before);
+        }),
+        secrets("somebody who goes, of many files", &["rekey", "--dry-run"], |project| {
+            for number in 1..=21 {
+                fs::copy(project.path("secrets/db.yaml"), project.path(format!("secrets/{number}.yaml")))
+                    .unwrap();
+            }
+            project.write(".sops.yaml", rules_for(OTHER));
         }),
         secrets("nothing to seal anew", &["rekey"], |_| {}),
         secrets("no sealed file", &["rekey"], |project| {

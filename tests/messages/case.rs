@@ -98,7 +98,13 @@ pub(crate) fn secrets_told(
     variables: &[(String, String)],
     input: &str,
 ) -> (String, String, String) {
-    told_by(project, secrets_command(project, words), &format!("secrets {}", words.join(" ")), variables, input)
+    told_by(
+        project,
+        secrets_command(project, words),
+        &format!("secrets {}", words.join(" ")),
+        variables,
+        input,
+    )
 }
 
 /// `secrets`, with nothing of the caller's environment.

@@ -31,30 +31,44 @@ pub(crate) fn rules() -> Vec<Case> {
             "a threshold of three in two groups",
             "creation_rules: [{shamir_threshold: 3, key_groups: [{age: [AGE]}, {age: [AGE]}]}]\n",
         ),
-        sealing("two rules for values", "creation_rules: [{age: AGE, encrypted_regex: a, encrypted_suffix: b}]\n"),
+        sealing(
+            "two rules for values",
+            "creation_rules: [{age: AGE, encrypted_regex: a, encrypted_suffix: b}]\n",
+        ),
         sealing("keys beside groups", "creation_rules: [{age: AGE, key_groups: [{age: [AGE]}]}]\n"),
         sealing("an expression that does not compile", "creation_rules: [{path_regex: '(', age: AGE}]\n"),
         sealing("one of values that does not", "creation_rules: [{age: AGE, encrypted_regex: '('}]\n"),
         sealing("a recipient that is none", "creation_rules: [{age: age1typo}]\n"),
         sealing("nobody", "creation_rules: [{path_regex: x}, {age: []}]\n"),
         sealing("nobody in a group", "creation_rules: [{key_groups: [{age: [AGE]}, {age: []}]}]\n"),
-        sealing("a key of PGP", "creation_rules: [{age: AGE, pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4}]\n"),
+        sealing(
+            "a key of PGP",
+            "creation_rules: [{age: AGE, pgp: FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4}]\n",
+        ),
         sealing("an indent of YAML that is none", "stores: {yaml: {indent: 40}}\n"),
         sealing("an indent of JSON that is none", "stores: {json: {indent: x}}\n"),
         sealing("an indent of binary files that is none", "stores: {json_binary: {indent: 40}}\n"),
         sealing("a rule for other files", "creation_rules: [{path_regex: ^other/, age: AGE}]\n"),
         sealing("a file without rules", "stores: {}\n"),
-        secrets("no rules at all", &["encrypt", "secrets/db.yaml", "--filename", "/nowhere/a.yaml"], |project| {
-            project.write("secrets/db.yaml", "a: 1\n");
-        }),
+        secrets(
+            "no rules at all",
+            &["encrypt", "secrets/db.yaml", "--filename", "/nowhere/a.yaml"],
+            |project| {
+                project.write("secrets/db.yaml", "a: 1\n");
+            },
+        ),
         secrets("rules under another name", &["encrypt", "-i", "inner/a.yaml"], |project| {
             std::fs::rename(project.path(".sops.yaml"), project.path(".sops.yml")).unwrap();
             project.write("inner/a.yaml", "a: 1\n");
         }),
-        secrets("other rules under another name", &["encrypt", "--filename", "secrets/a.yaml", "a.yaml"], |project| {
-            project.write("secrets/.sops.yml", "creation_rules: []\n");
-            project.write("a.yaml", "a: 1\n");
-        }),
+        secrets(
+            "other rules under another name",
+            &["encrypt", "a.yaml", "-o", "secrets/a.yaml"],
+            |project| {
+                project.write("secrets/.sops.yml", "creation_rules: []\n");
+                project.write("a.yaml", "a: 1\n");
+            },
+        ),
         secrets(
             "rules that are not there",
             &["encrypt", "--config", "nowhere.yaml", "secrets/db.yaml"],

@@ -7,7 +7,9 @@ use quorate::error::Error;
 use quorate::secrets::edit::EditError;
 use quorate::secrets::locked::LockError;
 
-use crate::case::{Case, case, repository, script, secrets, secrets_command, secrets_told, secrets_with, tame, value};
+use crate::case::{
+    Case, case, repository, script, secrets, secrets_command, secrets_told, secrets_with, tame, value,
+};
 
 const EDIT: &[&str] = &["edit", "secrets/db.yaml"];
 
@@ -18,7 +20,9 @@ fn editor(what: &str, text: &'static str) -> Case {
 
 /// The same of another file.
 fn edited(what: &str, file: &str, text: &'static str) -> Case {
-    secrets_with(what, &["edit", file], &[("EDITOR", "fake")], "", move |project| script(project, "fake", text))
+    secrets_with(what, &["edit", file], &[("EDITOR", "fake")], "", move |project| {
+        script(project, "fake", text)
+    })
 }
 
 /// An edit that leaves this text.
@@ -69,17 +73,25 @@ pub(crate) fn editors() -> Vec<Case> {
 /// `secrets exec`.
 pub(crate) fn programs() -> Vec<Case> {
     vec![
-        secrets("a program that is not there", &["exec", "secrets/x.yaml", "--", "no-such-program"], |project| {
-            project.write("secrets/x.yaml", "a: 1\n");
-            crate::case::secrets_done(project, &["encrypt", "-i", "secrets/x.yaml"]);
-        }),
+        secrets(
+            "a program that is not there",
+            &["exec", "secrets/x.yaml", "--", "no-such-program"],
+            |project| {
+                project.write("secrets/x.yaml", "a: 1\n");
+                crate::case::secrets_done(project, &["encrypt", "-i", "secrets/x.yaml"]);
+            },
+        ),
         secrets("values that are nested", &["exec", "db", "--", "true"], |_| {}),
         secrets("a name that is none for a variable", &["exec", "secrets/x.yaml", "--", "true"], |project| {
             project.write("secrets/x.yaml", "a=b: 1\n");
             crate::case::secrets_done(project, &["encrypt", "-i", "secrets/x.yaml"]);
         }),
         secrets("a file without a place for it", &["exec", "--file", "db", "--", "true"], |_| {}),
-        secrets("a file for a program that is not there", &["exec", "--file", "db", "--", "no-such-program", "{}"], |_| {}),
+        secrets(
+            "a file for a program that is not there",
+            &["exec", "--file", "db", "--", "no-such-program", "{}"],
+            |_| {},
+        ),
     ]
 }
 
@@ -107,7 +119,8 @@ pub(crate) fn others() -> Vec<Case> {
             script(&project, "fake", "printf 'a: 1\\n' >\"$1\"; mv other secrets/db.yaml");
             fs::copy(project.path("secrets/db.yaml"), project.path("other")).unwrap();
             let mut command = secrets_command(&project, EDIT);
-            let output = command.env("EDITOR", project.path("bin/fake")).env("PATH", std::env::var("PATH").unwrap());
+            let output =
+                command.env("EDITOR", project.path("bin/fake")).env("PATH", std::env::var("PATH").unwrap());
             let output = output.stdin(std::process::Stdio::null()).output().unwrap();
             assert_eq!(output.status.code(), Some(2));
             let text = tame(&project.redact(&String::from_utf8(output.stderr).unwrap()));
@@ -131,10 +144,12 @@ pub(crate) fn others() -> Vec<Case> {
 pub(crate) fn storage() -> Vec<Case> {
     let refused = |private: &'static str, setting: Option<&'static str>, folder: &'static str, swap: bool| {
         value("no memory for the text", move || {
-            EditError::NoStorage { private: private.to_owned(), setting, folder: folder.to_owned(), swap }.into()
+            EditError::NoStorage { private: private.to_owned(), setting, folder: folder.to_owned(), swap }
+                .into()
         })
     };
-    let keeper = |what: &str, why: &'static str| value(what, move || EditError::Keeper(why.to_owned()).into());
+    let keeper =
+        |what: &str, why: &'static str| value(what, move || EditError::Keeper(why.to_owned()).into());
     vec![
         refused(
             "to make a namespace: no space left on device",
@@ -151,7 +166,12 @@ pub(crate) fn storage() -> Vec<Case> {
             "no tmpfs here to write to",
             false,
         ),
-        refused("this system has no mount namespaces", None, "what is on a tmpfs may be swapped out (`/proc/swaps cannot be read`)", true),
+        refused(
+            "this system has no mount namespaces",
+            None,
+            "what is on a tmpfs may be swapped out (`/proc/swaps` cannot be read)",
+            true,
+        ),
         keeper("no folder for the text", "no folder for it could be made: no space left on device"),
         keeper("no room for the text", "the text could not be laid down: no space left on device"),
         keeper("an editor that could not be started", "it could not be run: cannot allocate memory"),

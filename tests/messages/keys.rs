@@ -15,8 +15,7 @@ const KEYS: &str = "home/.config/sops/age/keys.txt";
 const IDENTITY: &str = "AGE-PLUGIN-TOKEN-1QQQQQQQQQQQQQK4J263";
 const RECIPIENT: &str = "age1token1qqqqqqqqqqqqqyteddn";
 /// The same of 32 bytes, for `age-plugin-pq`.
-const POST_QUANTUM: &str =
-    "AGE-SECRET-KEY-PQ-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQAE0WQE";
+const POST_QUANTUM: &str = "AGE-SECRET-KEY-PQ-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQAE0WQE";
 
 /// A sealed file, looked at with this as the only identity.
 fn with(what: &str, text: impl AsRef<[u8]>) -> Case {
@@ -66,7 +65,7 @@ pub(crate) fn passphrases() -> Vec<Case> {
         with("identities that are sealed to somebody", sealed(b"AGE-SECRET-KEY-1")),
         with("an SSH key in the old form, with a passphrase", vector("id_rsa_pass.pem")),
         identity("identities within identities", || IdentityError::Nested),
-        identity("identities whose passphrase does not fit", || IdentityError::Inside(AgeError::WrongPassphrase)),
+        identity("identities that were cut off", || IdentityError::DamagedFile),
         identity("a passphrase that takes hours", || IdentityError::Inside(AgeError::Work)),
         identity("a host key with a passphrase", || IdentityError::EncryptedHostKey),
         in_use("nobody to ask for a passphrase", |place| UseError::Nobody { place }),
@@ -119,6 +118,7 @@ pub(crate) fn groups() -> Vec<Case> {
     let errors = [
         SopsError::Threshold { threshold: 3, groups: 2 },
         SopsError::CannotKeep { what: "its key groups".to_owned() },
+        SopsError::CannotKeep { what: "a group without age keys".to_owned() },
     ];
     let told = |error: SopsError| {
         value("a file with groups of keys", move || Error::Secrets {

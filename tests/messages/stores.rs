@@ -53,7 +53,11 @@ pub(crate) fn plaintext() -> Vec<Case> {
         encrypt("nothing", "new.yaml", "# nothing\n"),
         encrypt("a key twice", "new.yaml", "a: 1\na: 2\n"),
         encrypt("a number for a key", "new.yaml", "1: a\n"),
-        encrypt("a merge that was not finished", "new.yaml", "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n"),
+        encrypt(
+            "a merge that was not finished",
+            "new.yaml",
+            "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> other\n",
+        ),
         encrypt("another version of YAML", "new.yaml", "%YAML 1.2\n---\na: b\n"),
         encrypt("a map in itself", "new.yaml", "a: &a\n  b: *a\n"),
         encrypt("aliases that grow", "new.yaml", &laughs),
@@ -84,7 +88,7 @@ pub(crate) fn plaintext() -> Vec<Case> {
             project.write("a.yaml", "a: 1\n");
         }),
         secrets("a rule on comments that finds a ciphertext", &["encrypt", "secrets/new.yaml"], |project| {
-            let rules = rules_for(&own_recipient(project)) + "    encrypted_comment_regex: ENC\n";
+            let rules = rules_for(&own_recipient(project)) + "    unencrypted_comment_regex: ENC\n";
             project.write(".sops.yaml", rules);
             project.write("secrets/new.yaml", "# a comment\na: 1\n");
         }),
@@ -104,7 +108,7 @@ pub(crate) fn conversions() -> Vec<Case> {
         convert("null instead of a section", "x.yaml", "ini", "a: null\n"),
         convert("a value instead of a section", "x.yaml", "ini", "a: b\n"),
         convert("a list instead of a section", "x.yaml", "ini", "a: [b]\n"),
-        convert("a value with both kinds of quotes in INI", "x.yaml", "ini", "a: {b: \"x` \\\"\\\"\\\" #\"}\n"),
+        convert("a key that INI numbers itself", "x.yaml", "ini", "a: {'#1': b}\n"),
         convert("infinity in JSON", "x.yaml", "json", "a: .inf\n"),
         convert("two documents in JSON", "x.yaml", "json", "a: 1\n---\nb: 2\n"),
         convert("a map as a binary file", "x.yaml", "binary", "a: 1\n"),
@@ -112,10 +116,16 @@ pub(crate) fn conversions() -> Vec<Case> {
             project.write("secrets/x.env", "A=1\n");
             secrets_done(project, &["encrypt", "-i", "secrets/x.env"]);
         }),
-        secrets_with("a section of the format's own", &["set", "secrets/x.ini", "sops.x"], &[], "v", |project| {
-            project.write("secrets/x.ini", "[a]\nb = 1\n");
-            secrets_done(project, &["encrypt", "-i", "secrets/x.ini"]);
-        }),
+        secrets_with(
+            "a section of the format's own",
+            &["set", "secrets/x.ini", "sops.x"],
+            &[],
+            "v",
+            |project| {
+                project.write("secrets/x.ini", "[a]\nb = 1\n");
+                secrets_done(project, &["encrypt", "-i", "secrets/x.ini"]);
+            },
+        ),
     ]
 }
 
@@ -156,7 +166,7 @@ pub(crate) fn sealed() -> Vec<Case> {
         secrets("more groups than there are", &["view", "secrets/x.yaml"], |project| {
             two_groups(project);
             let text = project.read("secrets/x.yaml");
-            project.write("secrets/x.yaml", text.replace("sops:\n", "sops:\n    shamir_threshold: 5\n"));
+            project.write("secrets/x.yaml", text.replace("shamir_threshold: 2", "shamir_threshold: 5"));
         }),
         damaged("a place in a list that is no number", "x.env", "A=1\n", |text| {
             text.replace("sops_age__list_0__map_enc", "sops_age__list_x__map_enc")
