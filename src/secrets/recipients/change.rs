@@ -75,7 +75,7 @@ pub(super) fn run(args: &cli::Admin, direction: Direction, now: OffsetDateTime) 
         return Ok(Outcome::Findings);
     }
     commit(edited, &lock, changes.as_ref(), &mut job, &resealed, now)?;
-    say_done(&who, direction, &names);
+    say_done(&who, direction);
     Ok(Outcome::Clean)
 }
 
@@ -199,13 +199,12 @@ fn commit(
     })
 }
 
-fn say_done(who: &Recipient, direction: Direction, names: &Names) {
+fn say_done(who: &Recipient, direction: Direction) {
     match direction {
         Direction::Add => report::note(&format!("`{who}` is an admin now, everywhere")),
         Direction::Remove => {
-            let name = names.of(who.key());
             report::note(&format!(
-                "{name} is an admin no longer: nothing that is sealed from now on opens to them"
+                "`{who}` is an admin no longer: nothing that is sealed from now on opens to it"
             ));
         }
     }
