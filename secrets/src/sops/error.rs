@@ -421,7 +421,9 @@ impl SopsError {
             Self::NotFlat { .. } => "keep nested values in a file of their own",
             Self::NoRecipients => "name at least one recipient",
             Self::Threshold { .. } => "let `shamir_threshold` be at least 2 and at most the number of groups",
-            Self::AlreadySealed => "open it with `secrets edit`; if the section is your own, give it another name",
+            Self::AlreadySealed => {
+                "open it with `secrets edit`; if the section is your own, give it another name"
+            }
             Self::CommentFound => "anchor the expression, such as `^ sops:enc`",
             Self::NoSuchPath { .. } => "look at its keys with `secrets view`",
             Self::Reserved { .. } => "give the value another name",
