@@ -185,7 +185,7 @@ fn compare_comments(ours: &str, theirs: &str) -> Comments {
         found.map(|found| kept.remove(found)).is_none()
     });
     match (values(ours) == values(theirs), missing.count()) {
-        (true, 0) if our_closed <= closed => Comments::Kept,
+        (true, 0) if our_closed == closed => Comments::Kept,
         (true, missing) if our_closed + kept.len() >= closed + missing => Comments::Closed,
         _ => Comments::Lost,
     }
