@@ -1,6 +1,7 @@
 //! The verbs that change one value: `set` and `unset`.
 
 use std::io::{self, IsTerminal as _, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
 use quorate_secrets::secret::Secret;
@@ -24,9 +25,10 @@ const WAIT: Duration = Duration::from_secs(30);
 pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
     let put = |plaintext: &mut Plaintext, value: &Secret| {
-        let done = match args.json {
-            true => plaintext.set_json(&args.path, value),
-            false => plaintext.set_text(&args.path, value),
+        let done = if args.json {
+            plaintext.set_json(&args.path, value)
+        } else {
+            plaintext.set_text(&args.path, value)
         };
         done.map_err(|error| match error {
             SopsError::NoSuchPath { .. } | SopsError::Reserved { .. } => target.error(error),
@@ -87,7 +89,7 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
     }
     let mut bytes = whole_stdin().map_err(Error::io("read", "stdin"))?;
     if bytes.len() > MAX_BYTES {
-        return Err(Error::Secrets { path: "stdin".into(), error: SopsError::TooLarge, looked: Vec::new() });
+        return Err(Target::named(Path::new("stdin")).error(SopsError::TooLarge));
     }
     if !args.exact && bytes.ends_with(b"\n") {
         bytes.pop();
