@@ -476,8 +476,8 @@ fn the_list_says_of_every_sealed_file_who_can_open_it() {
     for (path, file) in &sealed {
         assert_eq!(listed[path.as_str()], file.recipients().collect(), "{path}");
     }
-    let run = repo.secrets(&["recipients"]).expect(0);
-    let text = run.stdout;
+    assert_eq!(repo.secrets(&["recipients", "list", "--json"]).expect(0).stdout, run.stdout);
+    let text = repo.secrets(&["recipients"]).expect(0).stdout;
     let block = text.split("\n\n").find(|block| block.contains("  certs/cp1/keys.yaml")).unwrap();
     assert!(block.contains("an admin (") && block.contains("cp1 ("), "{block}");
     assert!(!block.contains("w1 ("), "{block}");
