@@ -367,6 +367,15 @@ fn a_list_that_is_not_there_as_it_is_is_shown_and_nothing_is_touched() {
 }
 
 #[test]
+fn the_new_inventory_is_never_written_through_a_link() {
+    let repo = Repo::new(LINES);
+    repo.project.write("precious", "as it is");
+    std::os::unix::fs::symlink("precious", repo.project.path(".machines.nix.edited")).unwrap();
+    repo.add(&repo.berta).expect(0);
+    assert_eq!(repo.project.read("precious"), "as it is");
+}
+
+#[test]
 fn a_list_that_does_not_decide_is_not_believed() {
     let repo = Repo::new(LINES);
     // Another dialect, which has no such list.

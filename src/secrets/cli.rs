@@ -82,7 +82,10 @@ Examples:
 Examples:
   secrets rekey                            every sealed file below this folder
   secrets rekey secrets/masters --yes      without asking
-  secrets rekey --dry-run                  who would gain and who would lose access; exit code 1 when somebody would")]
+  secrets rekey --dry-run                  who would gain and who would lose access; exit code 1 when somebody would
+
+Files that are damaged, or that no rule covers, are named and left as they are, the others are done; exit code 1 then. \
+Stopped half-way, the same command does what is left.")]
     Rekey(Rekey),
     /// Seal files anew under new data keys, for the same readers
     Rotate(Files),

@@ -4,13 +4,12 @@
 //! a file their copy of its data key; somebody who goes costs it a new data key, under which all of it is sealed anew.
 //!
 //! Exit code 1: a file was left as it is, because it is damaged, no rule covers it, or only sops can seal it. The others
-//! are done all the same. With `--dry-run` also when there is something to do.
+//! are done all the same. With `--dry-run` also when there is something to do, and when the person said no. 2: nothing
+//! could be done at all, for one reason.
 
 pub(super) mod plan;
 pub(super) mod show;
 pub(super) mod write;
-
-use std::io::{self, IsTerminal as _};
 
 use time::OffsetDateTime;
 
@@ -91,7 +90,7 @@ fn carry_out(
 /// # Errors
 /// [`Error::Request`] where there is nobody to ask.
 pub(super) fn consent(question: &str) -> Result<bool, Error> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !report::can_ask() {
         return Err(Error::Request {
             message:
                 "will not change who can read files without being told to: there is no terminal to ask on"
