@@ -2,6 +2,7 @@
 //! and the sheet of paper.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::case_sensitive_file_extension_comparisons,
