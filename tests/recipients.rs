@@ -448,6 +448,20 @@ fn what_cannot_be_opened_stops_all_of_it() {
 }
 
 #[test]
+fn who_keeps_the_root_is_named_when_she_is_an_admin_no_longer() {
+    let repo = Repo::new("admins = [ {anna} {berta} ]; rootAdmins = [ {berta} ];");
+    let run = repo.remove(&repo.berta).expect(0);
+    assert!(run.stderr.contains("is named in `cluster.rootAdmins` too"), "{}", run.stderr);
+    let readers = repo.sealed();
+    let open: Vec<&String> = readers
+        .iter()
+        .filter(|(_, file)| file.recipients().any(|one| one == repo.berta.to_string()))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(open, ["certs/ca/root.yaml"]);
+}
+
+#[test]
 fn files_under_rules_of_others_are_named_when_they_stay_open() {
     let repo = Repo::new("admins = [ {anna} {berta} ];");
     let rules = repo.project.read(".sops.yaml");
