@@ -76,7 +76,10 @@ fn git(tree: &Path, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> 
         message: format!("could not ask git about `{}`: {cause}", tree.display()),
         hint: "name the files to check".to_owned(),
     };
-    let system = |cause: std::io::Error| failed(crate::error::plain(&cause));
+    let system = |cause: std::io::Error| match cause.kind() {
+        std::io::ErrorKind::NotFound => failed("there is no program `git` on PATH".to_owned()),
+        _ => failed(crate::error::plain(&cause)),
+    };
     let mut child = Command::new("git")
         .arg("-C")
         .arg(tree)
@@ -97,5 +100,5 @@ fn git(tree: &Path, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> 
         return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(failed(said.lines().next().unwrap_or("it failed").to_owned()))
+    Err(failed(said.lines().next().unwrap_or("it failed, and did not say why").to_owned()))
 }

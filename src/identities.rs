@@ -172,9 +172,8 @@ impl Identities {
         let found = own.iter().filter_map(|identity| identity.find_recipients().ok());
         let found: Vec<Recipient> = found.flatten().collect();
         if let (true, Some(silent)) = (found.is_empty(), own.first()) {
-            self.broken.push(Error::Identity {
-                place: silent.to_string(),
-                cause: "it does not say whom to seal to".to_owned(),
+            self.broken.push(Error::Request {
+                message: format!("{silent} does not say whom to seal to"),
                 hint: "name its recipient in `cluster.admins` of machines.nix".to_owned(),
             });
         }
@@ -255,7 +254,7 @@ impl NewIdentity {
                     path.display(),
                     tree.display()
                 ),
-                hint: "set SOPS_AGE_KEY_FILE to a file outside of it".to_owned(),
+                hint: "name a file outside of it, in SOPS_AGE_KEY_FILE for one".to_owned(),
             });
         }
         let (text, recipient) = Identity::generate();

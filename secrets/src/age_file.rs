@@ -16,6 +16,9 @@ use crate::secret::Secret;
 /// The most work that a passphrase may be made to cost: 2^22 rounds of scrypt and 4 GiB, as in age. `age -p` takes 2^18.
 const MAX_WORK: u8 = 22;
 
+/// The remedy for more than that.
+pub(crate) const WORK: &str = "encrypt it anew with `age -p`, which takes 2^18";
+
 /// How an age file is written. Every reader of age files takes both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -281,7 +284,7 @@ impl AgeError {
             Self::NoIdentity => "use the identity of one of its recipients",
             Self::Passphrase => "decrypt it with `age -d` and seal it to recipients",
             Self::WrongPassphrase => "run it again with the right passphrase",
-            Self::Work => "encrypt it anew with `age -p`, which takes 2^18",
+            Self::Work => WORK,
             Self::Damaged => "restore the file from git",
         }
         .to_owned()

@@ -116,7 +116,7 @@ fn in_editor(before: &Secret, target: &Target, options: &Options) -> Result<Opti
 fn complaint(target: &Target, error: &SopsError) -> Complaint {
     Complaint {
         message: format!("`{}`: {error}", target.path.display()),
-        hint: Some(error.edit_hint().to_owned()),
+        hint: Some(error.text_hint().to_owned()),
         line: error.line(),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn run(args: &cli::Encrypt, cli: &cli::Cli, now: OffsetDateTime) -> R
     target.store = args.file.input_type.unwrap_or(target.store);
     let sealed = |content: &Secret| -> Result<String, Error> {
         let failed = |error| target.error(error);
-        let plaintext = Plaintext::parse(content, target.store).map_err(failed)?;
+        let plaintext = Plaintext::parse(content, target.store).map_err(|error| target.unread(error))?;
         // A binary file has no place for a section of its own: a sealed one is recognised by its form.
         refuse_sealed(content, &target)?;
         Sealing::of(&target, cli.config.as_deref())?.seal(&plaintext, &lastmodified(now)).map_err(failed)

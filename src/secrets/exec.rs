@@ -1,12 +1,14 @@
 //! `secrets exec`: a program with the values in its environment, or in a file.
 
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::SopsError;
 
 use super::cli;
 use super::edit::{self, EditError, Options};
@@ -26,7 +28,14 @@ pub(super) fn run(args: &cli::Exec) -> Result<Outcome, Error> {
         let text = plaintext.write(target.store, None).map_err(failed)?;
         return with_file(args, &target, &text);
     }
-    let values = plaintext.flat().map_err(failed)?;
+    let values = plaintext.flat().map_err(|error| match error {
+        SopsError::NotFlat { .. } => Error::Sealed {
+            file: target.path.display().to_string(),
+            cause: error.to_string(),
+            hint: "keep nested values in a file of their own, or use `--file`".to_owned(),
+        },
+        error => failed(error),
+    })?;
     if let Some((name, _)) = values.iter().find(|(name, value)| !is_variable(name, value)) {
         return Err(Error::Request {
             message: format!("`{name}` cannot be a variable of an environment"),
@@ -47,6 +56,9 @@ pub(super) fn run(args: &cli::Exec) -> Result<Outcome, Error> {
         command.env(name, OsStr::from_bytes(value.expose_bytes()));
     }
     let cause = command.exec();
+    if cause.kind() == ErrorKind::NotFound {
+        return Err(EditError::ProgramMissing { program: program.to_string_lossy().into_owned() }.into());
+    }
     Err(Error::io("run", program)(cause))
 }
 

@@ -1,5 +1,7 @@
 //! `secrets keygen`: an age identity of one's own.
 
+use std::io::ErrorKind;
+
 use time::OffsetDateTime;
 
 use super::cli;
@@ -13,7 +15,13 @@ pub(super) fn run(args: &cli::Keygen, now: OffsetDateTime) -> Result<Outcome, Er
         Some(path) => NewIdentity::at(path)?,
         None => NewIdentity::make(&Places::from_env())?,
     };
-    identity.write(now)?;
+    identity.write(now).map_err(|error| match error {
+        Error::Io { path, cause, .. } if cause.kind() == ErrorKind::AlreadyExists => Error::Request {
+            message: format!("`{}` holds an identity already, or something else", path.display()),
+            hint: "use that one, or name another file with `-o`: nothing was written".to_owned(),
+        },
+        other => other,
+    })?;
     report::line(&identity.recipient.to_string());
     report::note(&format!(
         "the identity is in `{}`: keep a copy where no fire reaches both",

@@ -39,6 +39,18 @@ impl Target {
         Error::Secrets { path: self.path.clone(), error, looked: Vec::new() }
     }
 
+    /// An error about its plaintext, which a person wrote.
+    pub(super) fn unread(&self, error: SopsError) -> Error {
+        if error == SopsError::AlreadySealed {
+            return self.error(error);
+        }
+        Error::Sealed {
+            file: self.path.display().to_string(),
+            cause: error.to_string(),
+            hint: error.text_hint().to_owned(),
+        }
+    }
+
     /// Its bytes; `-` is stdin.
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
         if self.path.as_os_str() == "-" {

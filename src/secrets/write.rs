@@ -23,9 +23,19 @@ const WAIT: Duration = Duration::from_secs(30);
 /// `secrets set`
 pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
-    let put = |plaintext: &mut Plaintext, value: &Secret| match args.json {
-        true => plaintext.set_json(&args.path, value),
-        false => plaintext.set_text(&args.path, value),
+    let put = |plaintext: &mut Plaintext, value: &Secret| {
+        let done = match args.json {
+            true => plaintext.set_json(&args.path, value),
+            false => plaintext.set_text(&args.path, value),
+        };
+        done.map_err(|error| match error {
+            SopsError::NoSuchPath { .. } | SopsError::Reserved { .. } => target.error(error),
+            // Nothing is wrong with the file.
+            error => Error::Request {
+                message: format!("the new value of `{}` cannot be taken: {error}", args.path),
+                hint: "give one value of JSON, such as `5432`, `\"text\"` or `[1, 2]`".to_owned(),
+            },
+        })
     };
     if !args.create || target.path.exists() {
         // Before anybody is asked for a value.
@@ -36,7 +46,7 @@ pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Resul
     let sealing = Sealing::of(&target, cli.config.as_deref())?;
     let mut plaintext = Plaintext::empty(target.store);
     let failed = |error| target.error(error);
-    put(&mut plaintext, &value(args)?).map_err(failed)?;
+    put(&mut plaintext, &value(args)?)?;
     let text = sealing.seal(&plaintext, &lastmodified(now)).map_err(failed)?;
     create_new(&target.path, text.as_bytes())?;
     Ok(Outcome::Clean)
@@ -45,21 +55,21 @@ pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Resul
 /// `secrets unset`
 pub(super) fn unset(args: &cli::Unset, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
-    change(&target, now, |plaintext| plaintext.unset(&args.path))
+    change(&target, now, |plaintext| plaintext.unset(&args.path).map_err(|error| target.error(error)))
 }
 
 /// Opens a file under its lock, changes it and puts it back.
 fn change(
     target: &Target,
     now: OffsetDateTime,
-    act: impl FnOnce(&mut Plaintext) -> Result<(), SopsError>,
+    act: impl FnOnce(&mut Plaintext) -> Result<(), Error>,
 ) -> Result<Outcome, Error> {
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
     let opened = target.open(&sealed, &mut identities())?;
     let mut plaintext = opened.plaintext();
     let failed = |error| target.error(error);
-    act(&mut plaintext).map_err(failed)?;
+    act(&mut plaintext)?;
     match opened.edited(&plaintext, &lastmodified(now)).map_err(failed)? {
         None => report::note(&format!("`{}` has that already", target.path.display())),
         Some(text) => file.replace(text.as_bytes())?,
@@ -75,9 +85,10 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
             hint: "type it, or hand it over by a pipe".to_owned(),
         });
     }
-    let mut bytes = Zeroizing::new(Vec::new());
-    let limit = MAX_BYTES as u64;
-    io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(Error::io("read", "stdin"))?;
+    let mut bytes = whole_stdin().map_err(Error::io("read", "stdin"))?;
+    if bytes.len() > MAX_BYTES {
+        return Err(Error::Secrets { path: "stdin".into(), error: SopsError::TooLarge, looked: Vec::new() });
+    }
     if !args.exact && bytes.ends_with(b"\n") {
         bytes.pop();
         if bytes.ends_with(b"\r") {
@@ -85,4 +96,32 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
         }
     }
     Ok(Secret::from_bytes(std::mem::take(&mut *bytes)))
+}
+
+/// All of stdin, up to a byte more than is taken. A buffer that is too small is copied into a larger one and wiped: one
+/// that grows by itself would leave its old bytes behind.
+fn whole_stdin() -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut stdin = io::stdin().lock();
+    let mut bytes = Zeroizing::new(vec![0; 64 << 10]);
+    let mut length = 0;
+    loop {
+        if length == bytes.len() {
+            if length > MAX_BYTES {
+                return Ok(bytes);
+            }
+            let mut larger = Zeroizing::new(vec![0; length * 2]);
+            for (to, from) in larger.iter_mut().zip(bytes.iter()) {
+                *to = *from;
+            }
+            bytes = larger;
+        }
+        match stdin.read(bytes.get_mut(length..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }

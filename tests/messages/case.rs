@@ -1,8 +1,10 @@
-//! What a case is: what a person did, and what `pki` told them.
+//! What a case is: what a person did, and what `pki` or `secrets` told them.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use quorate::error::Error;
@@ -82,12 +84,46 @@ pub(crate) fn told(
     words: &[&str],
     variables: &[(String, String)],
 ) -> (String, String, String) {
-    let before = project.tree("");
     let mut command = project.command(words);
-    // No `nix`, and nothing else that one machine has and another has not.
     if !words.contains(&"--at") {
         command.args(["--at", NOW]);
     }
+    told_by(project, command, &format!("pki {}", words.join(" ")), variables, "")
+}
+
+/// The same for `secrets`, with this on its standard input.
+pub(crate) fn secrets_told(
+    project: &Project,
+    words: &[&str],
+    variables: &[(String, String)],
+    input: &str,
+) -> (String, String, String) {
+    told_by(
+        project,
+        secrets_command(project, words),
+        &format!("secrets {}", words.join(" ")),
+        variables,
+        input,
+    )
+}
+
+/// `secrets`, with nothing of the caller's environment.
+pub(crate) fn secrets_command(project: &Project, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_secrets"));
+    command.args(["--at", NOW]).args(words).current_dir(project.root()).env_clear();
+    command.env("HOME", project.path("home"));
+    command
+}
+
+fn told_by(
+    project: &Project,
+    mut command: Command,
+    line: &str,
+    variables: &[(String, String)],
+    input: &str,
+) -> (String, String, String) {
+    let before = project.tree("");
+    // No `nix`, and nothing else that one machine has and another has not.
     command.env("PATH", project.path("bin"));
     for (name, value) in variables {
         command.env(name, value.replace("{}", &project.root().display().to_string()));
@@ -95,25 +131,96 @@ pub(crate) fn told(
     if variables.iter().any(|(name, _)| name == "!HOME") {
         command.env_remove("HOME");
     }
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who reads no input may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let code = status.code().unwrap_or(-1);
-    if code == 2 {
-        let written = changed(&before, &project.tree(""));
-        assert_eq!(written, Vec::<String>::new(), "{words:?} failed and wrote");
-    }
-    let text = |bytes: Vec<u8>| tame(&project.redact(&String::from_utf8(bytes).unwrap()));
-    let line = format!("$ pki {} (exit code {code})", words.join(" "));
+    let text = |bytes: Vec<u8>| tame(&project.redact(&String::from_utf8_lossy(&bytes)));
+    let line = format!("$ {line} (exit code {code})");
     let (out, err) = (text(stdout), text(stderr));
-    if code == 2 {
-        // What would have been done, and the warnings before it, have a section of their own.
-        let at = err.lines().take_while(|line| !line.starts_with("error:")).map(|line| line.len() + 1).sum();
-        return (line, String::new(), err.get(at..).unwrap_or(&err).to_owned());
+    if code > 1 {
+        let written = changed(&before, &project.tree(""));
+        assert_eq!(written, Vec::<String>::new(), "{line} failed and wrote");
     }
-    (line, out, err)
+    match err.find("error: ").filter(|at| code > 1 && (*at == 0 || err[..*at].ends_with('\n'))) {
+        // What would have been done, and the warnings before it, have a section of their own.
+        Some(at) => (line, String::new(), err[at..].to_owned()),
+        None => (line, out, err),
+    }
+}
+
+/// A run of `secrets` in a copy of a small repository, after `change`: rules for one person below `secrets/`, their
+/// identity, `secrets/db.yaml` sealed to it.
+pub(crate) fn secrets(what: &str, words: &[&str], change: impl Fn(&Project) + Send + Sync + 'static) -> Case {
+    secrets_with(what, words, &[], "", change)
+}
+
+/// [`secrets`] with variables in its environment and a text on its standard input.
+pub(crate) fn secrets_with(
+    what: &str,
+    words: &[&str],
+    variables: &[(&str, &str)],
+    input: &str,
+    change: impl Fn(&Project) + Send + Sync + 'static,
+) -> Case {
+    let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+    let variables: Vec<(String, String)> =
+        variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let input = input.to_owned();
+    case(what, move || {
+        let project = repository();
+        change(&project);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (line, out, err) = secrets_told(&project, &words, &variables, &input);
+        format!("{line}\n{out}{err}")
+    })
+}
+
+/// What [`secrets`] begins with. In the file are a text, a number, a list and a map.
+pub(crate) fn repository() -> Project {
+    static FIRST: OnceLock<Project> = OnceLock::new();
+    let first = FIRST.get_or_init(|| {
+        let project = Project::new("{ }");
+        let recipient = secrets_done(&project, &["keygen"]).trim().to_owned();
+        project.write(".sops.yaml", rules_for(&recipient));
+        project.write("secrets/db.yaml", "password: hunter2\nport: 5432\nlist:\n    - one\nmap:\n    a: b\n");
+        secrets_done(&project, &["encrypt", "-i", "secrets/db.yaml"]);
+        project
+    });
+    let copy = Project::new("");
+    copy_below(first.root(), copy.root());
+    copy
+}
+
+/// Rules that seal what is below `secrets/` to these.
+pub(crate) fn rules_for(recipients: &str) -> String {
+    format!("creation_rules:\n  - path_regex: ^secrets/\n    age: {recipients}\n")
+}
+
+/// The recipient of the repository's person, as its rules have it.
+pub(crate) fn own_recipient(project: &Project) -> String {
+    let rules = project.read(".sops.yaml");
+    rules.split_once("age: ").unwrap().1.trim().to_owned()
+}
+
+/// A run that must go well, and its stdout.
+pub(crate) fn secrets_done(project: &Project, words: &[&str]) -> String {
+    let Output { status, stdout, stderr } = secrets_command(project, words).output().unwrap();
+    assert!(status.success(), "{words:?}: {}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+/// A program of a few lines of shell, alone on PATH.
+pub(crate) fn script(project: &Project, name: &str, text: &str) {
+    let name = format!("bin/{name}");
+    project.write(&name, format!("#!/bin/sh\n{text}\n"));
+    fs::set_permissions(project.path(&name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// What is random or measured, at its fixed name.
-fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     let mut out = text.to_owned();
     for (start, name, length) in [("age1", "age1...", 62), ("ssh-ed25519 AAAA", "ssh-ed25519 AAAA...", 80)] {
         let mut from = 0;

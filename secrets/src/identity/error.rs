@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::age_file::AgeError;
+use crate::age_file::{AgeError, WORK};
 
 /// Why a text holds no identity that can be used. No variant keeps any of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +130,7 @@ impl IdentityError {
             Self::NotText | Self::Empty | Self::Line { .. } | Self::Pem => {
                 "an identity file holds lines `AGE-SECRET-KEY-1...` as age-keygen writes them, or one SSH private key"
             }
+            Self::Inside(AgeError::Work) => WORK,
             Self::Age { .. } | Self::Ssh | Self::DamagedFile | Self::Inside(_) => {
                 "restore the file from its backup; a character is wrong or missing"
             }

@@ -275,7 +275,7 @@ impl Raw {
                 fields: selectors.into_iter().map(|(field, _)| field).collect(),
             });
         }
-        let expected = "a whole number, not below 0";
+        let expected = "a whole number from 0 to 255";
         let threshold = fields.number("shamir_threshold", 0..=i64::from(u8::MAX), expected)?;
         let threshold =
             threshold.and_then(|number| usize::try_from(number).ok()).filter(|number| *number > 0);

@@ -366,17 +366,14 @@ impl SopsError {
         }
     }
 
-    /// What to do about it where a person is writing the file, not reading it.
-    pub fn edit_hint(&self) -> &'static str {
+    /// What to do about it where the text is a person's own, which git need not have.
+    pub fn text_hint(&self) -> &'static str {
         match self {
-            Self::Syntax { .. } | Self::MergeConflict { .. } | Self::NotMap | Self::NoDocument => {
-                "mend that line, or leave the text as it was to give up"
-            }
+            Self::Syntax { .. } => "mend that line",
+            Self::NotMap => "let it begin with a key, such as `password: ...`",
             Self::DuplicateKey { .. } => "keep one of the two",
             Self::NonStringKey { .. } => "put the key in quotes",
-            Self::Yaml { remedy, .. } => remedy,
-            Self::AlreadySealed => "take the key `sops` out: the format keeps it for itself",
-            _ => "mend it, or leave the text as it was to give up",
+            _ => self.hint(),
         }
     }
 
@@ -399,7 +396,8 @@ impl SopsError {
             Self::NotText { .. } => {
                 "seal it as a binary file: with `--input-type binary`, or a name that ends in `.bin`"
             }
-            Self::TooDeep { .. } | Self::TooLarge => "split the file",
+            Self::TooDeep { .. } => "nest it less, or seal it as a binary file",
+            Self::TooLarge => "split the file",
             Self::MergeConflict { .. } => {
                 "finish the merge: take one side of the file whole, then repeat the other change"
             }
@@ -410,7 +408,7 @@ impl SopsError {
             Self::LosesDigits { .. } => "put it in quotes",
             Self::UnclearComment { .. } => "put the value in backquotes, or a blank before the comment",
             Self::LostComment { .. } => "put it above a key",
-            Self::CannotHold { .. } => "keep it in YAML or JSON",
+            Self::CannotHold { .. } => "keep it in YAML, or write it another way",
             Self::Unsupported { .. } => "write the file again with `sops`, without it",
             Self::CannotKeep { .. } => "take that out of the file with `sops`, then run this again",
             Self::NotEncrypted { .. } => {
@@ -423,7 +421,9 @@ impl SopsError {
             Self::NotFlat { .. } => "keep nested values in a file of their own",
             Self::NoRecipients => "name at least one recipient",
             Self::Threshold { .. } => "let `shamir_threshold` be at least 2 and at most the number of groups",
-            Self::AlreadySealed => "open it with `secrets edit`, or take the section out if it is your own",
+            Self::AlreadySealed => {
+                "open it with `secrets edit`; if the section is your own, give it another name"
+            }
             Self::CommentFound => "anchor the expression, such as `^ sops:enc`",
             Self::NoSuchPath { .. } => "look at its keys with `secrets view`",
             Self::Reserved { .. } => "give the value another name",

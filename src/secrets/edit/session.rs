@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
                 match none {
                     NoFolder::NoTmpfs => refused("no tmpfs here to write to".to_owned(), false),
                     NoFolder::Swap(space) => {
-                        refused(format!("what is on a tmpfs may be swapped out (`{space}`)"), true)
+                        refused(format!("what is on a tmpfs may be swapped out ({space})"), true)
                     }
                 }
             })?;

@@ -131,7 +131,7 @@ pub(super) fn is_in_memory(_: &Path) -> bool {
 pub(super) enum NoFolder {
     /// None of the places is one.
     NoTmpfs,
-    /// What is on one may be written to this swap space.
+    /// What is on one may be written to this swap space, in words.
     Swap(String),
 }
 
@@ -158,9 +158,9 @@ pub(super) fn without_namespace(
 /// The first swap space that is not compressed memory.
 /// Source: proc_swaps(5): a line of titles, then one line a space, its name first.
 fn swapped_to(swaps: Option<&str>) -> Option<String> {
-    let Some(swaps) = swaps else { return Some("/proc/swaps cannot be read".to_owned()) };
+    let Some(swaps) = swaps else { return Some("`/proc/swaps` cannot be read".to_owned()) };
     let names = swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next());
-    names.filter(|name| !name.starts_with("/dev/zram")).map(str::to_owned).next()
+    names.filter(|name| !name.starts_with("/dev/zram")).map(|name| format!("`{name}`")).next()
 }
 
 /// The setting that keeps an ordinary user from having namespaces, where it can be named. `read` gives the content of
@@ -204,7 +204,7 @@ mod tests {
     fn a_tmpfs_is_refused_beside_swap_unless_that_is_allowed() {
         let swaps = format!("{HEAD}/dev/zram0 partition 8 0 100\n/swapfile file 1048572 0 -2\n");
         let places = places(&[true]);
-        let refused = Err(NoFolder::Swap("/swapfile".to_owned()));
+        let refused = Err(NoFolder::Swap("`/swapfile`".to_owned()));
         assert_eq!(without_namespace(&places, Some(&swaps), false), refused);
         assert_eq!(without_namespace(&places, Some(&swaps), true), Ok(vec![PathBuf::from("/place0")]));
         assert!(without_namespace(&places, None, false).is_err(), "nobody knows");

@@ -3,9 +3,8 @@
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tempfile::TempDir;
-
 use quorate_secrets::sops::{MAX_BYTES, SopsError};
+use tempfile::TempDir;
 
 use super::*;
 

@@ -29,7 +29,6 @@ use crate::secrets::cli;
 use crate::secrets::lastmodified;
 use crate::secrets::rekey::plan::Resealed;
 use crate::secrets::rekey::{consent, show, tell, write};
-use crate::secrets::walk::Names;
 use crate::store::commit::{ChangeSet, Lock};
 use crate::words;
 
@@ -76,7 +75,7 @@ pub(super) fn run(args: &cli::Admin, direction: Direction, now: OffsetDateTime) 
         return Ok(Outcome::Findings);
     }
     commit(edited, &lock, changes.as_ref(), &mut job, &resealed, now)?;
-    say_done(&who, direction, &names);
+    say_done(&who, direction);
     Ok(Outcome::Clean)
 }
 
@@ -211,13 +210,12 @@ fn commit(
     })
 }
 
-fn say_done(who: &Recipient, direction: Direction, names: &Names) {
+fn say_done(who: &Recipient, direction: Direction) {
     match direction {
         Direction::Add => report::note(&format!("`{who}` is an admin now, everywhere")),
         Direction::Remove => {
-            let name = names.of(who.key());
             report::note(&format!(
-                "{name} is an admin no longer: nothing that is sealed from now on opens to them"
+                "`{who}` is an admin no longer: nothing that is sealed from now on opens to it"
             ));
         }
     }

@@ -90,7 +90,7 @@ fn carry_out(
 /// # Errors
 /// [`Error::Request`] where there is nobody to ask.
 pub(super) fn consent(question: &str) -> Result<bool, Error> {
-    if !report::can_ask() {
+    if !report::has_terminal() {
         return Err(Error::Request {
             message:
                 "will not change who can read files without being told to: there is no terminal to ask on"

@@ -71,6 +71,7 @@ impl fmt::Display for RuleFault {
                 write!(f, "`{field}` is no field of it, is `{likely}` meant?")
             }
             Self::UnknownField { field, likely: None } => write!(f, "`{field}` is no field of it"),
+            Self::Type { field, expected } if field.is_empty() => write!(f, "it is not {expected}"),
             Self::Type { field, expected } => write!(f, "`{field}` is not {expected}"),
             Self::Selectors { fields } => {
                 write!(f, "`{}` stand side by side, and only one may", fields.join("`, `"))
@@ -86,7 +87,7 @@ impl fmt::Display for RuleFault {
                 write!(f, "`shamir_threshold` is {found}, and there is one group of keys")
             }
             Self::Threshold { found, groups } => {
-                write!(f, "`shamir_threshold` is {found}, expected 2 to {groups}, the number of groups")
+                write!(f, "`shamir_threshold` is {found}, expected from 2 to the number of groups, {groups}")
             }
             Self::Foreign { field } => {
                 write!(f, "`{field}` names keys that only sops itself can seal to")

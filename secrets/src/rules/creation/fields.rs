@@ -107,7 +107,10 @@ impl Fields {
     /// Refuses what is left. `known` are all the names that there are.
     pub(super) fn end(self, known: &[&'static str]) -> Result<(), RuleFault> {
         let Some((name, _)) = self.map.iter().next() else { return Ok(()) };
-        let name = name.as_str().unwrap_or("a key that is no text");
+        let Some(name) = name.as_str() else {
+            let field = self.within.trim_end_matches('.').to_owned();
+            return Err(RuleFault::Type { field, expected: "a map whose keys are all texts" });
+        };
         Err(RuleFault::UnknownField { field: self.named(name), likely: likely(name, known) })
     }
 
