@@ -66,6 +66,13 @@ pub(crate) fn come_and_go() -> Vec<Case> {
             fs::rename(project.path("machines.nix"), project.path("all.nix")).unwrap();
             project.write("machines.nix", "import ./all.nix\n");
         }),
+        cluster("an admin of a cluster that another file has", add, |project| {
+            admins("[ \"ADMIN\" ]")(project);
+            let text = project.read("machines.nix");
+            let (before, after) = text.split_once("  cluster = ").unwrap();
+            project.write("part.nix", format!("{{ cluster = {after}"));
+            project.write("machines.nix", format!("{before}  inherit (import ./part.nix) cluster;\n}}\n"));
+        }),
         case("a machine as an admin", || {
             let project = generated();
             admins("[ \"ADMIN\" ]")(&project);
@@ -169,6 +176,11 @@ pub(crate) fn anew() -> Vec<Case> {
         secrets("a new data key", &["rotate", "secrets"], |_| {}),
         secrets("a file without a rule", &["rekey", "--yes"], |project| {
             fs::copy(project.path("secrets/db.yaml"), project.path("db.yaml")).unwrap();
+        }),
+        secrets("many files without a rule", &["rekey", "--yes"], |project| {
+            for number in 1..=21 {
+                fs::copy(project.path("secrets/db.yaml"), project.path(format!("{number}.yaml"))).unwrap();
+            }
         }),
         secrets("files that nobody here can open", &["rekey", "--yes"], |project| {
             shared(project);

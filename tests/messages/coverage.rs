@@ -34,6 +34,7 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("a list, expected a map", "serde_yaml refuses first"),
     ("a single value, expected a map", "serde_yaml refuses first"),
     ("it is not encrypted", "parsing the file refuses first"),
+    ("the section of that name is the format's own", "reading refuses first, and so does `set`"),
     ("a recipient is empty", BAD_RECIPIENT),
     ("`{found}` is no recipient", BAD_RECIPIENT),
     ("a private key stands where a recipient, its public half, belongs", BAD_RECIPIENT),
@@ -52,7 +53,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("with the year 9999", "`--at` and lives end before it does"),
     // Said by the shell in words of its own, with the file.
     ("cannot open the age file: it is sealed to none of the identities tried", BY_FILE),
-    ("write the file again with `sops`, without it", BY_FILE),
     (
         "take the value for known if it was committed, and seal a new one; then restore the file from git",
         BY_FILE,
