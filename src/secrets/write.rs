@@ -24,9 +24,10 @@ const WAIT: Duration = Duration::from_secs(30);
 pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
     let put = |plaintext: &mut Plaintext, value: &Secret| {
-        let done = match args.json {
-            true => plaintext.set_json(&args.path, value),
-            false => plaintext.set_text(&args.path, value),
+        let done = if args.json {
+            plaintext.set_json(&args.path, value)
+        } else {
+            plaintext.set_text(&args.path, value)
         };
         done.map_err(|error| match error {
             SopsError::NoSuchPath { .. } | SopsError::Reserved { .. } => target.error(error),

@@ -21,7 +21,7 @@ fn editor(what: &str, text: &'static str) -> Case {
 /// The same of another file.
 fn edited(what: &str, file: &str, text: &'static str) -> Case {
     secrets_with(what, &["edit", file], &[("EDITOR", "fake")], "", move |project| {
-        script(project, "fake", text)
+        script(project, "fake", text);
     })
 }
 

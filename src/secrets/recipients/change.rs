@@ -29,7 +29,6 @@ use crate::secrets::cli;
 use crate::secrets::lastmodified;
 use crate::secrets::rekey::plan::Resealed;
 use crate::secrets::rekey::{consent, show, tell, write};
-use crate::secrets::walk::Names;
 use crate::store::commit::{ChangeSet, Lock};
 use crate::words;
 
