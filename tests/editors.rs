@@ -163,11 +163,9 @@ fn ctrl_c_belongs_to_the_editor_and_leaving_without_a_change_writes_nothing() {
         let before = fs::read(desk.file()).unwrap();
         let mut terminal = edit(&desk, keys.editor, None);
         terminal.wait_for(&desk.old);
-        terminal.type_in("\x03");
         // vim says how one leaves it, nano where the cursor is.
-        terminal.wait_for(if keys.editor == "vim" { "qa" } else { "line" });
-        terminal.type_in(keys.leave);
-        let (status, shown) = terminal.end();
+        terminal.type_until("\x03", if keys.editor == "vim" { "qa" } else { "line" });
+        let (status, shown) = terminal.end_by(keys.leave);
         assert_eq!(status.code(), Some(200), "{}: {shown}", keys.editor);
         assert_eq!(fs::read(desk.file()).unwrap(), before);
         desk.assert_no_trace(keys.editor);

@@ -367,15 +367,15 @@ fn a_list_that_is_not_there_as_it_is_is_shown_and_nothing_is_touched() {
 }
 
 #[test]
-fn a_list_that_something_else_overrules_is_not_believed() {
+fn a_list_that_does_not_decide_is_not_believed() {
     let repo = Repo::new(LINES);
-    let text = repo.project.read("machines.nix");
-    let text = text.replace("cluster = {", "cluster = (x: x // { admins = [ ADMINS ]; }) {");
-    let text = text.replace("ADMINS", &format!("\"{}\"", repo.anna));
-    repo.project.write("machines.nix", text);
+    // Another dialect, which has no such list.
+    let text = "{ cluster = { name = \"magi\"; vip = \"10.13.14.10\"; workers = [ ]; \
+                controlPlane = [ { name = \"cp1\"; ip = \"10.13.13.11\"; } ]; admins = [ {anna} ]; }; }\n";
+    repo.project.write("machines.nix", repo.filled(text));
     let before = repo.project.tree("");
-    let run = repo.add(&repo.berta).expect(1);
-    assert!(run.stderr.contains("no plain list of texts there"), "{}", run.stderr);
+    let run = repo.add(&repo.berta).expect(2);
+    assert!(run.stderr.contains("the admins of the cluster do not follow from it"), "{}", run.stderr);
     assert_eq!(changed(&before, &repo.project.tree("")), Vec::<String>::new());
 }
 

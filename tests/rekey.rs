@@ -286,6 +286,9 @@ fn what_cannot_be_done_is_told_and_hides_nothing() {
         let told = run.stderr.lines().any(|line| line.contains(quiet) && !line.contains("real/by-link"));
         assert!(!told, "{quiet}: {}", run.stderr);
     }
+    for name in ["secrets/.git/refs.yaml", "real/by-link.yaml"] {
+        assert_eq!(repo.sealed(name).recipients().count(), 1, "{name} is not ours to seal");
+    }
     // Named, a plaintext file was meant to be one.
     let run = repo.secrets(&["rekey", "secrets/plain.yaml", "--yes"]).expect(1);
     assert!(run.stderr.contains("`secrets/plain.yaml` is not sealed"), "{}", run.stderr);

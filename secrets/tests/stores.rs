@@ -90,6 +90,7 @@ const INI: &[(&str, &str)] = &[
     ("[s]\na=x\\\n\nb=1\n", "[s]\na = x\nb = 1\n"),
     ("[s]\na=\"\"\"x\ny\"\"\"\nb=1\n", "[s]\na = \"\"\"x\ny\"\"\"\nb = 1\n"),
     ("[s]\na=\"\"\"x\"\"\"\n", "[s]\na = x\n"),
+    ("[s]\na=`x\ny` \\\n\nz`\nb=1\n", "[s]\na = \"\"\"x\ny` \\\n\nz\"\"\"\nb = 1\n"),
     ("[s]\na=`x\ny`\n", "[s]\na = \"\"\"x\ny\"\"\"\n"),
     ("[s]\n`k=v`=1\n", "[s]\n`k=v` = 1\n"),
     ("[s]\n\"k:v\"=1\n", "[s]\n`k:v` = 1\n"),
@@ -419,6 +420,20 @@ fn the_layout_of_a_json_file_stays() {
         );
         assert_eq!(old.find("\"sops\"") < old.find("\"a\""), new.find("\"sops\"") < new.find("\"a\""));
     }
+}
+
+/// The checksum is over values, not over how they are written.
+#[test]
+fn json_that_stands_in_clear_keeps_its_letters() {
+    let plaintext =
+        parse(Store::Json, "{\"a\": \"x\", \"b_unencrypted\": [1.5, \"é\"], \"c_unencrypted\": null}")
+            .unwrap();
+    let sealed = sealed(&plaintext).replace("1.5", "15.0e-1").replace("\"é\"", "\"\\u00e9\"");
+    let opened = open(Store::Json, &sealed);
+    let mut plaintext = opened.plaintext();
+    plaintext.set_text(&"a".parse().unwrap(), &Secret::from("y")).unwrap();
+    let edited = opened.edited(&plaintext, LATER).unwrap().unwrap();
+    assert!(edited.contains("15.0e-1") && edited.contains("\\u00e9"), "{edited}");
 }
 
 #[test]

@@ -114,11 +114,6 @@ impl<'t> LiteralList<'t> {
         Some(Self { text, pieces, open, close })
     }
 
-    /// The byte where it begins.
-    pub fn start(&self) -> usize {
-        self.open.saturating_sub(1)
-    }
-
     /// What it holds.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match &piece.kind {

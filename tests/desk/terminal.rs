@@ -68,6 +68,23 @@ impl Terminal {
         }
     }
 
+    /// Types these keys, again every second, until this is shown: an editor that is still starting drops some.
+    #[track_caller]
+    pub fn type_until(&mut self, keys: &str, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            self.type_in(keys);
+            let soon = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < soon {
+                if self.seen[self.read..].windows(text.len()).any(|part| part == text.as_bytes()) {
+                    return self.wait_for(text);
+                }
+                self.look(soon);
+            }
+        }
+        self.wait_for(text);
+    }
+
     /// Takes what is shown now. `false` when nothing more can come.
     fn look(&mut self, until: Instant) -> bool {
         let mut ends = [PollFd::new(&self.keyboard, PollFlags::IN)];
@@ -98,6 +115,20 @@ impl Terminal {
             self.look(Instant::now() + PATIENCE);
         }
         self.modes()
+    }
+
+    /// Types these keys, again every second, until it ends: an interrupt takes away what was typed behind it.
+    #[track_caller]
+    pub fn end_by(mut self, keys: &str) -> (ExitStatus, String) {
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait().unwrap().is_none() && Instant::now() < until {
+            self.type_in(keys);
+            let soon = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < soon && self.child.try_wait().unwrap().is_none() {
+                self.look(soon);
+            }
+        }
+        self.end()
     }
 
     /// Waits for the end, and gives everything that was shown.

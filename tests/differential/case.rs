@@ -14,6 +14,9 @@ use super::random::Random;
 use super::sops::{Answer, Sops};
 use super::texts::SELECTORS;
 
+/// A comment whose map we and sops do not agree on: sops shows its ciphertext, and every value as it is.
+pub(crate) const CLOSED: &str = "sops does not open a comment of ours";
+
 pub(crate) const TIME: &str = "2026-11-21T03:02:57Z";
 
 /// The keys that the vectors are sealed to.
@@ -153,6 +156,41 @@ pub(crate) fn name(error: &SopsError) -> Option<&'static str> {
     }
 }
 
+/// How two texts differ that have the same values.
+#[derive(PartialEq, Eq)]
+enum Comments {
+    /// The first has all of the second, open where those are open.
+    Kept,
+    /// One of the first stands in the second as a ciphertext that did not open, or the other way round.
+    Closed,
+    /// Not in comments alone.
+    Lost,
+}
+
+fn compare_comments(ours: &str, theirs: &str) -> Comments {
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    let values = |text: &str| {
+        let lines = text.lines().filter(|line| !is_comment(line));
+        lines.map(|line| line.split(" #").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let comments = |text: &str| {
+        let comments = text.lines().filter_map(|line| Some(line.get(line.find('#')?..)?.trim().to_owned()));
+        // What does not open has another ciphertext in each file.
+        let (closed, open): (Vec<_>, Vec<_>) = comments.partition(|comment| comment.starts_with("#ENC[AES"));
+        (closed.len(), open)
+    };
+    let ((our_closed, mut kept), (closed, open)) = (comments(ours), comments(theirs));
+    let missing = open.iter().filter(|one| {
+        let found = kept.iter().position(|other| other == *one);
+        found.map(|found| kept.remove(found)).is_none()
+    });
+    match (values(ours) == values(theirs), missing.count()) {
+        (true, 0) if our_closed <= closed => Comments::Kept,
+        (true, missing) if our_closed + kept.len() >= closed + missing => Comments::Closed,
+        _ => Comments::Lost,
+    }
+}
+
 /// The values with one kind of numbers: sops prints a float without a fraction as an integer.
 fn numbers(values: &[String]) -> Vec<String> {
     values.iter().map(|value| value.replacen(" float64 ", " int ", 1)).collect()
@@ -278,6 +316,13 @@ impl Case<'_> {
         }) {
             return Err(End::Named("sops opens its own file to something else"));
         }
+        if ours.values == theirs.values {
+            match compare_comments(ours.as_text(), theirs.as_text()) {
+                Comments::Kept => return Err(End::Named("a comment behind what is empty stays there")),
+                Comments::Closed => return Err(End::Named(CLOSED)),
+                Comments::Lost => {}
+            }
+        }
         let (ours, theirs) = if ours.values == theirs.values {
             (shown(&ours.text), shown(&theirs.text))
         } else {
@@ -316,6 +361,11 @@ impl Case<'_> {
         let is_right = read.is_ok_and(|read| numbers(&read.values) == numbers(&expected.values));
         if is_right && self.sops_loses(expected) {
             return Ok(Some("sops prints what reads back as something else"));
+        }
+        let is_same =
+            self.sides.sops.read(self.store, &ours).is_ok_and(|read| read.values == expected.values);
+        if is_same && compare_comments(&shown(&ours), expected.as_text()) == Comments::Closed {
+            return Err(End::Named(CLOSED));
         }
         Err(End::Fault(format!("our text:\n{}\nsops' text:\n{}", shown(&ours), expected.as_text())))
     }

@@ -207,8 +207,11 @@ impl<'d> Draft<'d> {
             Node::Map(items) => self.branch(items).map(Node::Map),
             Node::List(elements) => {
                 self.scope.enter_block();
-                let sealed =
-                    elements.iter().map(|element| self.element(element)).collect::<Result<_, _>>()?;
+                // An empty comment has no ciphertext, and sops decrypts one in a list to an empty element.
+                let encrypts = self.scope.encrypts();
+                let is_lost = |element: &Element<Plain>| matches!(element, Element::Comment(comment) if encrypts && comment.as_str().is_empty());
+                let kept = elements.iter().filter(|element| !is_lost(element));
+                let sealed = kept.map(|element| self.element(element)).collect::<Result<_, _>>()?;
                 self.scope.leave_block();
                 Ok(Node::List(sealed))
             }

@@ -60,5 +60,9 @@ fn leave(what: UnshareFlags) -> Result<(), String> {
 }
 
 fn refused(what: &str, cause: Errno) -> String {
+    // Its usual text is about a disk. Source: unshare(2).
+    if cause == Errno::NOSPC {
+        return format!("{what}: the limit on them is reached");
+    }
     format!("{what}: {}", plain(&cause.into()))
 }

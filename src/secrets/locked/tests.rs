@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use quorate_secrets::sops::{MAX_BYTES, SopsError};
 use tempfile::TempDir;
 
 use quorate_secrets::sops::{MAX_BYTES, SopsError};

@@ -77,8 +77,15 @@ pub(super) fn edit(
     expected.sort();
     found.sort();
     if found != expected {
-        // The list is there, and something else decides.
-        return refuse(args, text, NotLiteral::Computed { at: list.start() }, who, direction, manifest);
+        // The list is there, and something else decides: another dialect has another place for them.
+        return Err(Error::Request {
+            message: format!(
+                "`cluster.admins` stands in `{}`, and the admins of the cluster do not follow from it",
+                args.file.display()
+            ),
+            hint: "change them where they come from, then run `pki gen` and `secrets rekey`: nothing was written"
+                .to_owned(),
+        });
     }
     Ok(Some((Edited { file, new }, cluster)))
 }

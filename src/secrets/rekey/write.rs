@@ -55,3 +55,44 @@ fn replace(file: &Resealed, identities: &[Identity], lastmodified: &str) -> Resu
         Some(text) => Ok(locked.replace(text.as_bytes())?),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate_secrets::secret::Secret;
+    use quorate_secrets::sops::{KeyGroups, Plaintext, Policy, SealedFile, Store};
+
+    use super::*;
+    use crate::secrets::target::Target;
+
+    const TIME: &str = "2026-11-21T03:02:57Z";
+
+    fn sealed(text: &str, readers: &KeyGroups) -> String {
+        let policy = Policy { readers, selector: None, mac_only_encrypted: false, indent: None };
+        Plaintext::parse(&Secret::from(text), Store::Yaml).unwrap().seal(&policy, TIME).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_changed_since_it_was_read_is_sealed_as_it_is_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.yaml");
+        let (text, anna) = Identity::generate();
+        let (_, berta) = Identity::generate();
+        let identities = Identity::parse_all(&text).unwrap();
+        let (one, both) = (KeyGroups::one(std::slice::from_ref(&anna)), KeyGroups::one(&[anna, berta]));
+        let old = sealed("a: before\n", &one);
+        let file = SealedFile::parse(&old, Store::Yaml).unwrap();
+        let new = reseal(&file, Some(&both), &identities, TIME).unwrap().unwrap();
+        let planned = Resealed {
+            target: Target::named(&path),
+            old: old.into_bytes(),
+            new,
+            readers: Some(both.clone()),
+        };
+        std::fs::write(&path, sealed("a: meanwhile\n", &one)).unwrap();
+        assert!(write(&[planned], &identities, TIME).is_empty());
+        let now = SealedFile::parse(&std::fs::read_to_string(&path).unwrap(), Store::Yaml).unwrap();
+        assert!(now.is_for(&both));
+        let now = now.open(&identities).unwrap();
+        assert_eq!(now.get("a").unwrap().expose_text(), Ok("meanwhile"));
+    }
+}

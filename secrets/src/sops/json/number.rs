@@ -16,12 +16,9 @@ pub(super) struct LosesDigits;
 /// float of what is larger, and that is the same number only where it prints as it was read.
 pub(super) fn parse(text: &str) -> Result<Plain, LosesDigits> {
     let plain = |kind, hashed: String| Plain { kind, bytes: Secret::from_text(hashed) };
-    let is_integer = !text.contains(['.', 'e', 'E']);
     // Zero has a sign as a float alone.
-    if is_integer
-        && text != "-0"
-        && let Ok(integer) = text.parse::<i64>()
-    {
+    let is_integer = !text.contains(['.', 'e', 'E']) && text != "-0";
+    if is_integer && let Ok(integer) = text.parse::<i64>() {
         return Ok(plain(Kind::Int, integer.to_string()));
     }
     let float: f64 = text.parse().map_err(|_| LosesDigits)?;

@@ -1,5 +1,7 @@
 //! Numbers as Go reads and prints them.
 
+use zeroize::Zeroizing;
+
 /// What a plain scalar that looks like a number is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
@@ -17,7 +19,7 @@ pub(super) fn parse(text: &str) -> Option<Number> {
     if text.starts_with('.') && !underscores_separate(text) {
         return None;
     }
-    let digits: String = text.chars().filter(|letter| *letter != '_').collect();
+    let digits = Zeroizing::new(text.replace('_', ""));
     let (negative, magnitude) = match digits.strip_prefix(['-', '+']) {
         Some(rest) => (digits.starts_with('-'), rest),
         None => (false, digits.as_str()),
@@ -113,10 +115,12 @@ pub(super) fn float_text(hashed: &str) -> String {
         "NaN" => return ".nan".to_owned(),
         "+Inf" => return ".inf".to_owned(),
         "-Inf" => return "-.inf".to_owned(),
+        // Not as Go: `-0` is an integer when it is read, and has no sign.
+        "-0" => return "-0.0".to_owned(),
         _ => {}
     }
     let Ok(value) = hashed.parse::<f64>() else { return hashed.to_owned() };
-    let scientific = format!("{value:e}");
+    let scientific = Zeroizing::new(format!("{value:e}"));
     let exponent = scientific.split_once('e').and_then(|(mantissa, exponent)| {
         let exponent: i32 = exponent.parse().ok()?;
         Some((mantissa, exponent))
@@ -143,7 +147,7 @@ mod tests {
             ("123456789.5", "1.234567895e+08"),
             ("0.0001", "0.0001"),
             ("0.00001", "1e-05"),
-            ("-0", "-0"),
+            ("-0", "-0.0"),
             ("0", "0"),
             ("+Inf", ".inf"),
             ("-Inf", "-.inf"),

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use granit_parser::Placement;
+use zeroize::Zeroizing;
 
 use super::super::tree::{Comment, Node};
 use super::syntax::{Block, Content, Entry, Key, Line, Remark};
@@ -32,14 +33,14 @@ pub(super) struct Loose {
     pub(super) shares_line: bool,
     /// Whether that may be a dash, of an element that is not known yet.
     pub(super) behind_dash: bool,
-    text: String,
+    text: Zeroizing<String>,
     span: Range<usize>,
 }
 
 impl Loose {
     pub(super) fn new(text: &str, placement: Placement, at: At) -> Self {
         let shares_line = placement == Placement::Right;
-        let text = text.strip_suffix('\r').unwrap_or(text).to_owned();
+        let text = Zeroizing::new(text.strip_suffix('\r').unwrap_or(text).to_owned());
         Self { column: at.column, line: at.line, shares_line, behind_dash: shares_line, text, span: at.span }
     }
 

@@ -58,6 +58,11 @@ fn refuse_controls(text: &str) -> Result<(), SopsError> {
         matches!(letter, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}')
             || matches!(letter, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
     };
+    // Nearly every text is ASCII, and that is looked through many bytes at a time.
+    let is_usual = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    if text.bytes().all(is_usual) {
+        return Ok(());
+    }
     let Some(at) = text.find(is_bad) else { return Ok(()) };
     let before = text.get(..at).unwrap_or_default();
     let column = before.chars().rev().take_while(|letter| *letter != '\n').count() + 1;

@@ -8,7 +8,7 @@ use super::align::{self, Fresh, Op, Standing, align};
 use super::place::Text;
 use super::syntax::{Block, Content, Entry, Remark};
 use super::text;
-use super::write::{Layout, Writer, has_pairs, is_break};
+use super::write::{Layout, Writer, has_pairs, is_break, takes};
 
 /// A text with what is to be written in its places.
 pub(super) struct Splice<'t> {
@@ -211,13 +211,13 @@ impl<'t> Splice<'t> {
             (None, None) => {}
             (Some(remark), Some(comment)) => {
                 // What grows or loses lines would take the comment elsewhere.
-                if !is_same && !one_line {
+                if !(is_same || one_line && takes(comment, new)) {
                     return Err(Unfit);
                 }
                 self.comment(remark, comment)?;
             }
             (Some(remark), None) if is_same || one_line => self.take_out(remark),
-            (None, Some(comment)) if one_line && !comment.as_str().contains(is_break) => {
+            (None, Some(comment)) if one_line && takes(comment, new) => {
                 let end = self.text.end(block, old).ok_or(Unfit)?;
                 let is_last =
                     matches!(self.text.get(end, self.text.next_line(end)).trim_end_matches(['\n', '\r']), "");

@@ -141,6 +141,32 @@ proptest! {
     }
 
     #[test]
+    fn a_key_that_comes_or_goes_changes_no_other_line(seed in 1..u64::MAX) {
+        let mut dice = Dice(seed);
+        let parts = parts(&mut dice);
+        let old = foreign(&mut dice, &parts);
+        let sections = 2 * parts.documents.len();
+        let mut new = held(&old);
+        new.section = Some(dice.section());
+        let items = &mut new.documents[0];
+        // Not between a comment and the value that it stands behind.
+        let is_place = |at: &usize| !matches!(items.get(at.wrapping_sub(1)), Some(Item::Comment(comment)) if comment.inline);
+        let places: Vec<usize> = (0..=items.len()).filter(is_place).collect();
+        let at = places[dice.roll(places.len())];
+        items.insert(at, Item::Pair("new".to_owned(), Node::text(&dice.cipher())));
+        let added = rewrite_sealed(&old, &new);
+        prop_assert!(same(&held(&added), &new), "{}\n=======\n{}", old, added);
+        let (gone, come) = changed_lines(&old, &added);
+        prop_assert!(gone <= sections && come <= sections + 1, "{} {}\n{}\n=======\n{}", gone, come, old, added);
+
+        new.documents[0].remove(at);
+        let removed = rewrite_sealed(&added, &new);
+        prop_assert!(same(&held(&removed), &new), "{}\n=======\n{}", added, removed);
+        let (gone, come) = changed_lines(&added, &removed);
+        prop_assert_eq!((gone, come), (1, 0), "{}\n=======\n{}", added, removed);
+    }
+
+    #[test]
     fn a_text_as_sops_lays_it_out_is_laid_out_so_again(seed in 1..u64::MAX) {
         let mut dice = Dice(seed);
         let old = parts(&mut dice);

@@ -74,10 +74,13 @@ pub(super) fn flow_line(plain: &Plain) -> Zeroizing<String> {
 
 /// A string between brackets.
 pub(super) fn flow_quoted(text: &str) -> String {
-    let plain = quoted(text);
     let is_safe =
         |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '/' | '+' | '=');
-    if plain == text && text.chars().all(is_safe) { plain } else { double_quoted(text) }
+    if text.chars().all(is_safe) && !is_other_type(text) && is_plain(text) {
+        text.to_owned()
+    } else {
+        double_quoted(text)
+    }
 }
 
 /// A value in lines of its own: the head behind `|` and the lines without indentation.
@@ -151,7 +154,20 @@ pub(crate) fn quoted(text: &str) -> String {
     if text.chars().any(needs_escape) || is_other_type(text) {
         return double_quoted(text);
     }
-    if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    // Room for all of it: what is outgrown is not wiped.
+    let mut out = String::with_capacity(text.len() + text.matches('\'').count() + 2);
+    out.push('\'');
+    for (index, part) in text.split('\'').enumerate() {
+        if index > 0 {
+            out.push_str("''");
+        }
+        out.push_str(part);
+    }
+    out.push('\'');
+    out
 }
 
 /// Whether the plain text would read back as something else than a string. go-yaml also quotes the booleans of
@@ -198,7 +214,9 @@ pub(super) fn needs_escape(letter: char) -> bool {
 }
 
 fn double_quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
+    // Room for all of it: what is outgrown is not wiped. No escape is longer than ten letters.
+    let escaped = text.chars().filter(|letter| needs_escape(*letter) || matches!(letter, '"' | '\\')).count();
+    let mut out = String::with_capacity(text.len() + escaped * 10 + 2);
     out.push('"');
     for letter in text.chars() {
         if let Some((_, short)) = SHORT_ESCAPES.iter().find(|(escaped, _)| *escaped == letter) {

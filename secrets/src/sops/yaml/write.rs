@@ -1,5 +1,7 @@
 //! Documents to YAML text, laid out as sops lays it out, so that sops' next rewrite changes nothing but values.
 
+use zeroize::Zeroizing;
+
 use super::super::store::{Indent, Parts, SECTION};
 use super::super::tree::{Branch, Comment, Element, Item, Node};
 use super::super::value::{Kind, Plain};
@@ -162,7 +164,7 @@ impl Writer {
         }
         let shown: String =
             text.chars().map(|letter| if is_control(letter) { '\u{fffd}' } else { letter }).collect();
-        self.out.push_str(&shown);
+        self.out.push_str(&Zeroizing::new(shown));
     }
 
     pub(super) fn pair(
@@ -329,16 +331,15 @@ impl Writer {
     }
 }
 
-/// Whether the value has a line that the comment can stand behind.
-fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
+/// Whether the value has a line that the comment can stand behind. Behind brackets sops takes it for one within them.
+pub(super) fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
     let one_line = match node {
         Node::Null => true,
-        // Empty lines alone: the parser has the comment at their head behind them.
+        // Of empty lines alone the parser has the comment at their head behind them.
         Node::Leaf(plain) => {
             plain.bytes.is_empty() || plain.bytes.expose_bytes().iter().any(|byte| *byte != b'\n')
         }
-        Node::Map(items) => items.is_empty(),
-        Node::List(elements) => elements.is_empty(),
+        Node::Map(_) | Node::List(_) => false,
     };
     comment.inline && one_line && !comment.as_str().contains(is_break)
 }
