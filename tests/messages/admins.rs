@@ -73,6 +73,14 @@ pub(crate) fn come_and_go() -> Vec<Case> {
             project.write("part.nix", format!("{{ cluster = {after}"));
             project.write("machines.nix", format!("{before}  inherit (import ./part.nix) cluster;\n}}\n"));
         }),
+        cluster("an admin of a list that another dialect does not have", add, |project| {
+            let machines = "controlPlane = [ { name = \"cp1\"; ip = \"10.13.13.11\"; } ]; workers = [ ];";
+            let admins = format!("admins = [ \"{}\" ];", admin(project));
+            let text = format!(
+                "{{ cluster = {{ name = \"magi\"; vip = \"10.13.14.10\"; {machines} {admins} }}; }}\n"
+            );
+            project.write("machines.nix", text);
+        }),
         case("a machine as an admin", || {
             let project = generated();
             admins("[ \"ADMIN\" ]")(&project);

@@ -152,7 +152,7 @@ pub(crate) fn storage() -> Vec<Case> {
         |what: &str, why: &'static str| value(what, move || EditError::Keeper(why.to_owned()).into());
     vec![
         refused(
-            "to make a namespace: no space left on device",
+            "to make a namespace: the limit on them is reached",
             Some("user.max_user_namespaces=0"),
             "what is on a tmpfs may be swapped out (`/swapfile`)",
             true,
