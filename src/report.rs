@@ -185,9 +185,14 @@ pub fn plaintext(content: &quorate_secrets::secret::Secret) -> Result<(), Error>
     }
 }
 
+/// Whether there is a person to ask: at stdin, and looking at stderr.
+pub fn has_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Asks on the terminal; `false` when there is none.
 pub fn ask(question: &str) -> bool {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !has_terminal() {
         return false;
     }
     let _ = write!(io::stderr(), "{} [y/N] ", one_line(question));
@@ -198,7 +203,7 @@ pub fn ask(question: &str) -> bool {
 /// Says what is wrong with a text and asks on the terminal whether to go back to the editor, which any answer but a
 /// `n` means: the text would be lost. `false` when there is no terminal, and nothing is said then.
 pub fn ask_to_return(fault: &str, hint: Option<&str>) -> bool {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !has_terminal() {
         return false;
     }
     say(&format!("{} {}", label("error", Colour::Red), one_line(fault)));

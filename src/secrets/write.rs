@@ -86,9 +86,10 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
             hint: "type it, or hand it over by a pipe".to_owned(),
         });
     }
-    let mut bytes = Zeroizing::new(Vec::new());
-    let limit = MAX_BYTES as u64;
-    io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(Error::io("read", "stdin"))?;
+    let mut bytes = whole_stdin().map_err(Error::io("read", "stdin"))?;
+    if bytes.len() > MAX_BYTES {
+        return Err(Error::Secrets { path: "stdin".into(), error: SopsError::TooLarge, looked: Vec::new() });
+    }
     if !args.exact && bytes.ends_with(b"\n") {
         bytes.pop();
         if bytes.ends_with(b"\r") {
@@ -96,4 +97,32 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
         }
     }
     Ok(Secret::from_bytes(std::mem::take(&mut *bytes)))
+}
+
+/// All of stdin, up to a byte more than is taken. A buffer that is too small is copied into a larger one and wiped: one
+/// that grows by itself would leave its old bytes behind.
+fn whole_stdin() -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut stdin = io::stdin().lock();
+    let mut bytes = Zeroizing::new(vec![0; 64 << 10]);
+    let mut length = 0;
+    loop {
+        if length == bytes.len() {
+            if length > MAX_BYTES {
+                return Ok(bytes);
+            }
+            let mut larger = Zeroizing::new(vec![0; length * 2]);
+            for (to, from) in larger.iter_mut().zip(bytes.iter()) {
+                *to = *from;
+            }
+            bytes = larger;
+        }
+        match stdin.read(bytes.get_mut(length..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }

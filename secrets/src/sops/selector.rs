@@ -3,6 +3,7 @@
 use regex::Regex;
 
 use super::error::SopsError;
+use crate::rules::go::compile;
 
 /// A rule over the names on a value's path, or over the comments above it.
 #[derive(Debug, Clone)]
@@ -47,7 +48,7 @@ impl Selector {
         let Some((rule, _)) = Rule::ALL.into_iter().find(|(_, name)| *name == field) else { return Ok(None) };
         let regex = match rule {
             Rule::UnencryptedSuffix | Rule::EncryptedSuffix => None,
-            _ => Some(Regex::new(text).map_err(|_| SopsError::MetadataDamaged {
+            _ => Some(compile(text).ok_or_else(|| SopsError::MetadataDamaged {
                 field: field.to_owned(),
                 why: "is no regular expression".to_owned(),
             })?),

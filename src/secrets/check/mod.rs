@@ -97,8 +97,7 @@ fn judge(file: &Looked, governed: Option<&Governed>) -> Vec<Finding> {
 
 const LEAK: &str = "seal it, or take it out of the commit; if it was ever pushed, replace it";
 const LEAK_OF_FILE: &str = "seal it with `secrets encrypt -i`; if it was ever pushed, replace what is in it";
-const REKEY: &str =
-    "`secrets rekey` seals it to whom the rules name; `pki gen` does so for its own files";
+const REKEY: &str = "`secrets rekey` seals it to whom the rules name; `pki gen` does so for its own files";
 
 /// A sealed file whose metadata is damaged is no plaintext.
 fn has_ciphertext(text: &str) -> bool {

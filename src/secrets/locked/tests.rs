@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use quorate_secrets::sops::{MAX_BYTES, SopsError};
 use tempfile::TempDir;
 
-use quorate_secrets::sops::{MAX_BYTES, SopsError};
-
 use super::*;
 
 const SOON: Duration = Duration::from_secs(10);

@@ -10,7 +10,6 @@ pub(super) mod plan;
 pub(super) mod show;
 pub(super) mod write;
 
-use std::io::{self, IsTerminal as _};
 
 use time::OffsetDateTime;
 
@@ -91,7 +90,7 @@ fn carry_out(
 /// # Errors
 /// [`Error::Request`] where there is nobody to ask.
 pub(super) fn consent(question: &str) -> Result<bool, Error> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !report::has_terminal() {
         return Err(Error::Request {
             message:
                 "will not change who can read files without being told to: there is no terminal to ask on"
