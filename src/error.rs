@@ -96,7 +96,7 @@ pub enum Error {
         /// Which, as it was named.
         path: PathBuf,
         /// What is wrong with it.
-        error: SopsError,
+        error: Box<SopsError>,
         /// Where identities were looked for, where none fits.
         looked: Vec<String>,
     },

@@ -40,7 +40,11 @@ pub fn staged(tree: &Path) -> Result<Vec<Staged>, Error> {
             files.push((String::from_utf8_lossy(path).into_owned(), blob.to_owned()));
         }
     }
-    let asked: String = files.iter().map(|(_, blob)| format!("{blob}\n")).collect();
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked: Vec<&str> = files.iter().map(|(_, blob)| blob.as_str()).collect();
+    let asked = asked.join("\n") + "\n";
     let output = git(tree, &["cat-file", "--batch"], asked.as_bytes())?;
     let mut rest = output.as_slice();
     let mut staged = Vec::with_capacity(files.len());

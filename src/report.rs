@@ -190,6 +190,11 @@ pub fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Whether stdout is a terminal: what is for people looks otherwise than what is for programs.
+pub fn is_for_a_person() -> bool {
+    io::stdout().is_terminal()
+}
+
 /// Asks on the terminal; `false` when there is none.
 pub fn ask(question: &str) -> bool {
     if !has_terminal() {

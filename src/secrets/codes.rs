@@ -10,8 +10,11 @@ use super::cli::Verb;
 use crate::error::Error;
 use crate::report;
 
+/// Whether an error is of a kind.
+type Fits = fn(&Error) -> bool;
+
 /// Which error is which number. Source: sops 3.13, cmd/sops/codes/codes.go.
-const CODES: [(u8, fn(&Error) -> bool); 5] = [
+const CODES: [(u8, Fits); 5] = [
     (51, |error| {
         is(error, |sops| match sops {
             SopsError::MacMismatch => true,

@@ -49,9 +49,9 @@ pub(super) fn run(args: &cli::Exec) -> Result<Outcome, Error> {
         command.env_clear();
     }
     // What opens the file is not the program's business.
-    VARIABLES.iter().for_each(|name| {
+    for name in VARIABLES {
         command.env_remove(name);
-    });
+    }
     for (name, value) in &values {
         command.env(name, OsStr::from_bytes(value.expose_bytes()));
     }

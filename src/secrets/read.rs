@@ -1,6 +1,6 @@
 //! The verbs that only look: `view`, `get`, `decrypt`, `diff`.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(super) fn view(args: &cli::Read) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
     let opened = opened(&target)?;
     let text = opened.plaintext().write(target.store, None).map_err(|error| target.error(error))?;
-    if !io::stdout().is_terminal() {
+    if !report::is_for_a_person() {
         report::plaintext(&text)?;
         return Ok(Outcome::Clean);
     }
@@ -77,7 +77,7 @@ pub(super) fn get(args: &cli::Get) -> Result<Outcome, Error> {
         return Ok(Outcome::Clean);
     }
     report::plaintext(&value)?;
-    if io::stdout().is_terminal() && !value.expose_bytes().ends_with(b"\n") {
+    if report::is_for_a_person() && !value.expose_bytes().ends_with(b"\n") {
         report::data("\n");
     }
     Ok(Outcome::Clean)

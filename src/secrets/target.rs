@@ -36,7 +36,7 @@ impl Target {
 
     /// An error about this file.
     pub(super) fn error(&self, error: SopsError) -> Error {
-        Error::Secrets { path: self.path.clone(), error, looked: Vec::new() }
+        Error::Secrets { path: self.path.clone(), error: Box::new(error), looked: Vec::new() }
     }
 
     /// An error about its plaintext, which a person wrote.
@@ -88,7 +88,7 @@ impl Target {
         }
         identities.broken().unwrap_or_else(|| {
             let looked = identities.looked.clone();
-            Error::Secrets { path: self.path.clone(), error, looked }
+            Error::Secrets { path: self.path.clone(), error: Box::new(error), looked }
         })
     }
 }
@@ -123,7 +123,7 @@ fn read_all(reader: impl io::Read, path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn too_large(path: &Path) -> Error {
-    Error::Secrets { path: path.to_owned(), error: SopsError::TooLarge, looked: Vec::new() }
+    Target::named(path).error(SopsError::TooLarge)
 }
 
 /// Plaintext from a file or stdin.

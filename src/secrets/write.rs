@@ -1,6 +1,7 @@
 //! The verbs that change one value: `set` and `unset`.
 
 use std::io::{self, IsTerminal as _, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
 use quorate_secrets::secret::Secret;
@@ -88,7 +89,7 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
     }
     let mut bytes = whole_stdin().map_err(Error::io("read", "stdin"))?;
     if bytes.len() > MAX_BYTES {
-        return Err(Error::Secrets { path: "stdin".into(), error: SopsError::TooLarge, looked: Vec::new() });
+        return Err(Target::named(Path::new("stdin")).error(SopsError::TooLarge));
     }
     if !args.exact && bytes.ends_with(b"\n") {
         bytes.pop();

@@ -179,13 +179,11 @@ fn put_in_map(items: &mut Branch<Plain>, steps: &[Step], node: Node<Plain>) -> R
         Item::Pair(name, old) if name == key => Some(old),
         _ => None,
     });
-    match found {
-        Some(old) => put(old, rest, node).map_err(|depth| depth + 1),
-        None => {
-            items.push(Item::Pair(key.clone(), grown(rest, node).ok_or(1_usize)?));
-            Ok(())
-        }
+    if let Some(old) = found {
+        return put(old, rest, node).map_err(|depth| depth + 1);
     }
+    items.push(Item::Pair(key.clone(), grown(rest, node).ok_or(1_usize)?));
+    Ok(())
 }
 
 fn put(old: &mut Node<Plain>, steps: &[Step], node: Node<Plain>) -> Result<(), usize> {
@@ -202,11 +200,11 @@ fn put(old: &mut Node<Plain>, steps: &[Step], node: Node<Plain>) -> Result<(), u
                 elements.push(Element::Node(grown(rest, node).ok_or(1_usize)?));
                 return Ok(());
             }
-            let found = elements.iter_mut().filter_map(|element| match element {
+            let mut found = elements.iter_mut().filter_map(|element| match element {
                 Element::Node(node) => Some(node),
                 Element::Comment(_) => None,
             });
-            let found = found.skip(*index).next().ok_or(0_usize)?;
+            let found = found.nth(*index).ok_or(0_usize)?;
             put(found, rest, node).map_err(|depth| depth + 1)
         }
         _ => Err(0),

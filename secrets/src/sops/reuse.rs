@@ -10,10 +10,13 @@ use super::value::{Kind, Plain};
 /// The ciphertexts of an opened file, for values that did not change: by their place and what they hold, in the order of
 /// the file. Equal values in one list have a ciphertext each, so that nobody sees that they are equal.
 pub(super) struct Reuse<'o> {
-    known: HashMap<&'o [u8], HashMap<&'o [u8], VecDeque<(Kind, &'o str)>>>,
+    known: HashMap<&'o [u8], HashMap<&'o [u8], Equal<'o>>>,
     /// Comments that do not open stay as they are.
     closed: HashSet<&'o [u8]>,
 }
+
+/// The ciphertexts of equal texts at one place, each with its type.
+type Equal<'o> = VecDeque<(Kind, &'o str)>;
 
 impl<'o> Reuse<'o> {
     pub(super) fn none() -> Self {
@@ -22,7 +25,9 @@ impl<'o> Reuse<'o> {
 
     pub(super) fn of(documents: &'o [Branch<Value>]) -> Self {
         let mut reuse = Self::none();
-        documents.iter().for_each(|document| reuse.branch(document));
+        for document in documents {
+            reuse.branch(document);
+        }
         reuse
     }
 

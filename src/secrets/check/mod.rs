@@ -34,18 +34,20 @@ pub(super) fn run(args: &cli::Check, cli: &cli::Cli) -> Result<Outcome, Error> {
     let files = files::looked(&args.files, args.all)?;
     let mut rules = RuleFiles::new(cli.config.clone());
     let mut findings = Vec::new();
-    let mut ruled = Vec::new();
+    let mut governed_files = Vec::new();
     for file in files {
         match rules.governing(&file.path) {
-            Ok(governed) => ruled.push((file, governed)),
+            Ok(governed) => governed_files.push((file, governed)),
             // The rules themselves are wrong: said once, for all that they are for.
             Err(error) => findings.push(Finding::of_rules(&error)),
         }
     }
-    findings.par_extend(ruled.par_iter().flat_map_iter(|(file, governed)| judge(file, governed.as_ref())));
+    findings.par_extend(
+        governed_files.par_iter().flat_map_iter(|(file, governed)| judge(file, governed.as_ref())),
+    );
     findings.sort();
     findings.dedup();
-    print(&findings, ruled.len(), args.json);
+    print(&findings, governed_files.len(), args.json);
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
@@ -62,7 +64,7 @@ fn judge(file: &Looked, governed: Option<&Governed>) -> Vec<Finding> {
     findings.extend(file.refused.iter().map(|why| finding(None, why.clone(), "look at it with `ls -l`")));
     let (Some(governed), Some(bytes)) = (governed, &file.bytes) else { return findings };
     let creation = governed.rules.rules.for_path(&governed.path);
-    if let Err(error) = creation.as_ref().map_err(|error| error.clone())
+    if let Err(error) = creation.clone()
         && !matches!(error, RulesError::NoRule { .. })
     {
         findings.push(Finding {
@@ -77,7 +79,7 @@ fn judge(file: &Looked, governed: Option<&Governed>) -> Vec<Finding> {
     let sealed = std::str::from_utf8(bytes).ok().map(|text| (text, SealedFile::parse(text, store)));
     match sealed {
         Some((_, Ok(file))) => {
-            findings.extend(drift(&file, creation).map(|(text, hint)| finding(None, text, hint)))
+            findings.extend(drift(&file, creation).map(|(text, hint)| finding(None, text, hint)));
         }
         Some((text, Err(error))) if has_ciphertext(text) => {
             findings.push(finding(error.line(), error.to_string(), error.hint()));

@@ -10,7 +10,6 @@ pub(super) mod plan;
 pub(super) mod show;
 pub(super) mod write;
 
-
 use time::OffsetDateTime;
 
 use super::cli;
