@@ -123,7 +123,7 @@ pub(crate) fn groups() -> Vec<Case> {
     let told = |error: SopsError| {
         value("a file with groups of keys", move || Error::Secrets {
             path: "secrets/db.yaml".into(),
-            error: error.clone(),
+            error: Box::new(error.clone()),
             looked: Vec::new(),
         })
     };
