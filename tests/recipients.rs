@@ -2,6 +2,7 @@
 //! and the sheet of paper.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::case_sensitive_file_extension_comparisons,
@@ -367,6 +368,15 @@ fn a_list_that_is_not_there_as_it_is_is_shown_and_nothing_is_touched() {
 }
 
 #[test]
+fn the_new_inventory_is_never_written_through_a_link() {
+    let repo = Repo::new(LINES);
+    repo.project.write("precious", "as it is");
+    std::os::unix::fs::symlink("precious", repo.project.path(".machines.nix.edited")).unwrap();
+    repo.add(&repo.berta).expect(0);
+    assert_eq!(repo.project.read("precious"), "as it is");
+}
+
+#[test]
 fn a_list_that_does_not_decide_is_not_believed() {
     let repo = Repo::new(LINES);
     // Another dialect, which has no such list.
@@ -438,6 +448,20 @@ fn what_cannot_be_opened_stops_all_of_it() {
 }
 
 #[test]
+fn who_keeps_the_root_is_named_when_she_is_an_admin_no_longer() {
+    let repo = Repo::new("admins = [ {anna} {berta} ]; rootAdmins = [ {berta} ];");
+    let run = repo.remove(&repo.berta).expect(0);
+    assert!(run.stderr.contains("is named in `cluster.rootAdmins` too"), "{}", run.stderr);
+    let readers = repo.sealed();
+    let open: Vec<&String> = readers
+        .iter()
+        .filter(|(_, file)| file.recipients().any(|one| one == repo.berta.to_string()))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(open, ["certs/ca/root.yaml"]);
+}
+
+#[test]
 fn files_under_rules_of_others_are_named_when_they_stay_open() {
     let repo = Repo::new("admins = [ {anna} {berta} ];");
     let rules = repo.project.read(".sops.yaml");
@@ -476,8 +500,8 @@ fn the_list_says_of_every_sealed_file_who_can_open_it() {
     for (path, file) in &sealed {
         assert_eq!(listed[path.as_str()], file.recipients().collect(), "{path}");
     }
-    let run = repo.secrets(&["recipients"]).expect(0);
-    let text = run.stdout;
+    assert_eq!(repo.secrets(&["recipients", "list", "--json"]).expect(0).stdout, run.stdout);
+    let text = repo.secrets(&["recipients"]).expect(0).stdout;
     let block = text.split("\n\n").find(|block| block.contains("  certs/cp1/keys.yaml")).unwrap();
     assert!(block.contains("an admin (") && block.contains("cp1 ("), "{block}");
     assert!(!block.contains("w1 ("), "{block}");

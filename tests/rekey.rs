@@ -2,6 +2,7 @@
 //! files that cannot be done.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::case_sensitive_file_extension_comparisons,
     reason = "a fault ends the test; the names are ours"

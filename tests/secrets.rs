@@ -28,7 +28,7 @@ impl Repository {
         let folder = tempfile::tempdir().unwrap();
         let mut repository = Self { folder, recipient: String::new() };
         let made = repository.secrets(&["keygen"]);
-        repository.recipient = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        String::from_utf8(made.stdout).unwrap().trim().clone_into(&mut repository.recipient);
         fs::create_dir_all(repository.path("secrets")).unwrap();
         repository.rules(&[&repository.recipient]);
         repository
@@ -403,11 +403,7 @@ fn check_finds_what_is_staged_in_the_open_and_who_can_open_too_much_or_too_littl
     repository.write("elsewhere.yaml", &sealed);
     repository.write(
         "secrets/no_mac.yaml",
-        sealed
-            .lines()
-            .filter(|line| !line.starts_with("    mac:"))
-            .map(|line| format!("{line}\n"))
-            .collect::<String>(),
+        sealed.split_inclusive('\n').filter(|line| !line.starts_with("    mac:")).collect::<String>(),
     );
     repository.git(&["add", "."]);
     // What is looked at is what is staged, and not what lies there now.

@@ -82,7 +82,10 @@ Examples:
 Examples:
   secrets rekey                            every sealed file below this folder
   secrets rekey secrets/masters --yes      without asking
-  secrets rekey --dry-run                  who would gain and who would lose access; exit code 1 when somebody would")]
+  secrets rekey --dry-run                  who would gain and who would lose access; exit code 1 when somebody would
+
+Files that are damaged, or that no rule covers, are named and left as they are, the others are done; exit code 1 then. \
+Stopped half-way, the same command does what is left.")]
     Rekey(Rekey),
     /// Seal files anew under new data keys, for the same readers
     Rotate(Files),
@@ -103,6 +106,14 @@ Examples:
     /// Make an age identity
     Keygen(Keygen),
     /// Who can open what: list, add and remove admins, print a recovery sheet
+    #[command(after_help = "\
+Examples:
+  secrets recipients                       every sealed file below this folder, by who can open it
+  secrets recipients add age1...           machines.nix, certs/, .sops.yaml and all sealed files, as one
+  secrets recipients remove age1...        the same; says what they know all the same
+  secrets recipients --sheet | lpr         how to get everything back; no secret is on it
+
+Stopped half-way, the same command does what is left.")]
     Recipients(Recipients),
     /// Find plaintext, and files that are not sealed to whom the rules name; needs no identity
     #[command(after_help = "\
@@ -315,7 +326,11 @@ pub struct Recipients {
 #[derive(Debug, Subcommand)]
 pub enum RecipientsVerb {
     /// Who can open what, file by file
-    List,
+    List {
+        /// Print the list as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Make somebody an admin, everywhere
     Add(Admin),
     /// Let somebody be an admin no longer, everywhere

@@ -128,7 +128,7 @@ fn list() -> impl Strategy<Value = (String, Vec<String>)> {
         let mut text = format!("[{first}");
         let mut values = Vec::new();
         for (value, gap) in elements {
-            text.extend(["\"", &escape(&value), "\"", &gap]);
+            let _ = write!(text, "\"{}\"{gap}", escape(&value));
             values.push(value);
         }
         (text + "]", values)

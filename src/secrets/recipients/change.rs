@@ -65,6 +65,7 @@ pub(super) fn run(args: &cli::Admin, direction: Direction, now: OffsetDateTime) 
         refuse_to_lock_out(&who, cluster.admins(), &job.identities().all)?;
     }
     show_all(&edited, &job, &covered, direction, args);
+    warn_of_root(&who, direction, cluster.root_admins());
     // All that is to be written, in memory.
     let changes = if job.decision.is_nothing() { None } else { Some(job.make(now)?.0) };
     let Covered { plan, names, .. } = covered;
@@ -166,6 +167,17 @@ fn show_all(edited: &Edited, job: &Job<'_>, covered: &Covered, direction: Direct
     }
     if !covered.strangers.is_empty() {
         report::hint("change the rule that is for it in .sops.yaml, and run `secrets rekey`");
+    }
+}
+
+/// The root may have readers of its own, in a list of its own.
+fn warn_of_root(who: &Recipient, direction: Direction, root_admins: &[String]) {
+    let mut named = root_admins.iter().filter_map(|one| one.parse::<Recipient>().ok());
+    if direction == Direction::Remove && named.any(|one| one == *who) {
+        report::warning(&format!(
+            "`{who}` is named in `cluster.rootAdmins` too: the key of the root stays open to them"
+        ));
+        report::hint("take it out of that list as well, and run `pki gen`");
     }
 }
 

@@ -1,5 +1,7 @@
 //! `cluster.admins` in machines.nix: read as it stands, changed in place, and evaluated before it counts.
 
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -103,11 +105,14 @@ fn evaluate(args: &InventoryArgs, text: &str) -> Result<Cluster, Error> {
     let name = args.file.file_name().unwrap_or_default().to_string_lossy();
     // One name, so that a run that was killed leaves nothing that the next one does not replace.
     let staged: PathBuf = folder.join(format!(".{name}.edited"));
-    let outcome = std::fs::write(&staged, text).map_err(Error::io("write", &staged)).and_then(|()| {
+    let _ = fs::remove_file(&staged);
+    // Never through a link that stands there in its place.
+    let written = File::create_new(&staged).and_then(|mut file| file.write_all(text.as_bytes()));
+    let outcome = written.map_err(Error::io("write", &staged)).and_then(|()| {
         let args = InventoryArgs { file: staged.clone(), evaluator: args.evaluator, vip: args.vip.clone() };
         inventory::load(&args)
     });
-    let _ = std::fs::remove_file(&staged);
+    let _ = fs::remove_file(&staged);
     outcome
 }
 

@@ -17,7 +17,8 @@ use change::Direction;
 pub(super) fn run(args: &cli::Recipients, now: OffsetDateTime) -> Result<Outcome, Error> {
     match &args.verb {
         _ if args.sheet => sheet::run(now),
-        None | Some(RecipientsVerb::List) => list::run(args.json),
+        None => list::run(args.json),
+        Some(RecipientsVerb::List { json }) => list::run(*json || args.json),
         Some(RecipientsVerb::Add(admin)) => change::run(admin, Direction::Add, now),
         Some(RecipientsVerb::Remove(admin)) => change::run(admin, Direction::Remove, now),
     }

@@ -4,7 +4,8 @@
 //! a file their copy of its data key; somebody who goes costs it a new data key, under which all of it is sealed anew.
 //!
 //! Exit code 1: a file was left as it is, because it is damaged, no rule covers it, or only sops can seal it. The others
-//! are done all the same. With `--dry-run` also when there is something to do.
+//! are done all the same. With `--dry-run` also when there is something to do, and when the person said no. 2: nothing
+//! could be done at all, for one reason.
 
 pub(super) mod plan;
 pub(super) mod show;
