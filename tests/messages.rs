@@ -122,6 +122,13 @@ fn every_message_names_the_thing_what_was_found_what_was_expected_and_what_to_do
 }
 
 #[test]
+fn no_message_repeats_a_value() {
+    // What the cases have for a secret. What was typed is no message.
+    let mut messages = everything().lines().filter(|line| !line.starts_with("$ "));
+    assert_eq!(messages.find(|line| line.contains("hunter2")), None);
+}
+
+#[test]
 fn every_message_is_in_the_house_style() {
     let faults = coverage::faults_of_style(everything());
     assert!(faults.is_empty(), "{}", faults.join("\n"));
