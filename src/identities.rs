@@ -173,7 +173,7 @@ impl Identities {
         let found: Vec<Recipient> = found.flatten().collect();
         if let (true, Some(silent)) = (found.is_empty(), own.first()) {
             self.broken.push(Error::Request {
-                message: format!("{silent} does not say whom to seal to"),
+                message: format!("nobody to seal to: {silent} does not tell its recipient"),
                 hint: "name its recipient in `cluster.admins` of machines.nix".to_owned(),
             });
         }

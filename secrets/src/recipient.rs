@@ -180,7 +180,7 @@ impl FromStr for Recipient {
         let lower = text.to_ascii_lowercase();
         if text.is_empty() {
             Err(RecipientError::Empty)
-        } else if lower.starts_with("age-secret-key-")
+        } else if lower.contains("age-secret-key-")
             || lower.starts_with("age-plugin-")
             || text.contains("PRIVATE KEY")
         {

@@ -179,6 +179,9 @@ pub struct Set {
     /// Which value
     #[arg(value_name = "PATH", value_parser = parse_path)]
     pub path: ValuePath,
+    /// Taken so that it can be refused without a word of it.
+    #[arg(hide = true, value_name = "VALUE")]
+    pub typed: Vec<OsString>,
     /// Read the value as JSON: a number, a list, a map
     #[arg(long, conflicts_with = "exact")]
     pub json: bool,

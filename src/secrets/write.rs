@@ -23,6 +23,13 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// `secrets set`
 pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
+    if !args.typed.is_empty() {
+        return Err(Error::Request {
+            message: "will not take a value from the command line: other users and the shell's history see it there"
+                .to_owned(),
+            hint: "leave it out to be asked for it, or hand it over by a pipe; this one is known now".to_owned(),
+        });
+    }
     let target = Target::of(&args.file);
     let put = |plaintext: &mut Plaintext, value: &Secret| {
         let done = if args.json {

@@ -33,7 +33,8 @@ fn admin(project: &Project) -> String {
 }
 
 /// machines.nix with this for `cluster.admins`; `ADMIN` is the admin of the cluster.
-fn admins(list: &'static str) -> impl Fn(&Project) + Send + Sync + 'static {
+fn admins(list: &str) -> impl Fn(&Project) + Send + Sync + 'static {
+    let list = list.to_owned();
     move |project| {
         let list = list.replace("ADMIN", &admin(project));
         let text =
@@ -66,6 +67,21 @@ pub(crate) fn come_and_go() -> Vec<Case> {
             fs::rename(project.path("machines.nix"), project.path("all.nix")).unwrap();
             project.write("machines.nix", "import ./all.nix\n");
         }),
+        cluster("an admin of a cluster that another file has", add, |project| {
+            admins("[ \"ADMIN\" ]")(project);
+            let text = project.read("machines.nix");
+            let (before, after) = text.split_once("  cluster = ").unwrap();
+            project.write("part.nix", format!("{{ cluster = {after}"));
+            project.write("machines.nix", format!("{before}  inherit (import ./part.nix) cluster;\n}}\n"));
+        }),
+        cluster("an admin of a list that another dialect does not have", add, |project| {
+            let machines = "controlPlane = [ { name = \"cp1\"; ip = \"10.13.13.11\"; } ]; workers = [ ];";
+            let admins = format!("admins = [ \"{}\" ];", admin(project));
+            let text = format!(
+                "{{ cluster = {{ name = \"magi\"; vip = \"10.13.14.10\"; {machines} {admins} }}; }}\n"
+            );
+            project.write("machines.nix", text);
+        }),
         case("a machine as an admin", || {
             let project = generated();
             admins("[ \"ADMIN\" ]")(&project);
@@ -82,6 +98,17 @@ pub(crate) fn come_and_go() -> Vec<Case> {
             let project = two_admins();
             let (line, out, err) = secrets_told(&project, &["recipients", "remove", OTHER, "--yes"], &[], "");
             format!("{line}\n{out}{err}")
+        }),
+        case("an admin less, who keeps the root", || {
+            let project = generated();
+            let both = "[ \"ADMIN\" \"OTHER\" ]; rootAdmins = [ \"OTHER\" ]";
+            admins(&both.replace("OTHER", OTHER))(&project);
+            project.pki(["gen"]).expect(0);
+            let (line, _, err) = secrets_told(&project, &["recipients", "remove", OTHER, "--yes"], &[], "");
+            // The rest is as before.
+            let own: String =
+                err.split_inclusive('\n').filter(|line| !line.contains(" could read ")).collect();
+            format!("{line}\n{own}")
         }),
         case("an admin less: oneself", || {
             let project = two_admins();
@@ -169,6 +196,11 @@ pub(crate) fn anew() -> Vec<Case> {
         secrets("a new data key", &["rotate", "secrets"], |_| {}),
         secrets("a file without a rule", &["rekey", "--yes"], |project| {
             fs::copy(project.path("secrets/db.yaml"), project.path("db.yaml")).unwrap();
+        }),
+        secrets("many files without a rule", &["rekey", "--yes"], |project| {
+            for number in 1..=21 {
+                fs::copy(project.path("secrets/db.yaml"), project.path(format!("{number}.yaml"))).unwrap();
+            }
         }),
         secrets("files that nobody here can open", &["rekey", "--yes"], |project| {
             shared(project);

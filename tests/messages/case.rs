@@ -138,7 +138,7 @@ fn told_by(
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let code = status.code().unwrap_or(-1);
     let text = |bytes: Vec<u8>| tame(&project.redact(&String::from_utf8_lossy(&bytes)));
-    let line = format!("$ {line} (exit code {code})");
+    let line = format!("$ {} (exit code {code})", tame(line).trim_end());
     let (out, err) = (text(stdout), text(stderr));
     if code > 1 {
         let written = changed(&before, &project.tree(""));

@@ -34,15 +34,8 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("a list, expected a map", "serde_yaml refuses first"),
     ("a single value, expected a map", "serde_yaml refuses first"),
     ("it is not encrypted", "parsing the file refuses first"),
-    ("a recipient is empty", BAD_RECIPIENT),
-    ("`{found}` is no recipient", BAD_RECIPIENT),
-    ("a private key stands where a recipient, its public half, belongs", BAD_RECIPIENT),
-    ("an SSH key of kind `{kind}` cannot be sealed to, only `ssh-ed25519` and `ssh-rsa` can", BAD_RECIPIENT),
-    (
-        "give an `age1...` recipient as age-keygen prints it, or an `ssh-ed25519` or `ssh-rsa` public key line",
-        BAD_RECIPIENT,
-    ),
-    ("use the public half; if this text was ever committed, replace the key", BAD_RECIPIENT),
+    ("the section of that name is the format's own", "reading refuses first, and so does `set`"),
+    ("a recipient is empty", "whoever reads a list of them leaves empty texts out, or refuses them first"),
     ("the identities found here", "recipients of identities that were read are recipients"),
     (
         "set it to the machines' network; the virtual IP must lie {side} of it",
@@ -52,7 +45,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("with the year 9999", "`--at` and lives end before it does"),
     // Said by the shell in words of its own, with the file.
     ("cannot open the age file: it is sealed to none of the identities tried", BY_FILE),
-    ("write the file again with `sops`, without it", BY_FILE),
     (
         "take the value for known if it was committed, and seal a new one; then restore the file from git",
         BY_FILE,
@@ -96,7 +88,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("no answer within {} seconds", "two minutes of waiting"),
 ];
 
-const BAD_RECIPIENT: &str = "the inventory refuses it first, by its rules";
 const BY_FILE: &str = "the shell names the file, and git's command for it";
 const TERMINAL: &str = "asked at a terminal alone";
 const SIGNAL: &str = "the program ends by that signal";

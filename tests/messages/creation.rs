@@ -39,6 +39,12 @@ pub(crate) fn rules() -> Vec<Case> {
         sealing("an expression that does not compile", "creation_rules: [{path_regex: '(', age: AGE}]\n"),
         sealing("one of values that does not", "creation_rules: [{age: AGE, encrypted_regex: '('}]\n"),
         sealing("a recipient that is none", "creation_rules: [{age: age1typo}]\n"),
+        sealing("a text for a recipient", "creation_rules: [{age: anna}]\n"),
+        sealing(
+            "a recipient of ECDSA",
+            "creation_rules: [{age: ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY=}]\n",
+        ),
+        sealing("an identity for a recipient", "creation_rules: [{age: 'key age-secret-key-1abc'}]\n"),
         sealing("nobody", "creation_rules: [{path_regex: x}, {age: []}]\n"),
         sealing("nobody in a group", "creation_rules: [{key_groups: [{age: [AGE]}, {age: []}]}]\n"),
         sealing(

@@ -99,9 +99,12 @@ pub(crate) fn identities() -> Vec<Case> {
         with_identity("an empty identity file", ""),
         with_identity("something else in it", "# a\nhunter2\n"),
         with_identity("an identity with a letter missing", "AGE-SECRET-KEY-1TYPO\n"),
-        with_identity("an identity of a plugin", "AGE-PLUGIN-YUBIKEY-1GKZAXQZ0DHCRU2CM2HQPH\n"),
-        with_identity("a post-quantum identity", "AGE-SECRET-KEY-PQ-1ABC\n"),
-        with_identity("an identity with a passphrase", "age-encryption.org/v1\n-> scrypt"),
+        with_identity(
+            "an identity of a plugin with a letter missing",
+            "AGE-PLUGIN-YUBIKEY-1GKZAXQZ0DHCRU2CM2HQPH\n",
+        ),
+        with_identity("a post-quantum identity with letters missing", "AGE-SECRET-KEY-PQ-1ABC\n"),
+        with_identity("an identity with a passphrase, cut off", "age-encryption.org/v1\n-> scrypt"),
         with_identity("bytes that are no text", b"\xff\xfe"),
         with_identity(
             "an SSH key that is damaged",

@@ -108,11 +108,6 @@ pub enum SopsError {
         /// What is wrong with it.
         why: String,
     },
-    /// The file uses something that cannot be read yet.
-    Unsupported {
-        /// What.
-        what: String,
-    },
     /// A value that should be encrypted stands in clear.
     NotEncrypted {
         /// Its path, dotted.
@@ -238,7 +233,6 @@ impl fmt::Display for SopsError {
             | Self::CannotHold { .. }
             | Self::MetadataMissing { .. }
             | Self::MetadataDamaged { .. }
-            | Self::Unsupported { .. }
             | Self::NotEncrypted { .. } => self.fmt_reading(f),
             Self::Damaged { key, why } => write!(f, "cannot open the value of `{key}`: {why}"),
             Self::NoIdentity { recipients, tried, groups } => {
@@ -345,7 +339,6 @@ impl SopsError {
                 )
             }
             Self::MetadataDamaged { field, why } => write!(f, "`{field}` in the file's `sops` section {why}"),
-            Self::Unsupported { what } => write!(f, "the file uses {what}, which cannot be read yet"),
             Self::NotEncrypted { key } => {
                 write!(f, "the value of `{key}` stands in clear, expected it encrypted")
             }
@@ -409,7 +402,6 @@ impl SopsError {
             Self::UnclearComment { .. } => "put the value in backquotes, or a blank before the comment",
             Self::LostComment { .. } => "put it above a key",
             Self::CannotHold { .. } => "keep it in YAML, or write it another way",
-            Self::Unsupported { .. } => "write the file again with `sops`, without it",
             Self::CannotKeep { .. } => "take that out of the file with `sops`, then run this again",
             Self::NotEncrypted { .. } => {
                 "take the value for known if it was committed, and seal a new one; then restore the file from git"

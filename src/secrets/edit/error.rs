@@ -103,10 +103,10 @@ impl fmt::Display for EditError {
                 "no editor to run: neither SOPS_EDITOR nor EDITOR is set, and none of vim, nano and vi is on PATH",
             ),
             Self::EditorLine { variable } => {
-                write!(f, "{variable} is no command line: a quote in it is not closed, or it is blank")
+                write!(f, "no editor to run: {variable} is no command line, as a quote in it is not closed or it is blank")
             }
             Self::EditorMissing { variable, editor } => {
-                write!(f, "{variable} names `{editor}`, which is no program here")
+                write!(f, "no editor to run: {variable} names `{editor}`, which is no program here")
             }
             Self::ProgramMissing { program } => write!(f, "could not run `{program}`: there is no such program"),
             Self::EditorElsewhere { editor, .. } => write!(

@@ -215,7 +215,7 @@ fn say_done(who: &Recipient, direction: Direction) {
         Direction::Add => report::note(&format!("`{who}` is an admin now, everywhere")),
         Direction::Remove => {
             report::note(&format!(
-                "`{who}` is an admin no longer: nothing that is sealed from now on opens to it"
+                "`{who}` is an admin no longer: nothing that is sealed from now on opens to them"
             ));
         }
     }

@@ -64,7 +64,7 @@ fn admins(manifest: &Manifest, folder: &str) -> Vec<String> {
     }
     if !manifest.root_admins.is_empty() {
         lines.push(String::new());
-        lines.push(format!("THE ROOT. {folder}/ca/root.yaml alone is sealed to others: to"));
+        lines.push(format!("THE ROOT. {folder}/ca/root.yaml alone is sealed to others:"));
         lines.extend(manifest.root_admins.iter().flat_map(|admin| wrapped(admin)));
     }
     lines
