@@ -6,7 +6,7 @@ use super::value::{Kind, Plain};
 use crate::secret::Secret;
 
 /// The key of the one value. Source: sops, stores/json/store.go, `BinaryStore`.
-const KEY: &str = "data";
+pub(super) const KEY: &str = "data";
 
 pub(crate) fn read(content: &Secret) -> Branch<Plain> {
     vec![Item::Pair(KEY.to_owned(), Node::Leaf(Plain::text(content.duplicate())))]

@@ -44,6 +44,13 @@ pub enum SopsError {
     },
     /// More than [`MAX_BYTES`] of it.
     TooLarge,
+    /// Names on the path of a value that are too long together.
+    LongPath {
+        /// The beginning of the last of them.
+        key: String,
+        /// How many bytes they may have.
+        most: usize,
+    },
     /// Maps and lists nested deeper than anybody's.
     TooDeep {
         /// Counted from 1.
@@ -223,6 +230,7 @@ impl fmt::Display for SopsError {
             | Self::NotText { .. }
             | Self::TooDeep { .. }
             | Self::TooLarge
+            | Self::LongPath { .. }
             | Self::NotSealed
             | Self::DuplicateKey { .. }
             | Self::NonStringKey { .. }
@@ -304,6 +312,9 @@ impl SopsError {
             Self::NotText { at } => write!(f, "the file is not text: byte {at} is not UTF-8"),
             Self::TooLarge => {
                 write!(f, "the file is larger than {} MiB, which is the most that is read", MAX_BYTES >> 20)
+            }
+            Self::LongPath { key, most } => {
+                write!(f, "the names down to `{key}...` are too long: together they may have {most} bytes")
             }
             Self::TooDeep { line } => {
                 write!(
@@ -390,7 +401,7 @@ impl SopsError {
                 "seal it as a binary file: with `--input-type binary`, or a name that ends in `.bin`"
             }
             Self::TooDeep { .. } => "nest it less, or seal it as a binary file",
-            Self::TooLarge => "split the file",
+            Self::TooLarge | Self::LongPath { .. } => "split the file",
             Self::MergeConflict { .. } => {
                 "finish the merge: take one side of the file whole, then repeat the other change"
             }

@@ -161,7 +161,7 @@ impl Check<'_> {
                     self.scope.encrypts_comment(comment.as_str());
                 }
                 Item::Pair(key, node) => {
-                    self.scope.enter_key(key);
+                    self.scope.enter_key(key)?;
                     self.node(node)?;
                     self.scope.leave_key();
                 }

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 const MAX_KEY: usize = 128;
 
 /// YAML's merge key: sops writes it back as one, whatever it was, and then cannot read the file.
-const MERGE: &str = "<<";
+pub(super) const MERGE: &str = "<<";
 
 /// Seals a new flat file: one string under each key, in the order given, each `recipient` its own copy of a new data
 /// key. `lastmodified` is the time in UTC, such as `2026-11-21T03:02:57Z`.
@@ -170,7 +170,7 @@ fn check_request(entries: &[(&str, &Secret)], recipients: &[Recipient]) -> Resul
 
 /// No entry may be one that the file's rule leaves in clear.
 fn check_sealed(entries: &[(&str, &Secret)], selector: &Selector) -> Result<(), SopsError> {
-    match entries.iter().find(|(name, _)| !selector.encrypts(&[(*name).to_owned()], false)) {
+    match entries.iter().find(|(name, _)| !selector.encrypts(selector.matches(name), false)) {
         None => Ok(()),
         Some((name, _)) => {
             let (field, text) = selector.field();

@@ -8,7 +8,7 @@ use super::error::SopsError;
 use super::selector::Selector;
 use super::time;
 use super::tree::{Branch, Element, Item, Node, duplicate, find, nodes, pairs};
-use super::value::{Kind, Plain};
+use super::value::{Kind, Plain, parse_bool};
 use crate::recipient::Recipient;
 use crate::secret::Secret;
 
@@ -115,7 +115,11 @@ impl Metadata {
             threshold: threshold(weak("shamir_threshold")?, groups.len())?,
             lastmodified: required("lastmodified")?,
             mac: required("mac")?,
-            mac_only_encrypted: weak("mac_only_encrypted")?.eq_ignore_ascii_case("true"),
+            mac_only_encrypted: match weak("mac_only_encrypted")? {
+                "" => false,
+                text => parse_bool(text)
+                    .ok_or_else(|| damaged("mac_only_encrypted", "is neither true nor false"))?,
+            },
             selector: selector(&section)?.unwrap_or_default(),
             unknown: pairs(&section)
                 .map(|(name, _)| name)
@@ -171,8 +175,13 @@ impl Metadata {
     /// as they were.
     pub(crate) fn set_groups(&mut self, groups: Vec<Vec<Stanza>>, threshold: usize) {
         let is_one = groups.len() == 1;
+        let listed = match find(&self.section, "key_groups") {
+            Some(Node::List(list)) => nodes(list).count(),
+            _ => 0,
+        };
         match groups.as_slice() {
-            [only] => {
+            // One group may stand in a list as well, with keys of other services in it.
+            [only] if listed != 1 => {
                 self.section.retain(|item| !matches!(item, Item::Pair(key, _) if key == "key_groups" || key == "shamir_threshold"));
                 self.set("age", stanza_list(only));
             }
@@ -193,10 +202,20 @@ impl Metadata {
                 let list = several.iter().enumerate().map(group).collect();
                 self.section.retain(|item| !matches!(item, Item::Pair(key, _) if key == "age"));
                 self.set("key_groups", Node::List(list));
+                if is_one {
+                    self.set_read(groups, threshold);
+                    return;
+                }
                 let value = Plain { kind: Kind::Int, bytes: Secret::from_text(threshold.to_string()) };
                 self.set("shamir_threshold", Node::Leaf(value));
             }
         }
+        self.set_read(groups, threshold);
+    }
+
+    /// What was read of the groups, after a change.
+    fn set_read(&mut self, groups: Vec<Vec<Stanza>>, threshold: usize) {
+        let is_one = groups.len() == 1;
         let mut foreign = std::mem::take(&mut self.groups).into_iter().map(|group| group.foreign);
         self.groups = groups
             .into_iter()
@@ -261,6 +280,13 @@ impl Group {
             for entry in maps(&format!("{place}{service}"), node)? {
                 let id = find(entry, id).and_then(Node::as_str).unwrap_or_default();
                 group.foreign.push(format!("{service} {id}").trim_end().to_owned());
+            }
+        }
+        // Keys of services that came after this crate have that form too.
+        for (name, node) in pairs(branch).filter(|(name, _)| !is_known(name)) {
+            if let Node::List(list) = node {
+                let keys = nodes(list).filter(|node| matches!(node, Node::Map(_)));
+                group.foreign.extend(keys.map(|_| name.to_owned()));
             }
         }
         Ok(group)

@@ -8,7 +8,7 @@ use super::file::SealedFile;
 use super::mac::Mac;
 use super::metadata::{Group, Metadata, Stanza};
 use super::plaintext::Plaintext;
-use super::scope::Scope;
+use super::scope::{Place, Scope};
 use super::shamir;
 use super::store::Store;
 use super::tree::{Branch, Comment, Element, Item, Node, pairs};
@@ -43,9 +43,8 @@ pub(super) struct Value {
 #[derive(Debug)]
 pub(super) struct Ciphertext {
     pub(super) text: String,
-    /// The place where it may stand again: what it is bound to, save for a comment in a map, which may be bound to a map
-    /// around and yet stands here.
-    pub(super) aad: Vec<u8>,
+    /// Where it may be used again: its own place, and for a comment in a list the one that it is bound to.
+    pub(super) place: Place,
 }
 
 impl SealedFile {
@@ -240,7 +239,7 @@ impl Walk<'_> {
             opened.push(match item {
                 Item::Comment(comment) => Item::Comment(self.comment(comment, false)),
                 Item::Pair(key, node) => {
-                    self.scope.enter_key(key);
+                    self.scope.enter_key(key)?;
                     let node = self.node(node)?;
                     self.scope.leave_key();
                     Item::Pair(key.clone(), node)
@@ -297,17 +296,17 @@ impl Walk<'_> {
         }
         let damaged = |why| SopsError::Damaged { key: self.scope.dotted(), why };
         let text = plain.as_text().ok_or_else(|| damaged("it is not encrypted"))?;
-        let aad = self.scope.aad();
+        let place = self.scope.place();
         if text.is_empty() {
             return Ok(Value {
                 plain: Plain::text("".into()),
-                sealed: Some(Ciphertext { text: String::new(), aad }),
+                sealed: Some(Ciphertext { text: String::new(), place }),
             });
         }
         let sealed = Sealed::parse(text).map_err(damaged)?;
-        let plain = self.key.decrypt(&sealed, &aad);
+        let plain = self.key.decrypt(&sealed, self.scope.aad());
         let plain = plain.ok_or_else(|| damaged("it was changed, or moved from another place or file"))?;
-        Ok(Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), aad }) })
+        Ok(Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), place }) })
     }
 
     /// Which map a comment belongs to is the YAML library's opinion, so every map around it is tried. One that opens
@@ -318,14 +317,13 @@ impl Walk<'_> {
         self.scope.encrypts_comment(text);
         let sealed = looks_sealed(text).then(|| Sealed::parse(text).ok()).flatten();
         let opened = sealed.and_then(|sealed| {
-            let around = (0..=self.scope.depth()).rev().map(|depth| self.scope.aad_at(depth));
-            around.into_iter().find_map(|aad| Some((self.key.decrypt(&sealed, &aad)?, aad)))
+            self.scope.around().find_map(|(aad, place)| Some((self.key.decrypt(&sealed, aad)?, place)))
         });
         let text = match opened {
             Some((plain, bound)) => {
                 // In a list it is a value like any other once it is sealed again: there nothing else opens it.
-                let aad = if in_list { bound } else { self.scope.aad() };
-                Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), aad }) }
+                let place = if in_list { bound } else { self.scope.place() };
+                Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), place }) }
             }
             None => Value { plain: comment.text.duplicate(), sealed: None },
         };

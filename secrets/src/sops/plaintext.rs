@@ -1,6 +1,8 @@
 //! A file in the open: what `decrypt` prints, what an editor gets, what `set` changes and `encrypt` seals.
 
+use super::binary;
 use super::error::SopsError;
+use super::flat::MERGE;
 use super::json;
 use super::path::{Path, Step};
 use super::store::{Indent, SECTION, Store};
@@ -109,9 +111,19 @@ impl Plaintext {
         self.set(path, node)
     }
 
+    /// A binary file is the one value, and has no room for another.
+    fn refuse_other_than_binary(&self, path: &Path) -> Result<(), SopsError> {
+        let is_data = path.steps() == [Step::Key(binary::KEY.to_owned())];
+        if self.store == Store::Binary && !is_data { Err(SopsError::NotBinary) } else { Ok(()) }
+    }
+
     fn set(&mut self, path: &Path, node: Node<Plain>) -> Result<(), SopsError> {
         if path.is_whole() || path.steps().first() == Some(&Step::Key(SECTION.to_owned())) {
             return Err(SopsError::Reserved { path: path.to_string() });
+        }
+        self.refuse_other_than_binary(path)?;
+        if self.store == Store::Yaml && path.steps().contains(&Step::Key(MERGE.to_owned())) {
+            return Err(SopsError::ReservedKey { key: MERGE.to_owned() });
         }
         if self.documents.is_empty() {
             self.documents.push(Vec::new());
@@ -129,6 +141,9 @@ impl Plaintext {
     /// [`SopsError::NoSuchPath`].
     pub fn unset(&mut self, path: &Path) -> Result<(), SopsError> {
         let missing = |depth: usize| no_such_path(path, depth);
+        if self.store == Store::Binary {
+            return Err(SopsError::NotBinary);
+        }
         let document = self.documents.first_mut().ok_or(SopsError::NoDocument)?;
         take_from_map(document, path.steps()).map_err(missing)
     }
@@ -222,10 +237,17 @@ fn grown(steps: &[Step], node: Node<Plain>) -> Option<Node<Plain>> {
 
 fn take_from_map(items: &mut Branch<Plain>, steps: &[Step]) -> Result<(), usize> {
     let Some((Step::Key(key), rest)) = steps.split_first() else { return Err(0) };
-    let at =
+    let mut at =
         items.iter().position(|item| matches!(item, Item::Pair(name, _) if name == key)).ok_or(0_usize)?;
     if rest.is_empty() {
         items.remove(at);
+        // What stood behind it in its line.
+        while let Some(before) = at.checked_sub(1)
+            && matches!(items.get(before), Some(Item::Comment(comment)) if comment.inline)
+        {
+            items.remove(before);
+            at = before;
+        }
         return Ok(());
     }
     match items.get_mut(at) {
@@ -240,9 +262,15 @@ fn take(node: &mut Node<Plain>, steps: &[Step]) -> Result<(), usize> {
         (Node::List(elements), Some((Step::Index(index), rest))) => {
             let is_node = |element: &Element<Plain>| matches!(element, Element::Node(_));
             let at = elements.iter().enumerate().filter(|(_, element)| is_node(element)).nth(*index);
-            let at = at.map(|(at, _)| at).ok_or(0_usize)?;
+            let mut at = at.map(|(at, _)| at).ok_or(0_usize)?;
             if rest.is_empty() {
                 elements.remove(at);
+                while let Some(before) = at.checked_sub(1)
+                    && matches!(elements.get(before), Some(Element::Comment(comment)) if comment.inline)
+                {
+                    elements.remove(before);
+                    at = before;
+                }
                 return Ok(());
             }
             match elements.get_mut(at) {

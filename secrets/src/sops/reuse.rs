@@ -4,13 +4,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::cipher::looks_sealed;
 use super::open::Value;
+use super::scope::Place;
 use super::tree::{Branch, Element, Item, Node};
 use super::value::{Kind, Plain};
 
 /// The ciphertexts of an opened file, for values that did not change: by their place and what they hold, in the order of
 /// the file. Equal values in one list have a ciphertext each, so that nobody sees that they are equal.
 pub(super) struct Reuse<'o> {
-    known: HashMap<&'o [u8], HashMap<&'o [u8], Equal<'o>>>,
+    known: HashMap<Place, HashMap<&'o [u8], Equal<'o>>>,
     /// Comments that do not open stay as they are.
     closed: HashSet<&'o [u8]>,
 }
@@ -56,7 +57,7 @@ impl<'o> Reuse<'o> {
         let plain = &value.plain;
         match &value.sealed {
             Some(sealed) => {
-                let here = self.known.entry(&sealed.aad).or_default();
+                let here = self.known.entry(sealed.place).or_default();
                 here.entry(plain.bytes.expose_bytes()).or_default().push_back((plain.kind, &sealed.text));
             }
             None if is_closed(plain) => {
@@ -72,8 +73,8 @@ impl<'o> Reuse<'o> {
     }
 
     /// A ciphertext of this value at this place, each once.
-    pub(super) fn take(&mut self, aad: &[u8], plain: &Plain) -> Option<&'o str> {
-        let equal = self.known.get_mut(aad)?.get_mut(plain.bytes.expose_bytes())?;
+    pub(super) fn take(&mut self, place: Place, plain: &Plain) -> Option<&'o str> {
+        let equal = self.known.get_mut(&place)?.get_mut(plain.bytes.expose_bytes())?;
         let at = equal.iter().position(|(kind, _)| *kind == plain.kind)?;
         equal.remove(at).map(|(_, text)| text)
     }

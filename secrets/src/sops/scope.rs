@@ -3,19 +3,41 @@
 //! Every walk (checking, opening, sealing) calls it in the same order, so that all agree on what is encrypted.
 //! Source: sops 3.13, sops.go, `walkBranch`, `walkSlice` and `shouldBeEncrypted`.
 
+use sha2::{Digest, Sha256};
+
+use super::error::SopsError;
 use super::selector::Selector;
+
+/// The most that the names on one path may have in bytes. Every value is bound to all of them: without a bound a small
+/// file could make work that grows with its square.
+const MAX_PATH: usize = 16 << 10;
+
+/// The place of a value in short: a hash of the names on its path, those of a list's elements alike.
+pub(crate) type Place = [u8; 32];
 
 /// The path of keys from the top, and whether a comment that still stands above matches the rule.
 pub(crate) struct Scope<'s> {
     selector: &'s Selector,
-    path: Vec<String>,
+    steps: Vec<Step>,
+    /// The names on the path, each with a colon behind it.
+    path: String,
     /// For each map and list around: whether one of the comments directly above the current item matches.
     marked: Vec<bool>,
 }
 
+/// A key on the path.
+struct Step {
+    /// Where its name begins in the path, and where it ends with its colon.
+    begin: usize,
+    end: usize,
+    place: Place,
+    /// Whether this name, or one before it, matches the rule: a rule is asked once a name.
+    hit: bool,
+}
+
 impl<'s> Scope<'s> {
     pub(crate) fn new(selector: &'s Selector) -> Self {
-        Self { selector, path: Vec::new(), marked: Vec::new() }
+        Self { selector, steps: Vec::new(), path: String::new(), marked: Vec::new() }
     }
 
     /// Into a map or a list.
@@ -29,13 +51,27 @@ impl<'s> Scope<'s> {
     }
 
     /// To the value under a key. Positions in lists are no part of a path.
-    pub(crate) fn enter_key(&mut self, key: &str) {
-        self.path.push(key.to_owned());
+    ///
+    /// # Errors
+    /// [`SopsError::LongPath`].
+    pub(crate) fn enter_key(&mut self, key: &str) -> Result<(), SopsError> {
+        let begin = self.path.len();
+        if begin + key.len() > MAX_PATH {
+            return Err(SopsError::LongPath { key: key.chars().take(40).collect(), most: MAX_PATH });
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.place());
+        hash.update(key.as_bytes());
+        let hit = self.is_hit() || self.selector.matches(key);
+        self.path.push_str(key);
+        self.path.push(':');
+        self.steps.push(Step { begin, end: self.path.len(), place: hash.finalize().into(), hit });
+        Ok(())
     }
 
     /// Back from it: the comments above it do not reach what follows.
     pub(crate) fn leave_key(&mut self) {
-        self.path.pop();
+        self.path.truncate(self.steps.pop().map_or(0, |step| step.begin));
         self.leave_element();
     }
 
@@ -48,7 +84,7 @@ impl<'s> Scope<'s> {
 
     /// Whether the value here is encrypted.
     pub(crate) fn encrypts(&self) -> bool {
-        self.selector.encrypts(&self.path, self.marked.contains(&true))
+        self.selector.encrypts(self.is_hit(), self.marked.contains(&true))
     }
 
     /// Whether a comment here is encrypted, and remembers it for the item below. `text` is the comment as it stands in
@@ -61,7 +97,7 @@ impl<'s> Scope<'s> {
         if matches && let Some(top) = self.marked.last_mut() {
             *top = true;
         }
-        self.selector.encrypts(&self.path, marked)
+        self.selector.encrypts(self.is_hit(), marked)
     }
 
     /// Whether the rule on comments would take this text for a mark.
@@ -69,26 +105,31 @@ impl<'s> Scope<'s> {
         self.selector.matches_comment(text)
     }
 
-    /// How many keys deep it is.
-    pub(crate) fn depth(&self) -> usize {
-        self.path.len()
+    fn is_hit(&self) -> bool {
+        self.steps.last().is_some_and(|step| step.hit)
+    }
+
+    /// Where it stands, to compare.
+    pub(crate) fn place(&self) -> Place {
+        self.steps.last().map_or([0; 32], |step| step.place)
     }
 
     /// What a ciphertext here is bound to: the names on its path, each with a colon behind it. A list's elements share
     /// the list's; nothing but a colon is the top.
-    pub(crate) fn aad(&self) -> Vec<u8> {
-        self.aad_at(self.path.len())
+    pub(crate) fn aad(&self) -> &[u8] {
+        if self.steps.is_empty() { b":" } else { self.path.as_bytes() }
     }
 
-    /// The same for a map around, `depth` keys deep.
-    pub(crate) fn aad_at(&self, depth: usize) -> Vec<u8> {
-        let mut aad = self.path.get(..depth).unwrap_or(&self.path).join(":").into_bytes();
-        aad.push(b':');
-        aad
+    /// The same for each map around, the innermost first, with its place.
+    pub(crate) fn around(&self) -> impl Iterator<Item = (&[u8], Place)> {
+        let inner = self.steps.iter().rev();
+        let inner = inner.map(|step| (self.path.as_bytes().get(..step.end).unwrap_or_default(), step.place));
+        inner.chain([(b":".as_slice(), [0; 32])])
     }
 
     /// The path for messages.
     pub(crate) fn dotted(&self) -> String {
-        self.path.join(".")
+        let names = self.steps.iter().map(|step| self.path.get(step.begin..step.end - 1).unwrap_or_default());
+        names.collect::<Vec<_>>().join(".")
     }
 }

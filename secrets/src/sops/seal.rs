@@ -189,7 +189,7 @@ impl<'d> Draft<'d> {
                     inline: comment.inline,
                 }),
                 Item::Pair(key, node) => {
-                    self.scope.enter_key(key);
+                    self.scope.enter_key(key)?;
                     let node = self.node(node)?;
                     self.scope.leave_key();
                     Item::Pair(key.clone(), node)
@@ -242,10 +242,9 @@ impl<'d> Draft<'d> {
         if !encrypted {
             return Ok(plain.duplicate());
         }
-        let aad = self.scope.aad();
-        let text = match self.reuse.take(&aad, plain) {
+        let text = match self.reuse.take(self.scope.place(), plain) {
             Some(known) => known.to_owned(),
-            None => self.key.encrypt(plain, &aad)?,
+            None => self.key.encrypt(plain, self.scope.aad())?,
         };
         Ok(Plain::text(Secret::from_text(text)))
     }
@@ -257,10 +256,9 @@ impl<'d> Draft<'d> {
         if !encrypted || self.reuse.is_closed(plain) {
             return Ok(plain.duplicate());
         }
-        let aad = self.scope.aad();
-        let text = match self.reuse.take(&aad, plain) {
+        let text = match self.reuse.take(self.scope.place(), plain) {
             Some(known) => known.to_owned(),
-            None => self.key.encrypt(plain, &aad)?,
+            None => self.key.encrypt(plain, self.scope.aad())?,
         };
         if self.scope.finds(&text) {
             return Err(SopsError::CommentFound);

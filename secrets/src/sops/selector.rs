@@ -67,16 +67,22 @@ impl Selector {
         (name, &self.text)
     }
 
-    /// Whether the value at `path` is encrypted, `marked` when a comment that stands above it matches. List positions
-    /// are no part of a path.
-    pub(crate) fn encrypts(&self, path: &[String], marked: bool) -> bool {
-        let suffix = || path.iter().any(|name| name.ends_with(&self.text));
-        let matches = || path.iter().any(|name| self.is_match(name));
+    /// Whether the rule is for a name. It is for a value when it is for any name on its path; list positions are no
+    /// part of that.
+    pub(crate) fn matches(&self, name: &str) -> bool {
         match self.rule {
-            Rule::UnencryptedSuffix => !suffix(),
-            Rule::EncryptedSuffix => suffix(),
-            Rule::UnencryptedRegex => !matches(),
-            Rule::EncryptedRegex => matches(),
+            Rule::UnencryptedSuffix | Rule::EncryptedSuffix => name.ends_with(&self.text),
+            Rule::UnencryptedRegex | Rule::EncryptedRegex => self.is_match(name),
+            Rule::UnencryptedCommentRegex | Rule::EncryptedCommentRegex => false,
+        }
+    }
+
+    /// Whether a value is encrypted: `hit` when the rule is for a name on its path, `marked` when a comment that stands
+    /// above it matches.
+    pub(crate) fn encrypts(&self, hit: bool, marked: bool) -> bool {
+        match self.rule {
+            Rule::UnencryptedSuffix | Rule::UnencryptedRegex => !hit,
+            Rule::EncryptedSuffix | Rule::EncryptedRegex => hit,
             Rule::UnencryptedCommentRegex => !marked,
             Rule::EncryptedCommentRegex => marked,
         }
@@ -109,8 +115,8 @@ mod tests {
     use super::*;
 
     fn encrypts(field: &str, text: &str, path: &str) -> bool {
-        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        Selector::from_field(field, text).unwrap().unwrap().encrypts(&path, false)
+        let rule = Selector::from_field(field, text).unwrap().unwrap();
+        rule.encrypts(path.split('.').any(|name| rule.matches(name)), false)
     }
 
     #[test]
@@ -128,7 +134,7 @@ mod tests {
     fn a_rule_on_comments_looks_at_nothing_else() {
         let rule = Selector::from_field("encrypted_comment_regex", "seal").unwrap().unwrap();
         assert!(rule.matches_comment(" seal this") && !rule.matches_comment(" leave this"));
-        assert!(rule.encrypts(&["a".to_owned()], true) && !rule.encrypts(&["seal".to_owned()], false));
+        assert!(rule.encrypts(false, true) && !rule.matches("seal") && !rule.encrypts(true, false));
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn same_branch(old: &Branch<Value>, new: &Branch<Plain>) -> bool {
 }
 
 fn same_comment(old: &Comment<Value>, new: &Comment<Plain>) -> bool {
-    old.text.plain.same_as(&new.text)
+    old.inline == new.inline && old.text.plain.same_as(&new.text)
 }
 
 fn same_node(old: &Node<Value>, new: &Node<Plain>) -> bool {

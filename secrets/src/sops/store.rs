@@ -83,6 +83,14 @@ impl Store {
         for document in &mut documents {
             let at = document.iter().position(|item| matches!(item, Item::Pair(key, _) if key == SECTION));
             let removed = at.map(|at| document.remove(at));
+            // sops reads the first, drops the others, and with them what is not its own.
+            if let (Some(Item::Pair(_, first)), Some(Item::Pair(_, later))) = (&section, &removed)
+                && !first.same_as(later)
+            {
+                let why =
+                    "is another in a later document; a key of yours by that name would be lost".to_owned();
+                return Err(SopsError::MetadataDamaged { field: SECTION.to_owned(), why });
+            }
             section = section.or(removed);
         }
         let section = match section {
@@ -94,7 +102,14 @@ impl Store {
     }
 
     /// Writes a sealed file: each document with the section behind it.
+    ///
+    /// # Errors
+    /// [`SopsError::TooLarge`] for one that could not be read again: sealed, values are several times as long.
     pub(crate) fn write_sealed(self, parts: &Parts, indent: Indent) -> Result<String, SopsError> {
+        readable(self.write_any_sealed(parts, indent)?)
+    }
+
+    fn write_any_sealed(self, parts: &Parts, indent: Indent) -> Result<String, SopsError> {
         match self {
             Self::Yaml => Ok(yaml::write_sealed(parts, indent)),
             Self::Json | Self::Binary => json::write_sealed(parts, indent),
@@ -105,6 +120,10 @@ impl Store {
 
     /// Writes a sealed file in the place of `old`, whose lines stay as they are wherever they say the same.
     pub(crate) fn rewrite_sealed(self, old: &str, parts: &Parts) -> Result<String, SopsError> {
+        readable(self.rewrite_any_sealed(old, parts)?)
+    }
+
+    fn rewrite_any_sealed(self, old: &str, parts: &Parts) -> Result<String, SopsError> {
         match self {
             Self::Yaml => Ok(yaml::rewrite_sealed(old, parts)),
             Self::Json | Self::Binary => json::rewrite_sealed(old, parts),
@@ -160,6 +179,10 @@ impl Store {
             Self::Binary => binary::write(only(documents, self.name())?),
         }
     }
+}
+
+fn readable(text: String) -> Result<String, SopsError> {
+    refuse_large(text.len()).map(|()| text)
 }
 
 fn refuse_large(length: usize) -> Result<(), SopsError> {

@@ -79,6 +79,26 @@ impl Node<Plain> {
         }
     }
 
+    /// Whether both say the same, comments aside.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Leaf(one), Self::Leaf(other)) => one.same_as(other),
+            (Self::Map(one), Self::Map(other)) => {
+                let (one, other): (Vec<_>, Vec<_>) = (pairs(one).collect(), pairs(other).collect());
+                let same = |(one, other): (&(&str, &Self), &(&str, &Self))| {
+                    one.0 == other.0 && one.1.same_as(other.1)
+                };
+                one.len() == other.len() && one.iter().zip(&other).all(same)
+            }
+            (Self::List(one), Self::List(other)) => {
+                let (one, other): (Vec<_>, Vec<_>) = (nodes(one).collect(), nodes(other).collect());
+                one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| one.same_as(other))
+            }
+            _ => false,
+        }
+    }
+
     /// A second copy, asked for by name.
     pub(crate) fn duplicate(&self) -> Self {
         match self {

@@ -1,8 +1,10 @@
 //! YAML text to documents, as sops reads it through go-yaml v3: aliases become copies, tags types.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
+use zeroize::Zeroize as _;
 
 use super::super::error::SopsError;
 use super::super::tree::{Branch, MAX_DEPTH, Node};
@@ -14,7 +16,7 @@ use super::syntax::{Block, Content, Document, Key, Line};
 
 /// Comments in a row that the parser holds back before it knows whose they are; its default of 96 is less than the
 /// licence header of some files.
-const MAX_COMMENTS: usize = 10_000;
+const MAX_COMMENTS: usize = 1_000_000;
 
 /// Reads every document of `text`.
 pub(crate) fn read(text: &str) -> Result<Vec<Branch<Plain>>, SopsError> {
@@ -275,7 +277,12 @@ impl<'t> Reader<'t> {
                     // It ends somewhere before the next token, and a comment behind it stands at its head.
                     end.end_line = 0;
                 }
-                (Content::Value(meaning(&text, style, tag.as_deref(), at.line)?), id)
+                let value = meaning(&text, style, tag.as_deref(), at.line);
+                if let Cow::Owned(mut text) = text {
+                    // The parser's own copy of what may be a private key.
+                    text.zeroize();
+                }
+                (Content::Value(value?), id)
             }
             Event::MappingStart(style, id, _) => {
                 (Content::Map(self.map(is_flow(style), at, above, depth + 1)?), id)
