@@ -45,12 +45,8 @@ fn page(text: &Secret) -> Result<Outcome, Error> {
         // It may start a shell, and needs no identity.
         command.env_remove(name);
     }
-    let child = command
-        .args(arguments)
-        .env("LESSSECURE", "1")
-        .env("LESSHISTFILE", "-")
-        .stdin(Stdio::piped())
-        .spawn();
+    let child =
+        command.args(arguments).env("LESSSECURE", "1").env("LESSHISTFILE", "-").stdin(Stdio::piped()).spawn();
     let mut child = match child {
         Ok(child) => child,
         // A person without `less` still wants to see the file.

@@ -268,7 +268,9 @@ fn text_of(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 /// `None` for what is not there any more since its folder was listed.
 fn unless_gone<T>(path: &Path, outcome: Result<T, Error>) -> Result<Option<T>, Error> {
     match outcome {
-        Err(Error::Io { cause, path: of, .. }) if cause.kind() == ErrorKind::NotFound && of == path => Ok(None),
+        Err(Error::Io { cause, path: of, .. }) if cause.kind() == ErrorKind::NotFound && of == path => {
+            Ok(None)
+        }
         outcome => outcome.map(Some),
     }
 }
