@@ -5,7 +5,7 @@ mod cluster;
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -463,6 +463,20 @@ fn check_never_passes_by_what_git_cannot_show_and_holds_no_large_file_in_memory(
     let lost = repository.secrets(&["check"]);
     assert_eq!(lost.status.code(), Some(2), "{}", stderr(&lost));
     assert!(stderr(&lost).contains("it lacks what is staged as `a.txt`"), "{}", stderr(&lost));
+}
+
+#[test]
+fn git_gets_no_identity() {
+    let repository = Repository::new();
+    fs::create_dir_all(repository.path(".git")).unwrap();
+    fs::create_dir_all(repository.path("bin")).unwrap();
+    repository.write("bin/git", "#!/bin/sh\nexec test -z \"$SOPS_AGE_KEY$SOPS_AGE_KEY_FILE\"\n");
+    fs::set_permissions(repository.path("bin/git"), fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE"] {
+        let path = format!("{}:{}", repository.path("bin").display(), std::env::var("PATH").unwrap());
+        let checked = repository.command(&["check"]).env("PATH", path).env(name, "x").output().unwrap();
+        assert!(checked.status.success(), "{name}: {}", stderr(&checked));
+    }
 }
 
 #[test]
