@@ -289,18 +289,19 @@ fn suspended_and_taken_up_again_it_goes_on() {
 }
 
 #[test]
-fn ctrl_c_in_the_pager_does_not_end_what_feeds_it() {
+fn the_pager_gets_no_identity_and_ctrl_c_in_it_does_not_end_what_feeds_it() {
     let Some(desk) = desk(Who::Self_) else { return };
     // As `less` does: what interrupts it is obeyed, and it goes on.
     desk.script(
         "pager",
-        "trap 'echo still here' INT\ncat\nuntil read -r answer </dev/tty; do :; done; echo bye",
+        "trap 'echo still here' INT\ncat\necho \"identities: ${SOPS_AGE_SSH_PRIVATE_KEY_FILE-none}\"\nuntil read -r answer </dev/tty; do :; done; echo bye",
     );
     let front: Vec<String> = Terminal::IN_FRONT.map(str::to_owned).to_vec();
     let mut command = desk.command_behind(&front, &["view", "x.yaml"]);
-    command.env("PAGER", "pager");
+    command.env("PAGER", "pager").env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "/nonexistent");
     let mut terminal = Terminal::run(command);
     terminal.wait_for(&desk.old);
+    terminal.wait_for("identities: none");
     terminal.type_in("\x03");
     terminal.wait_for("still here");
     terminal.type_in("q\r");

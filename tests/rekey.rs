@@ -298,6 +298,45 @@ fn what_cannot_be_done_is_told_and_hides_nothing() {
 }
 
 #[test]
+fn a_sealed_file_is_found_whatever_it_is_called() {
+    let repo = Repo::new();
+    repo.rule(&[&repo.anna, &repo.berta]);
+    let names = ["secrets/.env", "secrets/tls.key", "secrets/id_rsa", "secrets/a.conf"];
+    for name in names {
+        repo.seal(name, "A=b\n", &[&repo.anna]);
+    }
+    // Sealed by sops with `--input-type yaml`.
+    repo.seal("secrets/a.yaml", "a: b\n", &[&repo.anna]);
+    fs::rename(repo.project.path("secrets/a.yaml"), repo.project.path("secrets/values")).unwrap();
+    let cut = repo.project.read("secrets/tls.key");
+    repo.project.write("secrets/cut.key", &cut[..cut.len() / 2]);
+    repo.project.write("secrets/NOTES", "a value begins with ENC[AES256_GCM,");
+    repo.project.write("secrets/video", [&b"\0"[..], cut.as_bytes()].concat());
+    let run = repo.secrets(&["rekey", "--yes"]).expect(1);
+    for name in names {
+        assert_eq!(repo.sealed(name).recipients().count(), 2, "{name}: {}", run.stderr);
+    }
+    let values = SealedFile::parse(&repo.project.read("secrets/values"), Store::Yaml).unwrap();
+    assert_eq!(values.recipients().count(), 2);
+    let told: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("error:")).collect();
+    assert!(matches!(told[..], [one] if one.contains("secrets/cut.key")), "{}", run.stderr);
+}
+
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let repo = Repo::new();
+    repo.rule(&[&repo.anna]);
+    assert!(Command::new("mkfifo").arg(repo.project.path("pipe.yaml")).status().unwrap().success());
+    for arguments in [&["rekey", "pipe.yaml", "--yes"][..], &["get", "pipe.yaml", "a"]] {
+        let mut command = Command::new("timeout");
+        command.args(["20", env!("CARGO_BIN_EXE_secrets")]).args(arguments);
+        let run = command.current_dir(repo.project.root()).stdin(Stdio::null()).output().unwrap();
+        let told = String::from_utf8_lossy(&run.stderr);
+        assert!(told.contains("`pipe.yaml`: it is no regular file"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
 fn keys_of_services_stay_and_a_reader_beside_them_cannot_go() {
     let repo = Repo::new();
     repo.seal("secrets/a.yaml", "a: b\n", &[&repo.anna]);

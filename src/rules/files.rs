@@ -4,12 +4,15 @@
 //! files of the repository in which one stands, with one `.sops.yaml` at its top, that is the same one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_secrets::rules::{Creation, CreationRules};
 
 use crate::error::Error;
+use crate::secrets::locked::open_regular;
+use crate::secrets::target::bounded;
 
 /// What the file must be called. Source: sops 3.13 `config/config.go`.
 const NAME: &str = ".sops.yaml";
@@ -82,7 +85,8 @@ impl RuleFiles {
             return Ok(known.clone());
         }
         let here = folder.join(NAME);
-        let found = if here.exists() {
+        // A link to nowhere is there: rules that cannot be read are not none.
+        let found = if is_there(&here)? {
             Some(self.read(&here)?)
         } else {
             let ignored = folder.join(IGNORED);
@@ -99,7 +103,10 @@ impl RuleFiles {
         if let Some(known) = self.read.get(path) {
             return Ok(Arc::clone(known));
         }
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let file = open_regular(path).map_err(Error::io("read", path))?;
+        let bytes = bounded(&file, path)?;
+        let mut text = String::new();
+        bytes.as_slice().read_to_string(&mut text).map_err(Error::io("read", path))?;
         let rules = CreationRules::parse(&text).map_err(|error| wrong(path, &error))?;
         // A link in the place of the file itself is not followed: its paths are those of where it is found.
         let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
@@ -132,6 +139,15 @@ impl Governed {
 
 fn wrong(path: &Path, error: &quorate_secrets::rules::RulesError) -> Error {
     Error::Rules { path: path.to_owned(), cause: error.to_string(), hint: error.hint().to_owned() }
+}
+
+/// Whether anything stands at a path, a link to nowhere included.
+fn is_there(path: &Path) -> Result<bool, Error> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(cause) => Err(Error::io("read", path)(cause)),
+    }
 }
 
 /// An absolute path without links, so far as it exists; what does not exist has none.
@@ -224,6 +240,25 @@ mod tests {
         let mut files = search();
         assert_eq!(number(&mut files, &top.join("below/a")), 1);
         assert_eq!(files.ignored().collect::<Vec<_>>(), [top.join("below").join(IGNORED)]);
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_are_not_none_and_not_waited_for() {
+        let top = tempfile::tempdir().unwrap();
+        let top = fs::canonicalize(top.path()).unwrap();
+        let rules = top.join(NAME);
+        for target in ["nowhere", "/dev/zero"] {
+            symlink(target, &rules).unwrap();
+            assert!(search().governing(&top.join("a")).unwrap_err().to_string().contains(NAME), "{target}");
+            fs::remove_file(&rules).unwrap();
+        }
+        assert!(std::process::Command::new("mkfifo").arg(&rules).status().unwrap().success());
+        let refused = search().governing(&top.join("a")).unwrap_err().to_string();
+        assert!(refused.contains("it is no regular file"), "{refused}");
+        fs::remove_file(&rules).unwrap();
+        fs::File::create(&rules).unwrap().set_len(1 << 30).unwrap();
+        let refused = search().governing(&top.join("a")).unwrap_err().to_string();
+        assert!(refused.contains("larger than"), "{refused}");
     }
 
     #[test]

@@ -277,7 +277,7 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
 }
 
 /// Opens a file, and nothing that could be waited for without end: a pipe, a device.
-fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let kind = file.metadata()?;

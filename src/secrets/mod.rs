@@ -15,7 +15,7 @@ mod readers;
 mod recipients;
 mod rekey;
 mod rotate;
-mod target;
+pub(crate) mod target;
 mod walk;
 mod write;
 

@@ -12,6 +12,7 @@ use super::edit::Interrupts;
 use super::locked::LockedFile;
 use super::target::{Target, identities, opened};
 use crate::error::Error;
+use crate::identities::VARIABLES;
 use crate::report::{self, Outcome};
 
 /// How long `decrypt -i` waits for somebody who changes the file.
@@ -39,12 +40,13 @@ fn page(text: &Secret) -> Result<Outcome, Error> {
     };
     // `^C` ends a search in the pager, and must not end the one that feeds it.
     let _theirs = Interrupts::leave().map_err(Error::io("run the pager", program))?;
-    let child = Command::new(program)
-        .args(arguments)
-        .env("LESSSECURE", "1")
-        .env("LESSHISTFILE", "-")
-        .stdin(Stdio::piped())
-        .spawn();
+    let mut command = Command::new(program);
+    for name in VARIABLES {
+        // It may start a shell, and needs no identity.
+        command.env_remove(name);
+    }
+    let child =
+        command.args(arguments).env("LESSSECURE", "1").env("LESSHISTFILE", "-").stdin(Stdio::piped()).spawn();
     let mut child = match child {
         Ok(child) => child,
         // A person without `less` still wants to see the file.

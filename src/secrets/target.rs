@@ -8,6 +8,7 @@ use quorate_secrets::secret::Secret;
 use quorate_secrets::sops::{MAX_BYTES, Opened, SealedFile, SopsError, Store};
 
 use super::cli::FileArgs;
+use super::locked::open_regular;
 use crate::error::Error;
 use crate::identities::{Identities, Places};
 
@@ -56,8 +57,11 @@ impl Target {
         if self.path.as_os_str() == "-" {
             return read_all(io::stdin().lock(), &self.path);
         }
-        let file = File::open(&self.path).map_err(Error::io("read", &self.path))?;
-        bounded(&file, &self.path)
+        let failed = Error::io("read", &self.path);
+        // The shell's `<(...)`: what is open already, with who writes to it at the other end.
+        let is_handed_over = self.path.starts_with("/dev/fd") || self.path == Path::new("/dev/stdin");
+        let opened = if is_handed_over { File::open(&self.path) } else { open_regular(&self.path) };
+        bounded(&opened.map_err(failed)?, &self.path)
     }
 
     /// Its sealed content, parsed.
@@ -109,7 +113,7 @@ fn store_of(path: &Path) -> Store {
 }
 
 /// All of an open file. One that is too large is not read at all.
-pub(super) fn bounded(file: &File, path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn bounded(file: &File, path: &Path) -> Result<Vec<u8>, Error> {
     if file.metadata().is_ok_and(|found| found.is_file() && found.len() > MAX_BYTES as u64) {
         return Err(too_large(path));
     }

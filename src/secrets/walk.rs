@@ -1,7 +1,8 @@
 //! The sealed files below a folder.
 //!
-//! No link is followed and `.git` is passed by. Of the files whose names end as sealed files' do, those are taken that
-//! hold a ciphertext. A file or folder that cannot be read, or is damaged, stands beside the others and hides none.
+//! No link is followed and `.git` is passed by. Whatever a file is called, it is taken when it holds a ciphertext: one
+//! that were missed would stay open to whom it should be closed. A file or folder that cannot be read, or is damaged,
+//! stands beside the others and hides none.
 //!
 //! What the manifest of a `pki gen` records is passed by as well: it has the SHA-256 of each of its sealed files, so
 //! only `pki gen` may seal them anew.
@@ -9,20 +10,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use quorate_pki::layout::MANIFEST;
 use quorate_pki::manifest::Manifest;
 use quorate_secrets::recipient::Recipient;
-use quorate_secrets::sops::SealedFile;
+use quorate_secrets::sops::{MAX_BYTES, SealedFile, Store};
 use rayon::prelude::*;
 
+use super::locked::open_regular;
 use super::target::Target;
 use crate::error::Error;
 use crate::store::commit::is_own;
 
-/// What the names of sealed files end in. Others are somebody's video, and not read.
+/// What the names of sealed files end in. Others may be sealed as well, but with them it is no fault to be damaged, too
+/// large, or a text about sealed files.
 const ENDINGS: [&str; 7] = ["yaml", "yml", "json", "env", "ini", "bin", "age"];
+
+/// How far a zero byte is looked for, which no sealed file has: a video need not be read. git looks as far.
+const BINARY_HEAD: usize = 8000;
 
 /// What every encrypted value and every checksum begins with.
 const CIPHERTEXT: &[u8] = b"ENC[AES256_GCM,";
@@ -150,7 +157,7 @@ fn refuse_certs(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// The files below a folder whose names end as sealed files' do.
+/// The files below a folder.
 fn descend(top: &Path, paths: &mut BTreeMap<PathBuf, bool>, found: &mut Found) {
     let mut folders = vec![top.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -177,7 +184,7 @@ fn descend(top: &Path, paths: &mut BTreeMap<PathBuf, bool>, found: &mut Found) {
             let (name, path) = (entry.file_name(), folder.join(entry.file_name()));
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && !is_passed_by(&name) => folders.push(path),
-                Ok(kind) if kind.is_file() && is_likely(&path) => {
+                Ok(kind) if kind.is_file() && !is_staged(&name) => {
                     paths.entry(path).or_insert(false);
                 }
                 _ => {}
@@ -191,19 +198,81 @@ fn is_passed_by(name: &OsStr) -> bool {
     name == ".git" || name.to_str().is_some_and(is_own)
 }
 
+/// What `LockedFile` writes beside a file, on the way into its place.
+fn is_staged(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with('.') && name.contains(".new-"))
+}
+
+/// Whether the file's name says that it is sealed. `.env` is all ending, as for [`Store::of_path`].
 fn is_likely(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
+    let ending = path.to_str().and_then(|path| path.rsplit_once('.'));
+    ending.is_some_and(|(_, ending)| ENDINGS.contains(&ending))
 }
 
 /// `None` for a file that is not sealed, unless a person named it: they meant one that is.
 fn read(path: &Path, is_named: bool) -> Result<Option<Sealed>, Error> {
     let target = Target::named(path);
-    let bytes = target.read()?;
-    if !is_named && !has_ciphertext(&bytes) {
+    if is_named {
+        let bytes = target.read()?;
+        let file = target.parse(&bytes)?;
+        return Ok(Some(Sealed { target, bytes, file }));
+    }
+    if !is_likely(path) {
+        return read_unlikely(target);
+    }
+    // Somebody removed it since the folder was listed.
+    let Some(bytes) = unless_gone(path, target.read())? else { return Ok(None) };
+    if !has_ciphertext(&bytes) {
         return Ok(None);
     }
     let file = target.parse(&bytes)?;
     Ok(Some(Sealed { target, bytes, file }))
+}
+
+/// A file whose name does not say what it is: what parses as a sealed file of any store is one. What does not is a
+/// README, unless it begins as our binary files do.
+fn read_unlikely(target: Target) -> Result<Option<Sealed>, Error> {
+    let Some(bytes) = unless_gone(&target.path, text_of(&target.path))?.flatten() else { return Ok(None) };
+    if !has_ciphertext(&bytes) {
+        return Ok(None);
+    }
+    let failed = match target.parse(&bytes) {
+        Ok(file) => return Ok(Some(Sealed { target, bytes, file })),
+        Err(error) => error,
+    };
+    for (store, _) in Store::ALL {
+        let target = Target { store, ..target.clone() };
+        if let Ok(file) = target.parse(&bytes) {
+            return Ok(Some(Sealed { target, bytes, file }));
+        }
+    }
+    if bytes.trim_ascii_start().starts_with(b"{") { Err(failed) } else { Ok(None) }
+}
+
+/// The bytes of a file that may be text and is no longer than a sealed file may be.
+fn text_of(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let failed = |cause| Error::io("read", path)(cause);
+    let file = open_regular(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() > MAX_BYTES as u64 {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    (&file).take(BINARY_HEAD as u64).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.contains(&0) {
+        return Ok(None);
+    }
+    (&file).take(MAX_BYTES as u64).read_to_end(&mut bytes).map_err(failed)?;
+    Ok((bytes.len() <= MAX_BYTES).then_some(bytes))
+}
+
+/// `None` for what is not there any more since its folder was listed.
+fn unless_gone<T>(path: &Path, outcome: Result<T, Error>) -> Result<Option<T>, Error> {
+    match outcome {
+        Err(Error::Io { cause, path: of, .. }) if cause.kind() == ErrorKind::NotFound && of == path => {
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
 }
 
 fn has_ciphertext(bytes: &[u8]) -> bool {

@@ -63,6 +63,12 @@ pub(crate) fn check() -> Vec<Case> {
         // The system's own, which nobody may read from its beginning: there is no other file that root cannot read.
         unreadable(),
         git("no git", None),
+        git(
+            "a git that lost what is staged",
+            Some(
+                "case \"$*\" in\n*diff*) printf ':0 100644 0 beef A\\0a.txt\\0';;\n*) read -r asked; echo \"$asked missing\";;\nesac",
+            ),
+        ),
         git("a git that fails", Some("exit 1")),
         git("a git that says why", Some("echo 'fatal: not a git repository' >&2; exit 128")),
     ]

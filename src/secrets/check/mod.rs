@@ -34,25 +34,47 @@ pub(super) fn run(args: &cli::Check, cli: &cli::Cli) -> Result<Outcome, Error> {
     let files = files::looked(&args.files, args.all)?;
     let mut rules = RuleFiles::new(cli.config.clone());
     let mut findings = Vec::new();
-    let mut governed_files = Vec::new();
+    let mut governed_files = Vec::with_capacity(files.len());
     for file in files {
-        match rules.governing(&file.path) {
-            Ok(governed) => governed_files.push((file, governed)),
+        let rules = match rules.governing(&file.path) {
+            Ok(None) => Rules::None,
+            Ok(Some(governed)) => Rules::Of(governed),
             // The rules themselves are wrong: said once, for all that they are for.
-            Err(error) => findings.push(Finding::of_rules(&error)),
-        }
+            Err(error) => {
+                findings.push(Finding::of_rules(&error));
+                Rules::Wrong
+            }
+        };
+        governed_files.push((file, rules));
     }
-    findings.par_extend(
-        governed_files.par_iter().flat_map_iter(|(file, governed)| judge(file, governed.as_ref())),
-    );
+    findings.par_extend(governed_files.par_iter().flat_map_iter(|(file, rules)| judge(file, rules)));
     findings.sort();
     findings.dedup();
     print(&findings, governed_files.len(), args.json);
     Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
+/// What speaks for a file.
+enum Rules {
+    Of(Governed),
+    None,
+    /// They cannot be followed, which is told with them.
+    Wrong,
+}
+
+impl Rules {
+    /// The rule for the file; `None` where the rules are told to be wrong.
+    fn creation(&self) -> Option<Result<&Creation, RulesError>> {
+        match self {
+            Self::Of(governed) => Some(governed.rules.rules.for_path(&governed.path)),
+            Self::None => Some(Err(RulesError::NoRule { path: String::new() })),
+            Self::Wrong => None,
+        }
+    }
+}
+
 /// Everything that is wrong with one file.
-fn judge(file: &Looked, governed: Option<&Governed>) -> Vec<Finding> {
+fn judge(file: &Looked, rules: &Rules) -> Vec<Finding> {
     let name = shown(&file.path);
     let finding = |line, text: String, hint| Finding { file: name.clone(), line, text, hint };
     let mut findings: Vec<Finding> = file
@@ -62,37 +84,35 @@ fn judge(file: &Looked, governed: Option<&Governed>) -> Vec<Finding> {
         .map(|found| finding(Some(found.line), format!("{} stands in clear", found.kind), LEAK))
         .collect();
     findings.extend(file.refused.iter().map(|why| finding(None, why.clone(), "look at it with `ls -l`")));
-    let (Some(governed), Some(bytes)) = (governed, &file.bytes) else { return findings };
-    let creation = governed.rules.rules.for_path(&governed.path);
-    if let Err(error) = creation.clone()
-        && !matches!(error, RulesError::NoRule { .. })
-    {
-        findings.push(Finding {
-            file: shown(&governed.rules.path),
-            line: None,
-            text: error.to_string(),
-            hint: error.hint(),
-        });
-        return findings;
-    }
+    let Some(bytes) = &file.bytes else { return findings };
+    let creation = match (rules.creation(), rules) {
+        (Some(Err(error)), Rules::Of(governed)) if !matches!(error, RulesError::NoRule { .. }) => {
+            findings.push(Finding {
+                file: shown(&governed.rules.path),
+                line: None,
+                text: error.to_string(),
+                hint: error.hint(),
+            });
+            None
+        }
+        (creation, _) => creation,
+    };
+    let is_secret = creation.clone().is_some_and(|creation| must_be_sealed(creation, &name));
     let store = Store::of_path(&name);
     let sealed = std::str::from_utf8(bytes).ok().map(|text| (text, SealedFile::parse(text, store)));
-    match sealed {
-        Some((_, Ok(file))) => {
+    match (sealed, creation) {
+        (Some((_, Ok(_))), None) => {}
+        (Some((_, Ok(file))), Some(creation)) => {
             findings.extend(drift(&file, creation).map(|(text, hint)| finding(None, text, hint)));
         }
-        Some((text, Err(error))) if has_ciphertext(text) => {
+        (Some((text, Err(error))), _) if is_damaged(text, store, is_secret) => {
             findings.push(finding(error.line(), error.to_string(), error.hint()));
         }
-        _ => {
-            if must_be_sealed(creation, &name) && !is_age(bytes) {
-                findings.push(finding(
-                    None,
-                    "it is not sealed, and a rule says that it is".to_owned(),
-                    LEAK_OF_FILE,
-                ));
-            }
+        _ if is_secret && !is_age(bytes) => {
+            let text = "it is not sealed, and a rule says that it is";
+            findings.push(finding(None, text.to_owned(), LEAK_OF_FILE));
         }
+        _ => {}
     }
     findings
 }
@@ -101,9 +121,11 @@ const LEAK: &str = "seal it, or take it out of the commit; if it was ever pushed
 const LEAK_OF_FILE: &str = "seal it with `secrets encrypt -i`; if it was ever pushed, replace what is in it";
 const REKEY: &str = "`secrets rekey` seals it to whom the rules name; `pki gen` does so for its own files";
 
-/// A sealed file whose metadata is damaged is no plaintext.
-fn has_ciphertext(text: &str) -> bool {
-    text.contains("ENC[AES256_GCM,")
+/// A sealed file whose metadata is damaged is no plaintext. Where no rule is for it, and its name says nothing, a text
+/// with a ciphertext is about sealed files, unless it begins as our binary files do.
+fn is_damaged(text: &str, store: Store, is_secret: bool) -> bool {
+    let is_likely = is_secret || store != Store::Binary || text.trim_ascii_start().starts_with('{');
+    is_likely && text.contains("ENC[AES256_GCM,")
 }
 
 /// The files of agenix have no metadata to compare.
@@ -112,9 +134,11 @@ fn is_age(bytes: &[u8]) -> bool {
 }
 
 /// Whether a rule is for this file by its name. One without an expression is for every file, the README as well; and
-/// rules of a folder name what is no secret there.
+/// rules of a folder name what is no secret there. The rules themselves are read in clear.
 fn must_be_sealed(creation: Result<&Creation, RulesError>, name: &str) -> bool {
-    let is_document = [".md", ".nix", ".gitignore", ".gitattributes"].iter().any(|end| name.ends_with(end));
+    let is_rules = [".sops.yaml", ".sops.yml"].iter().any(|rules| Path::new(name).ends_with(rules));
+    let is_document =
+        is_rules || [".md", ".nix", ".gitignore", ".gitattributes"].iter().any(|end| name.ends_with(end));
     !is_document && creation.is_ok_and(|creation| creation.path_regex.is_some())
 }
 
