@@ -69,6 +69,8 @@ fn an_editor_that_fails_changes_nothing() {
         ("kill -SEGV $$", "by signal 11"),
         ("kill -KILL $$", "by signal 9"),
         ("rm \"$1\"", "left no readable file"),
+        ("rm \"$1\"; mkfifo \"$1\"", "it is no regular file"),
+        ("rm \"$1\"; ln -s /dev/zero \"$1\"", "left no readable file"),
     ] {
         desk.fake_editor(after);
         let run = desk.run(&["edit", "x.yaml"], "");
