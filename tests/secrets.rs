@@ -302,20 +302,38 @@ fn a_value_comes_from_stdin_as_text_or_as_json_and_integers_keep_their_digits() 
     assert_eq!(repository.done(&["get", "a", "list[1]"]), "behind the last");
     repository.done(&["unset", "a", "list[0].x.y[1]"]);
     assert_eq!(repository.done(&["get", "a", "list[0].x.y"]), "- true\n- 1.5\n");
+    // An empty one was meant where it is said so.
+    repository.done(&["set", "--exact", "a", "empty"]);
+    assert_eq!(repository.done(&["get", "a", "empty"]), "");
+    let refused = repository.secrets(&["set", "a", "token"]);
+    assert!(stderr(&refused).contains("no value was given"), "{}", stderr(&refused));
+    assert_eq!(repository.done(&["get", "a", "token"]), "kept\n");
     // Said again, nothing is written.
     let before = repository.read("secrets/a.yaml");
     repository.set(&["set", "a", "list[1]"], "behind the last");
     assert_eq!(repository.read("secrets/a.yaml"), before);
     for (arguments, code) in [
         (&["set", "b", "x"][..], 100),
-        (&["set", "a", "list[9]"], 2),
-        (&["set", "a", "big.deeper"], 2),
-        (&["set", "a", "sops.mac"], 2),
+        (&["set", "--exact", "a", "list[9]"], 2),
+        (&["set", "--exact", "a", "big.deeper"], 2),
+        (&["set", "--exact", "a", "sops.mac"], 2),
         (&["unset", "a", "none"], 2),
     ] {
         assert_eq!(repository.secrets(arguments).status.code(), Some(code), "{arguments:?}");
     }
     assert_eq!(repository.read("secrets/a.yaml"), before);
+}
+
+#[test]
+fn data_that_does_not_arrive_is_an_error() {
+    let repository = Repository::new();
+    repository.write("secrets/a.yaml", YAML);
+    for verb in [&["encrypt", "secrets/a.yaml"][..], &["completions", "bash"], &["recipients", "--json"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = repository.command(verb).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{verb:?}");
+        assert!(stderr(&output).contains("could not write `stdout`"), "{verb:?}: {}", stderr(&output));
+    }
 }
 
 #[test]

@@ -61,7 +61,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("press enter to return to the editor, or type n to give up and lose the changes: ", TERMINAL),
     ("do all of this?", TERMINAL),
     ("seal {} of {count} anew?", TERMINAL),
-    ("no value was given", TERMINAL),
     ("type it, or hand it over by a pipe", TERMINAL),
     ("run the pager", TERMINAL),
     // Ends by the signal, and says nothing.
