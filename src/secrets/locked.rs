@@ -167,7 +167,7 @@ impl LockedFile {
     }
 
     /// Puts `bytes` in its place: a new file beside it, with its mode and owner, made durable, then moved over it. When
-    /// this returns an error the file is as it was.
+    /// this returns an error the file is as it was, and it may be tried again.
     ///
     /// The owner is kept where the system lets us, which is always so for root; otherwise the new file is ours, as
     /// after `git checkout`.
@@ -175,7 +175,7 @@ impl LockedFile {
     /// # Errors
     /// [`LockError::Changed`] when somebody who does not ask for the lock changed it since it was read, then
     /// [`Self::keep_beside`] saves the new bytes; [`LockError::System`].
-    pub fn replace(self, bytes: &[u8]) -> Result<(), LockError> {
+    pub fn replace(&self, bytes: &[u8]) -> Result<(), LockError> {
         self.refuse_lost_update()?;
         let staged = self.stage(bytes)?;
         let moved = self
@@ -187,6 +187,16 @@ impl LockedFile {
         }
         moved?;
         Ok(sync_parent(&self.target)?)
+    }
+
+    /// Proves that there is room and leave to replace the file: what stands there is written beside it once more, and
+    /// removed. For who is about to take a person's time for the new content.
+    ///
+    /// # Errors
+    /// [`LockError::System`], as [`Self::replace`] would give it.
+    pub fn prove_replaceable(&self) -> Result<(), LockError> {
+        let staged = self.stage(&self.bytes)?;
+        fs::remove_file(&staged).map_err(system("remove", &staged))
     }
 
     /// Writes `bytes` to a new file beside this one and gives its path: where the result of an edit goes when the file
@@ -255,17 +265,7 @@ impl LockedFile {
 /// # Errors
 /// [`LockError::Exists`] when something stands there, a link to nowhere included; [`LockError::System`].
 pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut staged = tempfile::Builder::new()
-        .prefix(&format!(".{name}.new-"))
-        // Narrowed by the umask, as for any new file: what comes here is sealed.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(system("create", path))?;
+    let mut staged = stage_new(path)?;
     staged.write_all(bytes).and_then(|()| staged.as_file().sync_all()).map_err(system("write", path))?;
     match staged.persist_noclobber(path) {
         Ok(_) => Ok(sync_parent(path)?),
@@ -274,6 +274,29 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
         }
         Err(error) => Err(system("create", path)(error.error)),
     }
+}
+
+/// Proves that a file could be made at `path`, and makes none.
+///
+/// # Errors
+/// [`LockError::System`], as [`create_new`] would give it.
+pub fn prove_creatable(path: &Path) -> Result<(), LockError> {
+    stage_new(path).map(drop)
+}
+
+/// What is to become a new file: beside its place, and gone when it is dropped.
+fn stage_new(path: &Path) -> Result<tempfile::NamedTempFile, LockError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    tempfile::Builder::new()
+        .prefix(&format!(".{name}.new-"))
+        // Narrowed by the umask, as for any new file: what comes here is sealed.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(system("create", path))
 }
 
 /// Opens a file, and nothing that could be waited for without end: a pipe, a device.
