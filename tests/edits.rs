@@ -94,7 +94,7 @@ fn a_file_that_could_not_be_replaced_is_said_so_before_anything_is_typed() {
             fs::copy(desk.file(), desk.file().with_file_name(&name)).unwrap();
         }
         let run = desk.run(&["edit", &name], "").expect(2);
-        assert!(run.stderr.contains("could not create `"), "{}", run.stderr);
+        assert!(run.stderr.contains("file name too long"), "{}", run.stderr);
         assert!(!desk.path("home/typed").exists());
     }
 }

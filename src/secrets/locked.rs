@@ -11,12 +11,13 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::error::Error;
 use crate::git::work_tree;
@@ -238,7 +239,8 @@ impl LockedFile {
         }
     }
 
-    /// The new file beside the old one, durable. Its name bears the number of the file that is locked: only who holds
+    /// The new file beside the old one, durable. It has no name until it is whole, where the system knows such files: of
+    /// a process that is killed nothing is left then. Its name bears the number of the file that is locked: only who holds
     /// that lock makes it, so one that is there already was left by a process that is gone.
     fn stage(&self, bytes: &[u8]) -> Result<PathBuf, LockError> {
         let old = self.held.metadata().map_err(system("read", &self.named))?;
@@ -249,6 +251,12 @@ impl LockedFile {
                 return Err(system("remove", &staged)(cause));
             }
             _ => {}
+        }
+        if let Some(file) = nameless(&staged) {
+            write_like(&file, &old, bytes).map_err(system("write", &staged))?;
+            if name_it(&file, &staged).is_ok() {
+                return Ok(staged);
+            }
         }
         let file = create(&staged)?;
         let written = write_like(&file, &old, bytes);
@@ -315,6 +323,24 @@ fn open_regular(path: &Path) -> io::Result<File> {
 
 fn create(path: &Path) -> Result<File, LockError> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(system("create", path))
+}
+
+/// A file without a name in the folder of `path`; `None` where the system or the file system knows none.
+#[cfg(target_os = "linux")]
+fn nameless(path: &Path) -> Option<File> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::open(path.parent()?, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_: &Path) -> Option<File> {
+    None
+}
+
+/// Gives a nameless file its name. Source: open(2), O_TMPFILE; this way needs no capability, and /proc.
+fn name_it(file: &File, path: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 /// The bytes, then owner and mode of the old file, in this order: nobody reads it who could not read that.

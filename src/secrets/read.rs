@@ -131,6 +131,8 @@ fn decrypt_in_place(args: &cli::Decrypt, target: &Target) -> Result<Outcome, Err
     };
     let store = args.output_type.unwrap_or(target.store);
     let text = opened.plaintext().write(store, None).map_err(|error| target.error(error))?;
+    // Nothing half-done is left: what is staged is in the open. It takes a moment.
+    let _held = Interrupts::hold().map_err(Error::io("write", &target.path))?;
     file.replace(text.expose_bytes())?;
     Ok(Outcome::Clean)
 }
