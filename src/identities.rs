@@ -246,7 +246,8 @@ impl NewIdentity {
     /// # Errors
     /// [`Error::Request`] when git would take it.
     pub fn at(path: &Path) -> Result<Self, Error> {
-        let path = std::path::absolute(path).map_err(Error::io("find", path))?;
+        // A link may lead into a work tree, and `..` out of one.
+        let path = crate::rules::files::without_links(path)?;
         if let Some(tree) = crate::git::work_tree(&path) {
             return Err(Error::Request {
                 message: format!(
@@ -271,6 +272,8 @@ impl NewIdentity {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, now: OffsetDateTime) -> Result<(), Error> {
+        let new_folders = self.path.ancestors().skip(1).take_while(|folder| !folder.exists());
+        let unsynced: Vec<&Path> = std::iter::once(self.path.as_path()).chain(new_folders).collect();
         if let Some(folder) = self.path.parent() {
             DirBuilder::new()
                 .recursive(true)
@@ -292,8 +295,12 @@ impl NewIdentity {
             file.write_all(b"\n")?;
             file.sync_all()
         };
-        write(&mut file).map_err(Error::io("write", &self.path))?;
+        if let Err(cause) = write(&mut file) {
+            // Half an identity would be in the way of the next one.
+            let _ = fs::remove_file(&self.path);
+            return Err(Error::io("write", &self.path)(cause));
+        }
         // What is sealed to it must not outlive it: the folders that were made for it are durable as well.
-        self.path.ancestors().take(4).filter(|path| path.parent().is_some()).try_for_each(sync_parent)
+        unsynced.into_iter().try_for_each(sync_parent)
     }
 }

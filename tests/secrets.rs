@@ -325,6 +325,15 @@ fn a_value_comes_from_stdin_as_text_or_as_json_and_integers_keep_their_digits() 
 }
 
 #[test]
+fn an_identity_that_could_not_be_written_is_not_in_the_way_of_the_next() {
+    let repository = Repository::new();
+    let mut command = repository.at_home("sh", &["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" keygen -o me"]);
+    let failed = command.arg(env!("CARGO_BIN_EXE_secrets")).output().unwrap();
+    assert!(stderr(&failed).contains("could not write `"), "{}", stderr(&failed));
+    repository.done(&["keygen", "-o", "me"]);
+}
+
+#[test]
 fn data_that_does_not_arrive_is_an_error() {
     let repository = Repository::new();
     repository.write("secrets/a.yaml", YAML);
@@ -349,7 +358,12 @@ fn plaintext_comes_into_a_work_tree_by_force_alone() {
     assert_eq!(repository.read("secrets/a.yaml"), sealed);
     repository.done(&["decrypt", "-i", "--force", "secrets/a.yaml"]);
     assert_eq!(repository.read("secrets/a.yaml"), YAML);
-    // Neither does an identity.
+    // Neither does an identity, be it by a link; and `..` leads out of the tree.
+    std::os::unix::fs::symlink(repository.path("secrets"), repository.path("../linked")).unwrap();
+    let linked = repository.secrets(&["keygen", "-o", "../linked/me"]);
+    assert!(stderr(&linked).contains("it lies in the git work tree"), "{}", stderr(&linked));
+    repository.done(&["keygen", "-o", "../outside/me"]);
+    assert!(repository.path("../outside/me").exists());
     assert!(!repository.secrets(&["keygen", "-o", "secrets/me"]).status.success());
     assert!(!repository.path("secrets/me").exists());
 }
