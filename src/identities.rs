@@ -134,8 +134,8 @@ impl Identities {
             }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => self.looked.push(place),
             Err(cause) => {
+                self.looked.push(format!("{place} ({})", crate::error::plain(&cause)));
                 self.broken.push(Error::io("read", path)(cause));
-                self.looked.push(place);
             }
         }
     }
@@ -147,8 +147,8 @@ impl Identities {
                 self.all.extend(identities);
             }
             Err(error) => {
-                self.looked.push(place.to_owned());
                 let hint = error.hint().to_owned();
+                self.looked.push(format!("{place} ({error}: {hint})"));
                 self.broken.push(Error::Identity { place: place.to_owned(), cause: error.to_string(), hint });
             }
         }
@@ -180,11 +180,16 @@ impl Identities {
         found
     }
 
+    /// Why an identity that was needed, and asked for, could not be used.
+    pub fn failure(&self) -> Option<Error> {
+        self.all.iter().find_map(Identity::failure).map(|why| unusable(&why))
+    }
+
     /// What to say when nothing opens: why an identity that was needed could not be used, else the first place that
     /// holds something unusable.
     pub fn broken(&mut self) -> Option<Error> {
-        if let Some(why) = self.all.iter().find_map(Identity::failure) {
-            return Some(unusable(&why));
+        if let Some(why) = self.failure() {
+            return Some(why);
         }
         (!self.broken.is_empty()).then(|| self.broken.remove(0))
     }

@@ -224,6 +224,14 @@ fn a_condition_that_sops_has_a_number_for_ends_with_that_number() {
         assert_eq!(theirs.status.code(), Some(code), "sops, {what}: {}", stderr(&theirs));
         assert_eq!(ours.status.code(), Some(code), "{what}: {}", stderr(&ours));
     }
+    // A key for logging in that nobody can read does not hide who could open it.
+    fs::create_dir_all(repository.path("../home/.ssh")).unwrap();
+    fs::write(repository.path("../home/.ssh/id_rsa"), "garbage").unwrap();
+    let theirs = repository.secrets(&["decrypt", "secrets/theirs.yaml"]);
+    assert_eq!(theirs.status.code(), Some(128));
+    let said = stderr(&theirs);
+    assert!(said.contains("age1khl8") && said.contains("/.ssh/id_rsa ("), "{said}");
+    fs::remove_file(repository.path("../home/.ssh/id_rsa")).unwrap();
     // The other verbs have numbers of their own.
     for verb in [
         &["get", "secrets/cut.yaml", "port"][..],
@@ -276,6 +284,12 @@ fn one_value_is_found_by_either_spelling_and_by_the_short_name_of_its_file() {
         serde_json::from_str(&repository.done(&["get", "a", "port", "--json"])).unwrap();
     // terraform's external data source takes strings alone.
     assert_eq!(json, serde_json::json!({ "secret": "5432" }));
+    // A path is one, and never short for another.
+    repository.write("secrets/secrets.yaml", repository.read("secrets/a.yaml"));
+    for named in ["./secrets", "other/a", "secrets/a", ".env"] {
+        let said = stderr(&repository.secrets(&["get", named, "port"]));
+        assert!(said.contains(&format!("`{named}`")), "{said}");
+    }
     let missing = repository.secrets(&["get", "a", "db.users[1].password"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(stderr(&missing).contains("it leads to `db.users` and no further"), "{}", stderr(&missing));

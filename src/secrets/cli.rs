@@ -130,7 +130,7 @@ Examples:
 /// One file and how it is laid out.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// The file; a name without an ending is looked up as secrets/NAME.yaml
+    /// The file; a bare word is looked up as secrets/NAME.yaml
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// How it is laid out [default: by the end of its name]

@@ -28,7 +28,7 @@ pub(super) fn run(args: &cli::Edit, cli: &cli::Cli, now: OffsetDateTime) -> Resu
     }
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
-    let opened = target.open(&sealed, &mut identities())?;
+    let opened = target.open(&sealed, &identities())?;
     let before = opened.plaintext().write(target.store, None).map_err(|error| target.error(error))?;
     file.prove_replaceable()?;
     in_editor(&before, &target, &options, &mut |after| {

@@ -83,7 +83,7 @@ fn change(
 ) -> Result<Outcome, Error> {
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
-    let opened = target.open(&sealed, &mut identities())?;
+    let opened = target.open(&sealed, &identities())?;
     let mut plaintext = opened.plaintext();
     let failed = |error| target.error(error);
     act(&mut plaintext)?;
