@@ -219,7 +219,7 @@ fn io_hint(kind: io::ErrorKind) -> String {
         }
         io::ErrorKind::PermissionDenied => "check who owns it and its mode, with `ls -ld`",
         io::ErrorKind::IsADirectory => "a folder stands there: name a file in it",
-        io::ErrorKind::StorageFull => "free some space and run this again: nothing was lost",
+        io::ErrorKind::StorageFull => "free some space and run this again",
         io::ErrorKind::ReadOnlyFilesystem => {
             "the file system is mounted read-only: work on a copy, or remount it"
         }

@@ -134,8 +134,8 @@ impl Identities {
             }
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => self.looked.push(place),
             Err(cause) => {
+                self.looked.push(format!("{place} ({})", crate::error::plain(&cause)));
                 self.broken.push(Error::io("read", path)(cause));
-                self.looked.push(place);
             }
         }
     }
@@ -147,8 +147,8 @@ impl Identities {
                 self.all.extend(identities);
             }
             Err(error) => {
-                self.looked.push(place.to_owned());
                 let hint = error.hint().to_owned();
+                self.looked.push(format!("{place} ({error}: {hint})"));
                 self.broken.push(Error::Identity { place: place.to_owned(), cause: error.to_string(), hint });
             }
         }
@@ -180,11 +180,16 @@ impl Identities {
         found
     }
 
+    /// Why an identity that was needed, and asked for, could not be used.
+    pub fn failure(&self) -> Option<Error> {
+        self.all.iter().find_map(Identity::failure).map(|why| unusable(&why))
+    }
+
     /// What to say when nothing opens: why an identity that was needed could not be used, else the first place that
     /// holds something unusable.
     pub fn broken(&mut self) -> Option<Error> {
-        if let Some(why) = self.all.iter().find_map(Identity::failure) {
-            return Some(unusable(&why));
+        if let Some(why) = self.failure() {
+            return Some(why);
         }
         (!self.broken.is_empty()).then(|| self.broken.remove(0))
     }
@@ -246,7 +251,8 @@ impl NewIdentity {
     /// # Errors
     /// [`Error::Request`] when git would take it.
     pub fn at(path: &Path) -> Result<Self, Error> {
-        let path = std::path::absolute(path).map_err(Error::io("find", path))?;
+        // A link may lead into a work tree, and `..` out of one.
+        let path = crate::rules::files::without_links(path)?;
         if let Some(tree) = crate::git::work_tree(&path) {
             return Err(Error::Request {
                 message: format!(
@@ -271,6 +277,8 @@ impl NewIdentity {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, now: OffsetDateTime) -> Result<(), Error> {
+        let new_folders = self.path.ancestors().skip(1).take_while(|folder| !folder.exists());
+        let unsynced: Vec<&Path> = std::iter::once(self.path.as_path()).chain(new_folders).collect();
         if let Some(folder) = self.path.parent() {
             DirBuilder::new()
                 .recursive(true)
@@ -292,8 +300,12 @@ impl NewIdentity {
             file.write_all(b"\n")?;
             file.sync_all()
         };
-        write(&mut file).map_err(Error::io("write", &self.path))?;
+        if let Err(cause) = write(&mut file) {
+            // Half an identity would be in the way of the next one.
+            let _ = fs::remove_file(&self.path);
+            return Err(Error::io("write", &self.path)(cause));
+        }
         // What is sealed to it must not outlive it: the folders that were made for it are durable as well.
-        self.path.ancestors().take(4).filter(|path| path.parent().is_some()).try_for_each(sync_parent)
+        unsynced.into_iter().try_for_each(sync_parent)
     }
 }

@@ -36,5 +36,6 @@ pub fn run_pki() -> ExitCode {
         cli::Verb::Show(args) => commands::show::run(&args, now),
         cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
     };
+    let outcome = outcome.and_then(|outcome| report::delivered().map(|()| outcome));
     outcome.map_or_else(|error| report::fail(&error), ExitCode::from)
 }

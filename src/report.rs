@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -149,16 +150,40 @@ pub fn rendered(text: &str) {
     say(text.trim_end_matches('\n'));
 }
 
-/// Data, to stdout. A reader that went away is none of our business.
+/// Why data did not arrive, the first time that it did not.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Data, to stdout. A reader that went away is none of our business; for anything else see [`delivered`].
 pub fn data(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            // The first one is told.
+            let _ = LOST.set(cause);
+        }
+        _ => {}
+    }
 }
 
 /// Data, to stdout, one line feed behind it.
 pub fn line(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{text}");
+    data(&format!("{text}\n"));
+}
+
+/// Whether all data arrived that was written to stdout: a program looks at it before it ends, since no command that
+/// could not say what it was asked for went well.
+///
+/// # Errors
+/// [`Error::Io`] where some did not, such as on a full disk.
+pub fn delivered() -> Result<(), Error> {
+    match LOST.get() {
+        None => Ok(()),
+        Some(cause) => {
+            // The original is kept: it may be looked at again.
+            let cause = cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
+            Err(Error::io("write", "stdout")(cause))
+        }
+    }
 }
 
 /// A value as indented JSON, to stdout.

@@ -215,6 +215,22 @@ fn what_does_not_parse_is_opened_again_at_its_line_and_mended_without_loss() {
 }
 
 #[test]
+fn what_cannot_be_written_is_kept_until_it_can() {
+    let desk = desk(Who::Self_).unwrap();
+    // A folder is in the way of the new file when the editor ends first, and gone when it ends again.
+    desk.fake_editor("way=.x.yaml.new-$(stat -c %i x.yaml); rmdir $way 2>/dev/null || mkdir $way");
+    let mut terminal = edit(&desk, &desk.path("bin/fake").display().to_string(), None);
+    terminal.wait_for("could not remove");
+    terminal.wait_for("your text is still there");
+    terminal.wait_for("press enter to return");
+    terminal.type_in("\r");
+    let (status, shown) = terminal.end();
+    assert_eq!(status.code(), Some(0), "{shown}");
+    assert_eq!(desk.opened(), format!("password: {}\nport: 1\n", desk.new));
+    desk.assert_no_trace("written");
+}
+
+#[test]
 fn who_gives_up_on_what_does_not_parse_finds_the_file_as_it_was() {
     type GiveUp = fn(&mut Terminal);
     let says_no: GiveUp = |terminal| terminal.type_in("n\r");

@@ -69,12 +69,33 @@ fn an_editor_that_fails_changes_nothing() {
         ("kill -SEGV $$", "by signal 11"),
         ("kill -KILL $$", "by signal 9"),
         ("rm \"$1\"", "left no readable file"),
+        ("rm \"$1\"; mkfifo \"$1\"", "it is no regular file"),
+        ("rm \"$1\"; ln -s /dev/zero \"$1\"", "left no readable file"),
     ] {
         desk.fake_editor(after);
         let run = desk.run(&["edit", "x.yaml"], "");
         assert!(!run.status.success() && run.stderr.contains(said), "{after}: {run:?}");
         assert_eq!(fs::read(desk.file()).unwrap(), before, "{after}");
         desk.assert_no_trace(after);
+    }
+}
+
+#[test]
+fn a_file_that_could_not_be_replaced_is_said_so_before_anything_is_typed() {
+    let desk = ours();
+    // Too long a name for the file that is written beside it.
+    let name = format!("{}.yaml", "x".repeat(245));
+    let rules =
+        "creation_rules:\n  - age: age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg\n";
+    fs::write(desk.file().with_file_name(".sops.yaml"), rules).unwrap();
+    desk.script("fake", "touch ~/typed");
+    for before in [false, true] {
+        if before {
+            fs::copy(desk.file(), desk.file().with_file_name(&name)).unwrap();
+        }
+        let run = desk.run(&["edit", &name], "").expect(2);
+        assert!(run.stderr.contains("file name too long"), "{}", run.stderr);
+        assert!(!desk.path("home/typed").exists());
     }
 }
 

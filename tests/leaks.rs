@@ -71,6 +71,26 @@ fn no_verb_writes_a_secret_to_a_disk_or_shows_it_to_other_processes() {
 }
 
 #[test]
+fn who_is_ended_while_it_writes_plaintext_leaves_none_half_way() {
+    if !traced::is_here() {
+        return;
+    }
+    for (signal, code) in [("SIGKILL", None), ("SIGTERM", Some(0)), ("SIGINT", Some(0))] {
+        let desk = Desk::of(Who::Self_).unwrap();
+        let sealed = fs::read(desk.file()).unwrap();
+        let inject = format!("inject=fsync:signal={signal}:when=1");
+        let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "-e", &inject];
+        let front: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        let run = finish(desk.command_behind(&front, &["decrypt", "-i", "x.yaml"]), "");
+        assert_eq!(run.status.code(), code, "{signal}: {run:?}");
+        let names = fs::read_dir(desk.path("repo")).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = names.filter(|name| name.to_string_lossy().contains(".new-")).collect();
+        assert!(left.is_empty(), "{signal}: {left:?}");
+        assert_eq!(fs::read(desk.file()).unwrap() == sealed, code.is_none(), "{signal}");
+    }
+}
+
+#[test]
 fn exec_gives_a_secret_to_the_environment_of_its_program_alone() {
     if !traced::is_here() {
         return;

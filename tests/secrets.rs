@@ -225,6 +225,14 @@ fn a_condition_that_sops_has_a_number_for_ends_with_that_number() {
         assert_eq!(theirs.status.code(), Some(code), "sops, {what}: {}", stderr(&theirs));
         assert_eq!(ours.status.code(), Some(code), "{what}: {}", stderr(&ours));
     }
+    // A key for logging in that nobody can read does not hide who could open it.
+    fs::create_dir_all(repository.path("../home/.ssh")).unwrap();
+    fs::write(repository.path("../home/.ssh/id_rsa"), "garbage").unwrap();
+    let theirs = repository.secrets(&["decrypt", "secrets/theirs.yaml"]);
+    assert_eq!(theirs.status.code(), Some(128));
+    let said = stderr(&theirs);
+    assert!(said.contains("age1khl8") && said.contains("/.ssh/id_rsa ("), "{said}");
+    fs::remove_file(repository.path("../home/.ssh/id_rsa")).unwrap();
     // The other verbs have numbers of their own.
     for verb in [
         &["get", "secrets/cut.yaml", "port"][..],
@@ -277,6 +285,12 @@ fn one_value_is_found_by_either_spelling_and_by_the_short_name_of_its_file() {
         serde_json::from_str(&repository.done(&["get", "a", "port", "--json"])).unwrap();
     // terraform's external data source takes strings alone.
     assert_eq!(json, serde_json::json!({ "secret": "5432" }));
+    // A path is one, and never short for another.
+    repository.write("secrets/secrets.yaml", repository.read("secrets/a.yaml"));
+    for named in ["./secrets", "other/a", "secrets/a", ".env"] {
+        let said = stderr(&repository.secrets(&["get", named, "port"]));
+        assert!(said.contains(&format!("`{named}`")), "{said}");
+    }
     let missing = repository.secrets(&["get", "a", "db.users[1].password"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(stderr(&missing).contains("it leads to `db.users` and no further"), "{}", stderr(&missing));
@@ -303,20 +317,47 @@ fn a_value_comes_from_stdin_as_text_or_as_json_and_integers_keep_their_digits() 
     assert_eq!(repository.done(&["get", "a", "list[1]"]), "behind the last");
     repository.done(&["unset", "a", "list[0].x.y[1]"]);
     assert_eq!(repository.done(&["get", "a", "list[0].x.y"]), "- true\n- 1.5\n");
+    // An empty one was meant where it is said so.
+    repository.done(&["set", "--exact", "a", "empty"]);
+    assert_eq!(repository.done(&["get", "a", "empty"]), "");
+    let refused = repository.secrets(&["set", "a", "token"]);
+    assert!(stderr(&refused).contains("no value was given"), "{}", stderr(&refused));
+    assert_eq!(repository.done(&["get", "a", "token"]), "kept\n");
     // Said again, nothing is written.
     let before = repository.read("secrets/a.yaml");
     repository.set(&["set", "a", "list[1]"], "behind the last");
     assert_eq!(repository.read("secrets/a.yaml"), before);
     for (arguments, code) in [
         (&["set", "b", "x"][..], 100),
-        (&["set", "a", "list[9]"], 2),
-        (&["set", "a", "big.deeper"], 2),
-        (&["set", "a", "sops.mac"], 2),
+        (&["set", "--exact", "a", "list[9]"], 2),
+        (&["set", "--exact", "a", "big.deeper"], 2),
+        (&["set", "--exact", "a", "sops.mac"], 2),
         (&["unset", "a", "none"], 2),
     ] {
         assert_eq!(repository.secrets(arguments).status.code(), Some(code), "{arguments:?}");
     }
     assert_eq!(repository.read("secrets/a.yaml"), before);
+}
+
+#[test]
+fn an_identity_that_could_not_be_written_is_not_in_the_way_of_the_next() {
+    let repository = Repository::new();
+    let mut command = repository.at_home("sh", &["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" keygen -o me"]);
+    let failed = command.arg(env!("CARGO_BIN_EXE_secrets")).output().unwrap();
+    assert!(stderr(&failed).contains("could not write `"), "{}", stderr(&failed));
+    repository.done(&["keygen", "-o", "me"]);
+}
+
+#[test]
+fn data_that_does_not_arrive_is_an_error() {
+    let repository = Repository::new();
+    repository.write("secrets/a.yaml", YAML);
+    for verb in [&["encrypt", "secrets/a.yaml"][..], &["completions", "bash"], &["recipients", "--json"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = repository.command(verb).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{verb:?}");
+        assert!(stderr(&output).contains("could not write `stdout`"), "{verb:?}: {}", stderr(&output));
+    }
 }
 
 #[test]
@@ -332,7 +373,12 @@ fn plaintext_comes_into_a_work_tree_by_force_alone() {
     assert_eq!(repository.read("secrets/a.yaml"), sealed);
     repository.done(&["decrypt", "-i", "--force", "secrets/a.yaml"]);
     assert_eq!(repository.read("secrets/a.yaml"), YAML);
-    // Neither does an identity.
+    // Neither does an identity, be it by a link; and `..` leads out of the tree.
+    std::os::unix::fs::symlink(repository.path("secrets"), repository.path("../linked")).unwrap();
+    let linked = repository.secrets(&["keygen", "-o", "../linked/me"]);
+    assert!(stderr(&linked).contains("it lies in the git work tree"), "{}", stderr(&linked));
+    repository.done(&["keygen", "-o", "../outside/me"]);
+    assert!(repository.path("../outside/me").exists());
     assert!(!repository.secrets(&["keygen", "-o", "secrets/me"]).status.success());
     assert!(!repository.path("secrets/me").exists());
 }

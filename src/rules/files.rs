@@ -151,7 +151,10 @@ fn is_there(path: &Path) -> Result<bool, Error> {
 }
 
 /// An absolute path without links, so far as it exists; what does not exist has none.
-fn without_links(path: &Path) -> Result<PathBuf, Error> {
+///
+/// # Errors
+/// [`Error::Io`] for an empty path, or one below a folder that is gone.
+pub(crate) fn without_links(path: &Path) -> Result<PathBuf, Error> {
     let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
     for known in absolute.ancestors() {
         if let Ok(found) = std::fs::canonicalize(known) {

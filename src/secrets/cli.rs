@@ -59,7 +59,8 @@ Examples:
   pwgen 32 1 | secrets set db password     the line feed at the end is not part of it
   echo 5432 | secrets set db port --json   a number; --json takes any JSON value
 
-The value never stands on the command line, where other users and your shell's history would see it.")]
+The value never stands on the command line, where other users and your shell's history would see it. An empty stdin is \
+refused, since what was to write to it may have failed; --exact takes it as it is.")]
     Set(Set),
     /// Remove one value
     Unset(Unset),
@@ -89,7 +90,7 @@ Stopped half-way, the same command does what is left.")]
     Rekey(Rekey),
     /// Seal files anew under new data keys, for the same readers
     Rotate(Files),
-    /// Print a file in the open for `git diff`, and nothing where it cannot be opened
+    /// Print a file in the open for `git diff`, and as it is where it cannot be opened
     #[command(after_help = "\
 Examples:
   git config diff.secrets.textconv 'secrets diff'
@@ -129,7 +130,7 @@ Examples:
 /// One file and how it is laid out.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// The file; a name without an ending is looked up as secrets/NAME.yaml
+    /// The file; a bare word is looked up as secrets/NAME.yaml
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// How it is laid out [default: by the end of its name]
@@ -185,7 +186,7 @@ pub struct Set {
     /// Read the value as JSON: a number, a list, a map
     #[arg(long, conflicts_with = "exact")]
     pub json: bool,
-    /// Keep a line feed at the end of what is read
+    /// Keep a line feed at the end of what is read, and take an empty value
     #[arg(long)]
     pub exact: bool,
     /// Make the file if there is none

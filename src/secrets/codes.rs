@@ -27,7 +27,8 @@ const CODES: [(u8, Fits); 5] = [
         |error| matches!(error, Error::Io { action: "read", cause, .. } if cause.kind() == io::ErrorKind::NotFound),
     ),
     (128, |error| {
-        is(error, |sops| matches!(sops, SopsError::NoIdentity { .. } | SopsError::StanzaDamaged { .. }))
+        let is_identity = matches!(error, Error::Identity { .. });
+        is_identity || is(error, |sops| matches!(sops, SopsError::NoIdentity { .. } | SopsError::StanzaDamaged { .. }))
     }),
     (200, |error| matches!(error, Error::Unchanged { .. })),
     (203, |error| is(error, |sops| *sops == SopsError::AlreadySealed)),

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::cli;
 use super::edit::{self, Complaint, Options};
 use super::lastmodified;
-use super::locked::{LockError, LockedFile, create_new};
+use super::locked::{LockError, LockedFile, create_new, prove_creatable};
 use super::readers::Sealing;
 use super::target::{Target, identities};
 use crate::error::Error;
@@ -28,21 +28,18 @@ pub(super) fn run(args: &cli::Edit, cli: &cli::Cli, now: OffsetDateTime) -> Resu
     }
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
-    let opened = target.open(&sealed, &mut identities())?;
+    let opened = target.open(&sealed, &identities())?;
     let before = opened.plaintext().write(target.store, None).map_err(|error| target.error(error))?;
-    let Some(after) = in_editor(&before, &target, &options)? else {
-        return Err(Error::Unchanged { path: target.path });
-    };
-    let Some(text) = sealed_again(&opened, &after, &target, now)? else {
-        return Err(Error::Unchanged { path: target.path });
-    };
-    match file.replace(text.as_bytes()) {
-        Err(LockError::Changed { path }) => Err(keep(&path, text.as_bytes())),
-        replaced => {
-            replaced?;
-            Ok(Outcome::Clean)
+    file.prove_replaceable()?;
+    in_editor(&before, &target, &options, &mut |after| {
+        let Some(text) = sealed_again(&opened, after, &target, now)? else {
+            return Ok(Some(Error::Unchanged { path: target.path.clone() }));
+        };
+        match file.replace(text.as_bytes()) {
+            Err(LockError::Changed { path }) => keep(&path, text.as_bytes()).map(Some),
+            replaced => Ok(replaced.map(|()| None)?),
         }
-    }
+    })
 }
 
 /// What the editor shows of a file that is not there yet. Each must be a file of its store.
@@ -81,36 +78,58 @@ fn new_file(
         });
     }
     let example = EXAMPLES.iter().find(|(store, _)| *store == target.store).map_or("", |(_, text)| *text);
-    let Some(after) = in_editor(&Secret::from(example), target, options)? else {
-        return Err(Error::Unchanged { path: target.path.clone() });
-    };
-    let text = sealing.seal(&after, &lastmodified(now)).map_err(|error| target.error(error))?;
-    match create_new(&target.path, text.as_bytes()) {
-        Err(LockError::Exists { path }) => Err(keep(&path, text.as_bytes())),
-        made => {
-            made?;
-            Ok(Outcome::Clean)
+    prove_creatable(&target.path)?;
+    in_editor(&Secret::from(example), target, options, &mut |after| {
+        let text = sealing.seal(after, &lastmodified(now)).map_err(|error| target.error(error))?;
+        match create_new(&target.path, text.as_bytes()) {
+            Err(LockError::Exists { path }) => keep(&path, text.as_bytes()).map(Some),
+            made => Ok(made.map(|()| None)?),
         }
+    })
+}
+
+/// Lets the person edit the text, and saves what they left, read as the file's store has it. `save` gives what there is
+/// to say of a text that is saved, or why it is not: the text lives until it is, or the person gives up.
+fn in_editor(
+    before: &Secret,
+    target: &Target,
+    options: &Options,
+    save: &mut dyn FnMut(&Plaintext) -> Result<Option<Error>, Error>,
+) -> Result<Outcome, Error> {
+    let (mut said, mut refused) = (None, None);
+    let name = target.path.to_string_lossy();
+    let mut accept = |text: &Secret| {
+        refused = None;
+        let plaintext = Plaintext::parse(text, target.store).map_err(|error| complaint(target, &error))?;
+        match save(&plaintext) {
+            Ok(end) => {
+                said = end;
+                Ok(())
+            }
+            Err(error) => {
+                let complaint = unsaved(&error);
+                refused = Some(error);
+                Err(complaint)
+            }
+        }
+    };
+    match edit::edit(before, &name, &mut accept, options) {
+        Ok(Some(_)) => said.map_or(Ok(Outcome::Clean), Err),
+        Ok(None) => Err(Error::Unchanged { path: target.path.clone() }),
+        Err(edit::EditError::Signal(signal)) => Err(Error::Signal(signal)),
+        Err(error) => Err(refused.unwrap_or_else(|| error.into())),
     }
 }
 
-/// The text that the person left, read as the file's store has it.
-fn in_editor(before: &Secret, target: &Target, options: &Options) -> Result<Option<Plaintext>, Error> {
-    let mut last = None;
-    let name = target.path.to_string_lossy();
-    let mut validate = |text: &Secret| match Plaintext::parse(text, target.store) {
-        Ok(plaintext) => {
-            last = Some(plaintext);
-            Ok(())
+/// Why a text was not saved, for who still has it.
+fn unsaved(error: &Error) -> Complaint {
+    let hint = match error {
+        Error::Io { .. } => {
+            Some("your text is still there: mend that elsewhere, then leave the editor once more".to_owned())
         }
-        Err(error) => Err(complaint(target, &error)),
+        _ => error.hint(),
     };
-    match edit::edit(before, &name, &mut validate, options) {
-        Ok(Some(_)) => Ok(last),
-        Ok(None) => Ok(None),
-        Err(edit::EditError::Signal(signal)) => Err(Error::Signal(signal)),
-        Err(error) => Err(error.into()),
-    }
+    Complaint { message: error.to_string(), hint, line: None }
 }
 
 fn complaint(target: &Target, error: &SopsError) -> Complaint {
@@ -131,17 +150,15 @@ fn sealed_again(
 }
 
 /// Somebody who knows of no lock changed the file meanwhile: what was edited is kept, sealed, beside it.
-fn keep(path: &Path, bytes: &[u8]) -> Error {
-    match LockedFile::keep_beside(path, bytes) {
-        Err(error) => error.into(),
-        Ok(beside) => Error::Request {
-            message: format!("`{}` was changed by somebody else while it was edited", path.display()),
-            hint: format!(
-                "your edit is in `{}`, sealed: take over what you need from it, then remove it",
-                beside.display()
-            ),
-        },
-    }
+fn keep(path: &Path, bytes: &[u8]) -> Result<Error, Error> {
+    let beside = LockedFile::keep_beside(path, bytes)?;
+    Ok(Error::Request {
+        message: format!("`{}` was changed by somebody else while it was edited", path.display()),
+        hint: format!(
+            "your edit is in `{}`, sealed: take over what you need from it, then remove it",
+            beside.display()
+        ),
+    })
 }
 
 #[cfg(test)]

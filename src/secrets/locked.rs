@@ -11,12 +11,13 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::error::Error;
 use crate::git::work_tree;
@@ -167,7 +168,7 @@ impl LockedFile {
     }
 
     /// Puts `bytes` in its place: a new file beside it, with its mode and owner, made durable, then moved over it. When
-    /// this returns an error the file is as it was.
+    /// this returns an error the file is as it was, and it may be tried again.
     ///
     /// The owner is kept where the system lets us, which is always so for root; otherwise the new file is ours, as
     /// after `git checkout`.
@@ -175,7 +176,7 @@ impl LockedFile {
     /// # Errors
     /// [`LockError::Changed`] when somebody who does not ask for the lock changed it since it was read, then
     /// [`Self::keep_beside`] saves the new bytes; [`LockError::System`].
-    pub fn replace(self, bytes: &[u8]) -> Result<(), LockError> {
+    pub fn replace(&self, bytes: &[u8]) -> Result<(), LockError> {
         self.refuse_lost_update()?;
         let staged = self.stage(bytes)?;
         let moved = self
@@ -187,6 +188,16 @@ impl LockedFile {
         }
         moved?;
         Ok(sync_parent(&self.target)?)
+    }
+
+    /// Proves that there is room and leave to replace the file: what stands there is written beside it once more, and
+    /// removed. For who is about to take a person's time for the new content.
+    ///
+    /// # Errors
+    /// [`LockError::System`], as [`Self::replace`] would give it.
+    pub fn prove_replaceable(&self) -> Result<(), LockError> {
+        let staged = self.stage(&self.bytes)?;
+        fs::remove_file(&staged).map_err(system("remove", &staged))
     }
 
     /// Writes `bytes` to a new file beside this one and gives its path: where the result of an edit goes when the file
@@ -228,7 +239,8 @@ impl LockedFile {
         }
     }
 
-    /// The new file beside the old one, durable. Its name bears the number of the file that is locked: only who holds
+    /// The new file beside the old one, durable. It has no name until it is whole, where the system knows such files: of
+    /// a process that is killed nothing is left then. Its name bears the number of the file that is locked: only who holds
     /// that lock makes it, so one that is there already was left by a process that is gone.
     fn stage(&self, bytes: &[u8]) -> Result<PathBuf, LockError> {
         let old = self.held.metadata().map_err(system("read", &self.named))?;
@@ -239,6 +251,12 @@ impl LockedFile {
                 return Err(system("remove", &staged)(cause));
             }
             _ => {}
+        }
+        if let Some(file) = nameless(&staged) {
+            write_like(&file, &old, bytes).map_err(system("write", &staged))?;
+            if name_it(&file, &staged).is_ok() {
+                return Ok(staged);
+            }
         }
         let file = create(&staged)?;
         let written = write_like(&file, &old, bytes);
@@ -255,17 +273,7 @@ impl LockedFile {
 /// # Errors
 /// [`LockError::Exists`] when something stands there, a link to nowhere included; [`LockError::System`].
 pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut staged = tempfile::Builder::new()
-        .prefix(&format!(".{name}.new-"))
-        // Narrowed by the umask, as for any new file: what comes here is sealed.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(system("create", path))?;
+    let mut staged = stage_new(path)?;
     staged.write_all(bytes).and_then(|()| staged.as_file().sync_all()).map_err(system("write", path))?;
     match staged.persist_noclobber(path) {
         Ok(_) => Ok(sync_parent(path)?),
@@ -274,6 +282,29 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
         }
         Err(error) => Err(system("create", path)(error.error)),
     }
+}
+
+/// Proves that a file could be made at `path`, and makes none.
+///
+/// # Errors
+/// [`LockError::System`], as [`create_new`] would give it.
+pub fn prove_creatable(path: &Path) -> Result<(), LockError> {
+    stage_new(path).map(drop)
+}
+
+/// What is to become a new file: beside its place, and gone when it is dropped.
+fn stage_new(path: &Path) -> Result<tempfile::NamedTempFile, LockError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    tempfile::Builder::new()
+        .prefix(&format!(".{name}.new-"))
+        // Narrowed by the umask, as for any new file: what comes here is sealed.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(system("create", path))
 }
 
 /// Opens a file, and nothing that could be waited for without end: a pipe, a device.
@@ -292,6 +323,24 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 
 fn create(path: &Path) -> Result<File, LockError> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(system("create", path))
+}
+
+/// A file without a name in the folder of `path`; `None` where the system or the file system knows none.
+#[cfg(target_os = "linux")]
+fn nameless(path: &Path) -> Option<File> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::open(path.parent()?, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_: &Path) -> Option<File> {
+    None
+}
+
+/// Gives a nameless file its name. Source: open(2), O_TMPFILE; this way needs no capability, and /proc.
+fn name_it(file: &File, path: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 /// The bytes, then owner and mode of the old file, in this order: nobody reads it who could not read that.

@@ -56,6 +56,7 @@ pub fn run_secrets() -> ExitCode {
             Ok(Outcome::Clean)
         }
     };
+    let outcome = outcome.and_then(|outcome| report::delivered().map(|()| outcome));
     outcome.map_or_else(|error| codes::fail(&cli.verb, &error), ExitCode::from)
 }
 

@@ -96,11 +96,11 @@ pub(super) fn decrypt(args: &cli::Decrypt) -> Result<Outcome, Error> {
         return decrypt_in_place(args, &target);
     }
     let sealed = target.parse(&target.read()?)?;
-    let mut identities = identities();
+    let identities = identities();
     let opened = if args.ignore_mac {
-        sealed.open_unverified(&identities.all).map_err(|error| target.refused(error, &mut identities))?
+        sealed.open_unverified(&identities.all).map_err(|error| target.refused(error, &identities))?
     } else {
-        target.open(&sealed, &mut identities)?
+        target.open(&sealed, &identities)?
     };
     let plaintext = opened.plaintext();
     let text = match &args.extract {
@@ -125,14 +125,16 @@ fn decrypt_in_place(args: &cli::Decrypt, target: &Target) -> Result<Outcome, Err
     }
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
-    let mut identities = identities();
+    let identities = identities();
     let opened = if args.ignore_mac {
-        sealed.open_unverified(&identities.all).map_err(|error| target.refused(error, &mut identities))?
+        sealed.open_unverified(&identities.all).map_err(|error| target.refused(error, &identities))?
     } else {
-        target.open(&sealed, &mut identities)?
+        target.open(&sealed, &identities)?
     };
     let store = args.output_type.unwrap_or(target.store);
     let text = opened.plaintext().write(store, None).map_err(|error| target.error(error))?;
+    // Nothing half-done is left: what is staged is in the open. It takes a moment.
+    let _held = Interrupts::hold().map_err(Error::io("write", &target.path))?;
     file.replace(text.expose_bytes())?;
     Ok(Outcome::Clean)
 }
@@ -144,7 +146,7 @@ pub(super) fn diff(args: &cli::Diff) -> Result<Outcome, Error> {
     let bytes = target.read()?;
     let shown = (|| {
         let sealed = target.parse(&bytes)?;
-        let opened = target.open(&sealed, &mut identities())?;
+        let opened = target.open(&sealed, &identities())?;
         opened.plaintext().write(target.store, None).map_err(|error| target.error(error))
     })();
     match shown {

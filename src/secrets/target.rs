@@ -23,7 +23,9 @@ impl Target {
     /// `db` is secrets/db.yaml, unless there is a file of that name here.
     pub(super) fn of(args: &FileArgs) -> Self {
         let named = &args.file;
-        let is_bare = named.extension().is_none() && named.as_os_str() != "-" && !named.exists();
+        // Whoever writes a folder or an ending means that file.
+        let is_word = !named.as_os_str().as_encoded_bytes().iter().any(|byte| b"./".contains(byte));
+        let is_bare = is_word && named.as_os_str() != "-" && !named.exists();
         let path =
             if is_bare { Path::new("secrets").join(named).with_extension("yaml") } else { named.clone() };
         let store = args.input_type.unwrap_or_else(|| store_of(&path));
@@ -81,16 +83,17 @@ impl Target {
     }
 
     /// Its sealed content, opened.
-    pub(super) fn open(&self, sealed: &SealedFile, identities: &mut Identities) -> Result<Opened, Error> {
+    pub(super) fn open(&self, sealed: &SealedFile, identities: &Identities) -> Result<Opened, Error> {
         sealed.open(&identities.all).map_err(|error| self.refused(error, identities))
     }
 
-    /// An error of opening. Where nobody here can, an identity that could not be used is the likelier reason.
-    pub(super) fn refused(&self, error: SopsError, identities: &mut Identities) -> Error {
+    /// An error of opening. Where nobody here can, an identity that was asked for and failed is the reason; one that
+    /// cannot be read stands among the places that were looked at, since it may be somebody else's affair.
+    pub(super) fn refused(&self, error: SopsError, identities: &Identities) -> Error {
         if !matches!(error, SopsError::NoIdentity { .. }) {
             return self.error(error);
         }
-        identities.broken().unwrap_or_else(|| {
+        identities.failure().unwrap_or_else(|| {
             let looked = identities.looked.clone();
             Error::Secrets { path: self.path.clone(), error: Box::new(error), looked }
         })
@@ -105,7 +108,7 @@ pub(super) fn identities() -> Identities {
 /// Reads, parses and opens a file.
 pub(super) fn opened(target: &Target) -> Result<Opened, Error> {
     let sealed = target.parse(&target.read()?)?;
-    target.open(&sealed, &mut identities())
+    target.open(&sealed, &identities())
 }
 
 fn store_of(path: &Path) -> Store {

@@ -32,6 +32,14 @@ pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Resul
     }
     let target = Target::of(&args.file);
     let put = |plaintext: &mut Plaintext, value: &Secret| {
+        // A program that failed before the pipe wrote nothing: that is no value.
+        if value.expose_bytes().is_empty() && !args.exact && !args.json && !io::stdin().is_terminal() {
+            return Err(Error::Request {
+                message: "no value was given".to_owned(),
+                hint: "stdin was empty: see what was to write to it, or set an empty value with `--exact`"
+                    .to_owned(),
+            });
+        }
         let done = if args.json {
             plaintext.set_json(&args.path, value)
         } else {
@@ -75,7 +83,7 @@ fn change(
 ) -> Result<Outcome, Error> {
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
-    let opened = target.open(&sealed, &mut identities())?;
+    let opened = target.open(&sealed, &identities())?;
     let mut plaintext = opened.plaintext();
     let failed = |error| target.error(error);
     act(&mut plaintext)?;

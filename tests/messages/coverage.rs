@@ -59,9 +59,9 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("passphrase of {place}:", TERMINAL),
     ("that does not fit; passphrase of {place}:", TERMINAL),
     ("press enter to return to the editor, or type n to give up and lose the changes: ", TERMINAL),
+    ("your text is still there: mend that elsewhere, then leave the editor once more", TERMINAL),
     ("do all of this?", TERMINAL),
     ("seal {} of {count} anew?", TERMINAL),
-    ("no value was given", TERMINAL),
     ("type it, or hand it over by a pipe", TERMINAL),
     ("run the pager", TERMINAL),
     // Ends by the signal, and says nothing.

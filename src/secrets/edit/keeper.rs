@@ -8,7 +8,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,7 +21,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::MAX_BYTES;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use zeroize::Zeroizing;
 
@@ -251,10 +253,18 @@ fn write_private(path: &Path, text: &Secret) -> io::Result<()> {
     file.write_all(text.expose_bytes())
 }
 
-/// The file as it is, read into one buffer that wipes itself.
+/// The file as it is, read into one buffer that wipes itself. What an editor left there may be anything: a pipe would
+/// be waited for without end, a link leads to a file that is not the text.
 fn read_whole(path: &Path) -> io::Result<Secret> {
-    let mut file = File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    // A byte more than is taken, for the complaint that it is too large.
+    let length = usize::try_from(found.len()).unwrap_or(usize::MAX).min(MAX_BYTES + 1);
     let mut text = Zeroizing::new(vec![0; length]);
     file.read_exact(&mut text)?;
     Ok(Secret::from_bytes(std::mem::take(&mut *text)))

@@ -94,8 +94,8 @@ impl Options {
 }
 
 /// Lets the person edit `plaintext` as a file called `file_name`, and gives the new text, or `None` when it was left
-/// as it is. What `validate` complains of is said, and the editor opened again there, with the text as it was left,
-/// until it is content or the person gives up.
+/// as it is. What `accept` complains of is said, and the editor opened again there, with the text as it was left,
+/// until it is content or the person gives up: whoever saves the text does so in it.
 ///
 /// While this runs, SIGINT and SIGQUIT belong to the editor. Call it from the main thread: the system ends the keeper's
 /// editor with the thread that started it.
@@ -105,7 +105,7 @@ impl Options {
 pub fn edit(
     plaintext: &Secret,
     file_name: &str,
-    validate: &mut dyn FnMut(&Secret) -> Result<(), Complaint>,
+    accept: &mut dyn FnMut(&Secret) -> Result<(), Complaint>,
     options: &Options,
 ) -> Result<Option<Secret>, EditError> {
     let variables: [(&str, Option<&OsStr>); 2] =
@@ -132,7 +132,7 @@ pub fn edit(
             }
             return Ok(None);
         }
-        let Err(complaint) = validate(&text) else { return Ok(Some(text)) };
+        let Err(complaint) = accept(&text) else { return Ok(Some(text)) };
         line = complaint.line;
         let again = signals.obeyed(|| report::ask_to_return(&complaint.message, complaint.hint.as_deref()));
         if !again {

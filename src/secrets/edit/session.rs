@@ -6,6 +6,8 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use quorate_secrets::secret::Secret;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -21,6 +23,9 @@ use super::storage::{self, Folder, Kind, NoFolder};
 use super::wire::{self, Answer, End, Request};
 use crate::error::plain;
 use crate::identities::VARIABLES;
+
+/// How long the keeper may take to end its editor and itself: several times what it gives the editor.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A text that lies ready to be edited. Gone when this is dropped: the editor first, then the text.
 pub(super) struct Session<'a> {
@@ -181,7 +186,16 @@ impl Drop for Session<'_> {
     fn drop(&mut self) {
         // Its end of the socket reads as ended: it ends the editor, removes the text and ends itself.
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
-        let _ = self.keeper.wait();
+        let until = Instant::now() + PATIENCE;
+        while !self.keeper.try_wait().is_ok_and(|status| status.is_some()) {
+            if Instant::now() >= until {
+                // The editor and the namespace go with it, and the folder by us.
+                let _ = self.keeper.kill();
+                let _ = self.keeper.wait();
+                break;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
         if self.signals.end().is_some() {
             self.terminal.as_ref().inspect(|terminal| terminal.restore());
         }

@@ -25,6 +25,11 @@ impl Interrupts {
         Self::of(&[SIGINT, SIGQUIT])
     }
 
+    /// Leaves undone, until this is dropped, all that would end this process in the middle of its work.
+    pub(crate) fn hold() -> io::Result<Self> {
+        Self::of(&[SIGTERM, SIGHUP, SIGINT, SIGQUIT])
+    }
+
     fn of(signals: &[i32]) -> io::Result<Self> {
         let obeyed = Arc::new(AtomicBool::new(false));
         for signal in signals {
