@@ -52,7 +52,8 @@ fn blobs<T>(
     files: Vec<Staged>,
     mut look: impl FnMut(PathBuf, u64, &mut dyn Read) -> io::Result<T>,
 ) -> Result<Vec<T>, Error> {
-    let asked: String = files.iter().map(|(_, blob)| format!("{blob}\n")).collect();
+    let asked: Vec<&str> = files.iter().map(|(_, blob)| blob.as_str()).collect();
+    let asked = asked.join("\n") + "\n";
     let mut command = command(tree, &["cat-file", "--batch"]);
     // Nobody reads what it says there while it answers.
     let mut child = command.stderr(Stdio::null()).spawn().map_err(|cause| system(tree, &cause))?;
