@@ -505,6 +505,25 @@ fn a_file_of_a_gigabyte_is_refused_without_reading_it() {
 }
 
 #[test]
+fn what_has_no_place_is_not_changed_in_it_and_a_sheet_is_asked_for_alone() {
+    let repository = Repository::new();
+    for verb in [
+        &["edit", "-"][..],
+        &["set", "-", "x"],
+        &["unset", "-", "x"],
+        &["encrypt", "-i", "-", "--filename", "secrets/a.yaml"],
+        &["decrypt", "-i", "-"],
+    ] {
+        let output = repository.secrets(verb);
+        assert_eq!(output.status.code(), Some(2), "{verb:?}");
+        assert!(stderr(&output).contains("cannot change stdin"), "{verb:?}: {}", stderr(&output));
+    }
+    let output = repository.secrets(&["recipients", "--sheet", "add", &repository.recipient]);
+    assert!(stderr(&output).contains("is asked for alone"), "{}", stderr(&output));
+    repository.done(&["recipients", "--at", "2026-11-21T03:02:57Z", "list", "--json"]);
+}
+
+#[test]
 fn mistakes_are_named_with_their_remedy() {
     let repository = Repository::new();
     repository.write("secrets/plain.yaml", YAML);

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::git::work_tree;
@@ -151,6 +152,10 @@ impl LockedFile {
             let file = open_regular(&target).map_err(system("read", path))?;
             if lock(&file, path, until)? && is_at(&file, &target) {
                 break file;
+            }
+            // Where it is replaced all the time, or never is what it is said to be.
+            if Instant::now() >= until {
+                return Err(LockError::Busy { path: path.to_owned(), pid: None });
             }
         };
         let bytes = bounded(&held, path)?;
@@ -307,10 +312,13 @@ fn stage_new(path: &Path) -> Result<tempfile::NamedTempFile, LockError> {
         .map_err(system("create", path))
 }
 
-/// Opens a file, and nothing that could be waited for without end: a pipe, a device.
+/// Opens a file, and nothing that could be waited for without end: a pipe, a device. For writing too where that is
+/// allowed: over NFS only such a one is locked for us alone. Source: flock(2).
 fn open_regular(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags);
+    let file = options.clone().write(true).open(path).or_else(|_| options.open(path))?;
     let kind = file.metadata()?;
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -370,9 +378,7 @@ fn lock(file: &File, path: &Path, until: Instant) -> Result<bool, LockError> {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             // A file system without locks: what remains is to notice a lost update.
-            Err(fs::TryLockError::Error(cause)) if cause.kind() == io::ErrorKind::Unsupported => {
-                return Ok(true);
-            }
+            Err(fs::TryLockError::Error(cause)) if is_without_locks(&cause) => return Ok(true),
             Err(fs::TryLockError::Error(cause)) => return Err(system("lock", path)(cause)),
             Err(fs::TryLockError::WouldBlock) if Instant::now() >= until => {
                 return Err(LockError::Busy { path: path.to_owned(), pid: holder(file) });
@@ -383,6 +389,12 @@ fn lock(file: &File, path: &Path, until: Instant) -> Result<bool, LockError> {
             return Ok(false);
         }
     }
+}
+
+/// Whether the file system has no locks, none left, or none for a file that may only be read, as NFS has not.
+fn is_without_locks(cause: &io::Error) -> bool {
+    let known = [Errno::BADF, Errno::NOLCK].map(Errno::raw_os_error);
+    cause.kind() == io::ErrorKind::Unsupported || cause.raw_os_error().is_some_and(|code| known.contains(&code))
 }
 
 /// Who holds the lock on a file.
