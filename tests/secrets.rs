@@ -341,7 +341,8 @@ fn a_value_comes_from_stdin_as_text_or_as_json_and_integers_keep_their_digits() 
 #[test]
 fn an_identity_that_could_not_be_written_is_not_in_the_way_of_the_next() {
     let repository = Repository::new();
-    let mut command = repository.at_home("sh", &["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" keygen -o me"]);
+    let mut command =
+        repository.at_home("sh", &["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" keygen -o me"]);
     let failed = command.arg(env!("CARGO_BIN_EXE_secrets")).output().unwrap();
     assert!(stderr(&failed).contains("could not write `"), "{}", stderr(&failed));
     repository.done(&["keygen", "-o", "me"]);

@@ -394,7 +394,8 @@ fn lock(file: &File, path: &Path, until: Instant) -> Result<bool, LockError> {
 /// Whether the file system has no locks, none left, or none for a file that may only be read, as NFS has not.
 fn is_without_locks(cause: &io::Error) -> bool {
     let known = [Errno::BADF, Errno::NOLCK].map(Errno::raw_os_error);
-    cause.kind() == io::ErrorKind::Unsupported || cause.raw_os_error().is_some_and(|code| known.contains(&code))
+    cause.kind() == io::ErrorKind::Unsupported
+        || cause.raw_os_error().is_some_and(|code| known.contains(&code))
 }
 
 /// Who holds the lock on a file.

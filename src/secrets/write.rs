@@ -101,7 +101,7 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
     if io::stdin().is_terminal() {
         return terminal::ask_hidden(&format!("value of `{}`", args.path)).ok_or_else(|| Error::Request {
             message: "no value was given".to_owned(),
-            hint: "type it, or hand it over by a pipe".to_owned(),
+            hint: "type it as one line, or hand it over by a pipe".to_owned(),
         });
     }
     let mut bytes = whole_stdin().map_err(Error::io("read", "stdin"))?;

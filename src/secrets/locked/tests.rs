@@ -239,7 +239,9 @@ fn a_lock_is_asked_for_on_a_file_that_may_be_written_and_done_without_where_ther
     let (_folder, path) = folder_with("x.yaml", "a");
     let flags = rustix::fs::fcntl_getfl(open_regular(&path).unwrap()).unwrap();
     assert!(flags.contains(OFlags::RDWR), "{flags:?}");
-    for (code, is_so) in [(Errno::BADF, true), (Errno::NOLCK, true), (Errno::OPNOTSUPP, true), (Errno::IO, false)] {
+    for (code, is_so) in
+        [(Errno::BADF, true), (Errno::NOLCK, true), (Errno::OPNOTSUPP, true), (Errno::IO, false)]
+    {
         assert_eq!(is_without_locks(&code.into()), is_so, "{code}");
     }
 }
