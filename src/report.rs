@@ -180,7 +180,8 @@ pub fn delivered() -> Result<(), Error> {
         None => Ok(()),
         Some(cause) => {
             // The original is kept: it may be looked at again.
-            let cause = cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
+            let cause =
+                cause.raw_os_error().map_or_else(|| cause.kind().into(), io::Error::from_raw_os_error);
             Err(Error::io("write", "stdout")(cause))
         }
     }

@@ -231,6 +231,24 @@ fn what_cannot_be_written_is_kept_until_it_can() {
 }
 
 #[test]
+fn a_value_of_several_lines_is_not_cut_at_the_first() {
+    let desk = desk(Who::Self_).unwrap();
+    let before = fs::read(desk.file()).unwrap();
+    for (typed, said) in [("one\rtwo\r", "has more than one line"), ("an \x1b[A", "has a control character")]
+    {
+        let front: Vec<String> = Terminal::IN_FRONT.map(str::to_owned).to_vec();
+        let mut terminal = Terminal::run(desk.command_behind(&front, &["set", "x.yaml", "password"]));
+        terminal.wait_for("value of");
+        terminal.type_in(typed);
+        terminal.wait_for(said);
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code(), Some(2), "{shown}");
+        assert!(!shown.contains("two") && shown.contains("by a pipe"), "{shown}");
+        assert_eq!(fs::read(desk.file()).unwrap(), before);
+    }
+}
+
+#[test]
 fn who_gives_up_on_what_does_not_parse_finds_the_file_as_it_was() {
     type GiveUp = fn(&mut Terminal);
     let says_no: GiveUp = |terminal| terminal.type_in("n\r");

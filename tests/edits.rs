@@ -85,8 +85,7 @@ fn a_file_that_could_not_be_replaced_is_said_so_before_anything_is_typed() {
     let desk = ours();
     // Too long a name for the file that is written beside it.
     let name = format!("{}.yaml", "x".repeat(245));
-    let rules =
-        "creation_rules:\n  - age: age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg\n";
+    let rules = "creation_rules:\n  - age: age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg\n";
     fs::write(desk.file().with_file_name(".sops.yaml"), rules).unwrap();
     desk.script("fake", "touch ~/typed");
     for before in [false, true] {

@@ -401,6 +401,18 @@ fn the_files_of_pki_gen_are_left_to_it() {
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
+    let file = "certs/cp1/keys.yaml";
+    for verb in [
+        &["edit", file][..],
+        &["set", file, "x"],
+        &["unset", file, "x"],
+        &["encrypt", "-i", file],
+        &["decrypt", "-i", file],
+    ] {
+        let (code, said) = secrets(verb);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("will not change `certs/cp1/keys.yaml`"), "{said}");
+    }
     for verb in ["rekey", "rotate"] {
         let (code, said) = secrets(&[verb, "."]);
         assert_eq!(code, Some(0), "{said}");

@@ -342,7 +342,8 @@ fn a_value_comes_from_stdin_as_text_or_as_json_and_integers_keep_their_digits() 
 #[test]
 fn an_identity_that_could_not_be_written_is_not_in_the_way_of_the_next() {
     let repository = Repository::new();
-    let mut command = repository.at_home("sh", &["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" keygen -o me"]);
+    let mut command =
+        repository.at_home("sh", &["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" keygen -o me"]);
     let failed = command.arg(env!("CARGO_BIN_EXE_secrets")).output().unwrap();
     assert!(stderr(&failed).contains("could not write `"), "{}", stderr(&failed));
     repository.done(&["keygen", "-o", "me"]);
@@ -607,6 +608,25 @@ fn a_file_of_a_gigabyte_is_refused_without_reading_it() {
         }
         fs::remove_file(repository.path(file)).unwrap();
     }
+}
+
+#[test]
+fn what_has_no_place_is_not_changed_in_it_and_a_sheet_is_asked_for_alone() {
+    let repository = Repository::new();
+    for verb in [
+        &["edit", "-"][..],
+        &["set", "-", "x"],
+        &["unset", "-", "x"],
+        &["encrypt", "-i", "-", "--filename", "secrets/a.yaml"],
+        &["decrypt", "-i", "-"],
+    ] {
+        let output = repository.secrets(verb);
+        assert_eq!(output.status.code(), Some(2), "{verb:?}");
+        assert!(stderr(&output).contains("cannot change stdin"), "{verb:?}: {}", stderr(&output));
+    }
+    let output = repository.secrets(&["recipients", "--sheet", "add", &repository.recipient]);
+    assert!(stderr(&output).contains("is asked for alone"), "{}", stderr(&output));
+    repository.done(&["recipients", "--at", "2026-11-21T03:02:57Z", "list", "--json"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Questions to the person at the terminal. `/dev/tty` and never stdin, which may be the data.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 
 use quorate_secrets::identity::{Person, Question};
 use quorate_secrets::secret::Secret;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
@@ -44,9 +45,13 @@ fn ask(question: Question<'_>) -> io::Result<Option<Secret>> {
         Question::Passphrase(text) => {
             let quiet = Quiet::begin(&terminal)?;
             write!(&terminal, "{} ", tame(text))?;
-            let typed = read_line(&mut &terminal);
+            let typed = read_line(&mut &terminal).and_then(|typed| alone(typed, &terminal));
+            // What is left of a paste goes with it: the shell must not take it for commands.
             drop(quiet);
             writeln!(terminal)?;
+            if let Err(cause) = &typed {
+                writeln!(terminal, "{cause}")?;
+            }
             let typed = typed?;
             if matches!(typed, Typed::Interrupt) {
                 // As the terminal would have done.
@@ -89,11 +94,38 @@ fn read_line(terminal: &mut impl io::Read) -> io::Result<Typed> {
             KILL_LINE => line.clear(),
             // A letter goes as a whole: its first byte, and those that continue it.
             key if BACKSPACES.contains(&key) => while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {},
+            // An arrow key, or what was pasted is no text: a person who sees nothing would not know.
+            key if key != b'\t' && key.is_ascii_control() => {
+                return Err(refused("what was typed has a control character in it"));
+            }
             letter if line.len() < LONGEST_LINE => line.push(letter),
-            _ => return Err(io::ErrorKind::FileTooLarge.into()),
+            _ => return Err(refused("what was typed is longer than 1024 bytes")),
         }
     }
     Ok(Typed::Line(Secret::from_bytes(line.to_vec())))
+}
+
+/// The line, unless there is another one behind it already: that was pasted, and only its first line would be taken.
+fn alone(typed: Typed, mut terminal: &File) -> io::Result<Typed> {
+    if !matches!(typed, Typed::Line(_)) {
+        return Ok(typed);
+    }
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut byte = Zeroizing::new([0_u8]);
+    while poll(&mut [PollFd::new(terminal, PollFlags::IN)], Some(&at_once))? > 0 {
+        if terminal.read(byte.as_mut())? == 0 {
+            break;
+        }
+        // A paste may end in more than one line feed.
+        if !matches!(byte[0], b'\n' | b'\r') {
+            return Err(refused("what was typed has more than one line"));
+        }
+    }
+    Ok(typed)
+}
+
+fn refused(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 /// A terminal that hands over every key and shows none, until this is dropped: also the key that would end this process
@@ -150,5 +182,7 @@ mod tests {
         assert_eq!(typed(b"half"), None);
         assert!(matches!(read_line(&mut &b"half\x03"[..]).unwrap(), Typed::Interrupt));
         assert!(read_line(&mut &[b'a'; 2000][..]).is_err());
+        assert!(read_line(&mut &b"an arrow \x1b[A\n"[..]).is_err());
+        assert_eq!(typed(b"a\tb\n").as_deref(), Some("a\tb"));
     }
 }

@@ -316,7 +316,7 @@ pub struct Recipients {
     #[command(subcommand)]
     pub verb: Option<RecipientsVerb>,
     /// Print a sheet of paper's worth of how to get everything back
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     pub sheet: bool,
     /// Print the list as JSON
     #[arg(long)]

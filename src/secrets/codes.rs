@@ -28,7 +28,10 @@ const CODES: [(u8, Fits); 5] = [
     ),
     (128, |error| {
         let is_identity = matches!(error, Error::Identity { .. });
-        is_identity || is(error, |sops| matches!(sops, SopsError::NoIdentity { .. } | SopsError::StanzaDamaged { .. }))
+        is_identity
+            || is(error, |sops| {
+                matches!(sops, SopsError::NoIdentity { .. } | SopsError::StanzaDamaged { .. })
+            })
     }),
     (200, |error| matches!(error, Error::Unchanged { .. })),
     (203, |error| is(error, |sops| *sops == SopsError::AlreadySealed)),

@@ -22,10 +22,12 @@ const WAIT: Duration = Duration::from_millis(200);
 /// Runs the verb. The file is locked while it is edited: whoever else would change it hears so at once.
 pub(super) fn run(args: &cli::Edit, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
+    target.refuse_stdin()?;
     let options = Options::from_env(args.allow_swap);
     if !target.path.try_exists().map_err(Error::io("read", &target.path))? {
         return new_file(args, &target, cli.config.as_deref(), &options, now);
     }
+    target.may_be_changed()?;
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
     let opened = target.open(&sealed, &identities())?;

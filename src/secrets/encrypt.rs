@@ -20,6 +20,9 @@ const WAIT: Duration = Duration::from_secs(5);
 /// Runs the verb.
 pub(super) fn run(args: &cli::Encrypt, cli: &cli::Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let source = Target::of(&args.file);
+    if args.in_place {
+        source.may_be_changed()?;
+    }
     let named = args.filename.as_ref().or(args.output.as_ref()).unwrap_or(&source.path);
     if named.as_os_str() == "-" {
         return Err(Error::Request {

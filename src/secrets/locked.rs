@@ -18,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::git::work_tree;
@@ -148,9 +149,13 @@ impl LockedFile {
         let target = target(path)?;
         let until = Instant::now() + wait;
         let held = loop {
-            let file = open_regular(&target).map_err(system("read", path))?;
+            let file = open_to_lock(&target).map_err(system("read", path))?;
             if lock(&file, path, until)? && is_at(&file, &target) {
                 break file;
+            }
+            // Where it is replaced all the time, or never is what it is said to be.
+            if Instant::now() >= until {
+                return Err(LockError::Busy { path: path.to_owned(), pid: None });
             }
         };
         let bytes = bounded(&held, path)?;
@@ -307,10 +312,21 @@ fn stage_new(path: &Path) -> Result<tempfile::NamedTempFile, LockError> {
         .map_err(system("create", path))
 }
 
-/// Opens a file, and nothing that could be waited for without end: a pipe, a device.
+/// Opens a file to read it, and nothing that could be waited for without end: a pipe, a device.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    refuse_other_than_file(OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+}
+
+/// The same to lock it: for writing too where that is allowed, since over NFS only such a one is locked for us alone.
+/// Source: flock(2).
+fn open_to_lock(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let both = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
+    both.map_or_else(|_| open_regular(path), refuse_other_than_file)
+}
+
+fn refuse_other_than_file(file: File) -> io::Result<File> {
     let kind = file.metadata()?;
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -370,9 +386,7 @@ fn lock(file: &File, path: &Path, until: Instant) -> Result<bool, LockError> {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             // A file system without locks: what remains is to notice a lost update.
-            Err(fs::TryLockError::Error(cause)) if cause.kind() == io::ErrorKind::Unsupported => {
-                return Ok(true);
-            }
+            Err(fs::TryLockError::Error(cause)) if is_without_locks(&cause) => return Ok(true),
             Err(fs::TryLockError::Error(cause)) => return Err(system("lock", path)(cause)),
             Err(fs::TryLockError::WouldBlock) if Instant::now() >= until => {
                 return Err(LockError::Busy { path: path.to_owned(), pid: holder(file) });
@@ -383,6 +397,13 @@ fn lock(file: &File, path: &Path, until: Instant) -> Result<bool, LockError> {
             return Ok(false);
         }
     }
+}
+
+/// Whether the file system has no locks, none left, or none for a file that may only be read, as NFS has not.
+fn is_without_locks(cause: &io::Error) -> bool {
+    let known = [Errno::BADF, Errno::NOLCK].map(Errno::raw_os_error);
+    cause.kind() == io::ErrorKind::Unsupported
+        || cause.raw_os_error().is_some_and(|code| known.contains(&code))
 }
 
 /// Who holds the lock on a file.

@@ -112,6 +112,7 @@ pub(super) fn decrypt(args: &cli::Decrypt) -> Result<Outcome, Error> {
 }
 
 fn decrypt_in_place(args: &cli::Decrypt, target: &Target) -> Result<Outcome, Error> {
+    target.refuse_stdin()?;
     let absolute = std::fs::canonicalize(&target.path).map_err(Error::io("read", &target.path))?;
     if let (Some(tree), false) = (crate::git::work_tree(&absolute), args.force) {
         return Err(Error::Request {
@@ -123,6 +124,7 @@ fn decrypt_in_place(args: &cli::Decrypt, target: &Target) -> Result<Outcome, Err
             hint: "use `secrets edit`, or `--force` if you mean it".to_owned(),
         });
     }
+    target.may_be_changed()?;
     let file = LockedFile::open(&target.path, WAIT)?;
     let sealed = target.parse(file.bytes())?;
     let identities = identities();

@@ -9,6 +9,7 @@ use quorate_secrets::sops::{MAX_BYTES, Opened, SealedFile, SopsError, Store};
 
 use super::cli::FileArgs;
 use super::locked::open_regular;
+use super::walk::refuse_certs;
 use crate::error::Error;
 use crate::identities::{Identities, Places};
 
@@ -30,6 +31,23 @@ impl Target {
             if is_bare { Path::new("secrets").join(named).with_extension("yaml") } else { named.clone() };
         let store = args.input_type.unwrap_or_else(|| store_of(&path));
         Self { path, store }
+    }
+
+    /// Stdin can be read, and not be changed.
+    pub(super) fn refuse_stdin(&self) -> Result<(), Error> {
+        if self.path.as_os_str() == "-" {
+            return Err(Error::Request {
+                message: "cannot change stdin: it has no place to put the new content in".to_owned(),
+                hint: "name a file, or use `encrypt` or `decrypt` without `-i`".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// That this is a file which stands there, and is ours to change.
+    pub(super) fn may_be_changed(&self) -> Result<(), Error> {
+        self.refuse_stdin()?;
+        refuse_certs(&self.path)
     }
 
     /// A file by its name alone.

@@ -139,14 +139,14 @@ pub(super) fn find(places: &[PathBuf]) -> Result<Found, Error> {
 }
 
 /// A file that a person named must not be one that only `pki gen` may write.
-fn refuse_certs(path: &Path) -> Result<(), Error> {
+pub(super) fn refuse_certs(path: &Path) -> Result<(), Error> {
     let real = fs::canonicalize(path).map_err(Error::io("read", path))?;
     // Its files stand in it, or in a folder of it.
     for folder in real.ancestors().skip(1).take(2) {
         if Certs::of(folder)?.is_some_and(|certs| certs.has(&real)) {
             return Err(Error::Request {
                 message: format!(
-                    "will not seal `{}`: it is recorded in `{}`, with its checksum",
+                    "will not change `{}`: it is recorded in `{}`, with its checksum",
                     path.display(),
                     folder.join(MANIFEST).display()
                 ),

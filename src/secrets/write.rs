@@ -31,6 +31,7 @@ pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Resul
         });
     }
     let target = Target::of(&args.file);
+    target.refuse_stdin()?;
     let put = |plaintext: &mut Plaintext, value: &Secret| {
         // A program that failed before the pipe wrote nothing: that is no value.
         if value.expose_bytes().is_empty() && !args.exact && !args.json && !io::stdin().is_terminal() {
@@ -56,7 +57,7 @@ pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Resul
     };
     if !args.create || target.path.exists() {
         // Before anybody is asked for a value.
-        std::fs::metadata(&target.path).map_err(Error::io("read", &target.path))?;
+        target.may_be_changed()?;
         let value = value(args)?;
         return change(&target, now, |plaintext| put(plaintext, &value));
     }
@@ -72,6 +73,7 @@ pub(super) fn set(args: &cli::Set, cli: &cli::Cli, now: OffsetDateTime) -> Resul
 /// `secrets unset`
 pub(super) fn unset(args: &cli::Unset, now: OffsetDateTime) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
+    target.may_be_changed()?;
     change(&target, now, |plaintext| plaintext.unset(&args.path).map_err(|error| target.error(error)))
 }
 
@@ -99,7 +101,7 @@ fn value(args: &cli::Set) -> Result<Secret, Error> {
     if io::stdin().is_terminal() {
         return terminal::ask_hidden(&format!("value of `{}`", args.path)).ok_or_else(|| Error::Request {
             message: "no value was given".to_owned(),
-            hint: "type it, or hand it over by a pipe".to_owned(),
+            hint: "type it as one line, or hand it over by a pipe".to_owned(),
         });
     }
     let mut bytes = whole_stdin().map_err(Error::io("read", "stdin"))?;

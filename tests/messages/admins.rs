@@ -141,6 +141,7 @@ pub(crate) fn come_and_go() -> Vec<Case> {
             format!("{line}\n{}{err}", &out[admins])
         }),
         secrets("the same without a cluster", &["recipients", "--sheet"], |_| {}),
+        secrets("a sheet and a list at once", &["recipients", "--sheet", "list"], |_| {}),
         secrets("who can read", &["recipients"], |_| {}),
         secrets("who can read, where there is nothing", &["recipients"], |project| {
             fs::remove_file(project.path("secrets/db.yaml")).unwrap();

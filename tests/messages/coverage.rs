@@ -62,7 +62,10 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("your text is still there: mend that elsewhere, then leave the editor once more", TERMINAL),
     ("do all of this?", TERMINAL),
     ("seal {} of {count} anew?", TERMINAL),
-    ("type it, or hand it over by a pipe", TERMINAL),
+    ("type it as one line, or hand it over by a pipe", TERMINAL),
+    ("what was typed has a control character in it", TERMINAL),
+    ("what was typed is longer than 1024 bytes", TERMINAL),
+    ("what was typed has more than one line", TERMINAL),
     ("run the pager", TERMINAL),
     // Ends by the signal, and says nothing.
     ("ended by signal {signal}: the file is as it was", SIGNAL),

@@ -190,6 +190,7 @@ pub(crate) fn sealed() -> Vec<Case> {
         secrets_with("the section of the format", &["set", "db", "sops.x"], &[], "v", |_| {}),
         secrets_with("a value that is no JSON", &["set", "db", "port", "--json"], &[], "hunter2", |_| {}),
         secrets("a value on the command line", &["set", "db", "port", "hunter2"], |_| {}),
+        secrets("a value for stdin", &["set", "-", "password"], |_| {}),
         secrets("a value of nothing", &["set", "db", "password"], |_| {}),
         secrets_with("a value that it has", &["set", "db", "password"], &[], "hunter2\n", |_| {}),
         secrets("a value that is not there", &["unset", "db", "user"], |_| {}),

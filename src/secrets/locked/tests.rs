@@ -213,8 +213,7 @@ fn a_new_file_is_never_made_over_another() {
 fn what_would_be_read_without_end_is_refused_at_once() {
     let (folder, path) = folder_with("x.yaml", "text");
     let pipe = folder.path().join("pipe.yaml");
-    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
-        .unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
     for (other, said) in [
         (pipe.as_path(), "could not read"),
         (Path::new("/dev/zero"), "no regular file"),
@@ -232,4 +231,16 @@ fn what_would_be_read_without_end_is_refused_at_once() {
         matches!(&error, LockError::System(Error::Secrets { error, .. }) if is_too_large(error)),
         "{error}"
     );
+}
+
+#[test]
+fn a_lock_is_asked_for_on_a_file_that_may_be_written_and_done_without_where_there_is_none() {
+    let (_folder, path) = folder_with("x.yaml", "a");
+    let flags = rustix::fs::fcntl_getfl(open_regular(&path).unwrap()).unwrap();
+    assert!(flags.contains(OFlags::RDWR), "{flags:?}");
+    for (code, is_so) in
+        [(Errno::BADF, true), (Errno::NOLCK, true), (Errno::OPNOTSUPP, true), (Errno::IO, false)]
+    {
+        assert_eq!(is_without_locks(&code.into()), is_so, "{code}");
+    }
 }

@@ -16,6 +16,11 @@ use change::Direction;
 /// Runs the verb.
 pub(super) fn run(args: &cli::Recipients, now: OffsetDateTime) -> Result<Outcome, Error> {
     match &args.verb {
+        // clap would count `--at` among what conflicts.
+        Some(_) if args.sheet => Err(Error::Request {
+            message: "`--sheet` is asked for alone, and not with `list`, `add` or `remove`".to_owned(),
+            hint: "run `secrets recipients --sheet` afterwards: nothing was done".to_owned(),
+        }),
         _ if args.sheet => sheet::run(now),
         None => list::run(args.json),
         Some(RecipientsVerb::List { json }) => list::run(*json || args.json),
