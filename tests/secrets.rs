@@ -375,7 +375,7 @@ fn plaintext_comes_into_a_work_tree_by_force_alone() {
     repository.done(&["decrypt", "-i", "--force", "secrets/a.yaml"]);
     assert_eq!(repository.read("secrets/a.yaml"), YAML);
     // Neither does an identity, be it by a link; and `..` leads out of the tree.
-    std::os::unix::fs::symlink(repository.path("secrets"), repository.path("../linked")).unwrap();
+    symlink(repository.path("secrets"), repository.path("../linked")).unwrap();
     let linked = repository.secrets(&["keygen", "-o", "../linked/me"]);
     assert!(stderr(&linked).contains("it lies in the git work tree"), "{}", stderr(&linked));
     repository.done(&["keygen", "-o", "../outside/me"]);
