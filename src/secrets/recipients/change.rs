@@ -74,7 +74,7 @@ pub(super) fn run(args: &cli::Admin, direction: Direction, now: OffsetDateTime) 
         report::note("nothing was written");
         return Ok(Outcome::Findings);
     }
-    commit(edited, &lock, changes.as_ref(), &mut job, &resealed, now)?;
+    commit(&edited, &lock, changes.as_ref(), &mut job, &resealed, now)?;
     say_done(&who, direction);
     Ok(Outcome::Clean)
 }
@@ -183,7 +183,7 @@ fn warn_of_root(who: &Recipient, direction: Direction, root_admins: &[String]) {
 
 /// The writes, in the order that the head of this file gives.
 fn commit(
-    edited: Edited,
+    edited: &Edited,
     lock: &Lock,
     changes: Option<&ChangeSet>,
     job: &mut Job<'_>,
