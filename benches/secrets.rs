@@ -81,8 +81,8 @@ fn memory(desk: &Desk, megabytes: usize) {
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
         let times = taken.peak.saturating_sub(idle) as f64 / size as f64;
         println!(
-            "decrypt, {:.1} MB: {} in {} MB, {times:.1} times the file above the idle process ({} MB)",
-            size as f64 / 1e6,
+            "decrypt, {} KB: {} in {} MB, {times:.1} times the file above the idle process ({} MB)",
+            size / 1000,
             milliseconds(taken.wall),
             taken.peak / 1_000_000,
             idle / 1_000_000,
