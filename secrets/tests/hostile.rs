@@ -1,5 +1,7 @@
 //! What a reader of the code tried to break it with, and what a rewrite might lose: each is refused, or kept.
 
+#![allow(clippy::unwrap_used, reason = "a fault ends the test")]
+
 use std::fmt::Write as _;
 
 use quorate_secrets::identity::Identity;
