@@ -35,7 +35,7 @@ fn round(store: Store, plaintext: &Plaintext, written: &Secret, identities: &[Id
     let me = identities[0].recipient().expect("an age key").clone();
     let readers = KeyGroups::one(&[me]);
     // Everything encrypted: nothing of the input may be found in it by a name of its own.
-    let all = Selector::from_field("encrypted_regex", "").expect("an expression");
+    let all = Selector::from_field("encrypted_regex", "^").expect("an expression");
     let policy =
         Policy { readers: &readers, selector: all.as_ref(), mac_only_encrypted: false, indent: None };
     let Ok(sealed) = plaintext.seal(&policy, NOW) else { return };

@@ -40,12 +40,14 @@ impl Rule {
 const DEFAULT_SUFFIX: &str = "_unencrypted";
 
 impl Selector {
-    /// The rule of `field`, one of the six; none where the field is no such rule.
+    /// The rule of `field`, one of the six; none where the field is no such rule, and where the text is empty: no file
+    /// can say so, sops takes that for no rule at all.
     ///
     /// # Errors
     /// [`SopsError::MetadataDamaged`] for an expression that does not compile.
     pub fn from_field(field: &str, text: &str) -> Result<Option<Self>, SopsError> {
-        let Some((rule, _)) = Rule::ALL.into_iter().find(|(_, name)| *name == field) else { return Ok(None) };
+        let found = Rule::ALL.into_iter().find(|(_, name)| *name == field && !text.is_empty());
+        let Some((rule, _)) = found else { return Ok(None) };
         let regex = match rule {
             Rule::UnencryptedSuffix | Rule::EncryptedSuffix => None,
             _ => Some(compile(text).ok_or_else(|| SopsError::MetadataDamaged {
@@ -140,6 +142,7 @@ mod tests {
     #[test]
     fn a_field_that_is_no_rule_is_none_and_a_bad_expression_an_error() {
         assert!(Selector::from_field("version", "3").unwrap().is_none());
+        assert!(Selector::from_field("encrypted_regex", "").unwrap().is_none());
         assert!(Selector::from_field("encrypted_regex", "(").is_err());
     }
 }
