@@ -213,8 +213,7 @@ fn a_new_file_is_never_made_over_another() {
 fn what_would_be_read_without_end_is_refused_at_once() {
     let (folder, path) = folder_with("x.yaml", "text");
     let pipe = folder.path().join("pipe.yaml");
-    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0)
-        .unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
     for (other, said) in [
         (pipe.as_path(), "could not read"),
         (Path::new("/dev/zero"), "no regular file"),
