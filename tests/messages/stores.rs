@@ -168,6 +168,16 @@ pub(crate) fn sealed() -> Vec<Case> {
             let text = project.read("secrets/x.yaml");
             project.write("secrets/x.yaml", text.replace("shamir_threshold: 2", "shamir_threshold: 5"));
         }),
+        damaged("neither yes nor no", "x.yaml", "a: 1\n", |text| {
+            text.replace("    unencrypted_suffix", "    mac_only_encrypted: perhaps\n    unencrypted_suffix")
+        }),
+        damaged("a section of one's own in a later document", "x.yaml", "a: 1\n---\nb: null\n", |text| {
+            let (first, _) = text.split_once("\n---\n").unwrap();
+            format!("{first}\n---\nb: null\nsops: mine\n")
+        }),
+        damaged("a path without end", "x.yaml", "a: 1\n", |text| {
+            format!("? {}\n: \"\"\n{text}", "k".repeat(20_000))
+        }),
         damaged("a place in a list that is no number", "x.env", "A=1\n", |text| {
             text.replace("sops_age__list_0__map_enc", "sops_age__list_x__map_enc")
         }),
