@@ -32,7 +32,13 @@ fn main() {
     println!("{:<44} {:>9}", "--version", milliseconds(median(&start)));
 
     desk.seal("small.yaml", "password: hunter2\nport: 5432\n");
-    compare("decrypt, 2 values", rounds, || desk.ours(&["decrypt", "small.yaml"]).wall, &desk, &["decrypt", "small.yaml"]);
+    compare(
+        "decrypt, 2 values",
+        rounds,
+        || desk.ours(&["decrypt", "small.yaml"]).wall,
+        &desk,
+        &["decrypt", "small.yaml"],
+    );
     desk.seal("large.yaml", &many(VALUES));
     let size = fs::metadata(desk.path().join("large.yaml")).unwrap().len();
     compare(
@@ -115,7 +121,11 @@ fn rekey(desk: &Desk) {
         theirs = desk.sops(&["updatekeys", "--yes", &file]).map(|_| started.elapsed());
     }
     let scale = u32::try_from(FILES / SOPS_SAMPLE).unwrap();
-    row(&format!("rekey, {FILES} files (sops: updatekeys, scaled)"), median(&own), theirs.map(|time| time * scale));
+    row(
+        &format!("rekey, {FILES} files (sops: updatekeys, scaled)"),
+        median(&own),
+        theirs.map(|time| time * scale),
+    );
 }
 
 /// A folder with rules and files, and identities outside of it.
@@ -129,10 +139,15 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut desk = Self { folder, home: tempfile::tempdir().unwrap(), recipients: Vec::new(), sops: sops() };
+        let mut desk =
+            Self { folder, home: tempfile::tempdir().unwrap(), recipients: Vec::new(), sops: sops() };
         for name in ["me", "other"] {
             let file = desk.home.path().join(name);
-            let output = Command::new(env!("CARGO_BIN_EXE_secrets")).args(["keygen", "-o"]).arg(file).output().unwrap();
+            let output = Command::new(env!("CARGO_BIN_EXE_secrets"))
+                .args(["keygen", "-o"])
+                .arg(file)
+                .output()
+                .unwrap();
             desk.recipients.push(String::from_utf8(output.stdout).unwrap().trim().to_owned());
         }
         desk.rules(false);

@@ -90,7 +90,10 @@ fn an_authority_is_not_replaced_by_a_key_that_somebody_sealed_to_the_admins() {
     let admin = admin.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().parse().unwrap();
     let identities = quorate_secrets::identity::Identity::parse_all(&identity.into()).unwrap();
     let theirs = stranger.read("certs/ca/kubernetes.yaml");
-    let opened = quorate_secrets::sops::SealedFile::parse(&theirs, quorate_secrets::sops::Store::Yaml).unwrap().open(&identities).unwrap();
+    let opened = quorate_secrets::sops::SealedFile::parse(&theirs, quorate_secrets::sops::Store::Yaml)
+        .unwrap()
+        .open(&identities)
+        .unwrap();
     let planted = opened.rekey(&opened.entries().unwrap(), &[admin], "2026-11-21T00:00:00Z").unwrap();
     project.write("certs/ca/kubernetes.yaml", planted);
     remove(&project, "ca/kubernetes.crt");

