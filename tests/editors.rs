@@ -178,7 +178,7 @@ fn ctrl_c_in_an_editor_of_lines_interrupts_nobody_else() {
         let Some(desk) = desk(who) else { continue };
         // The terminal sends the signal to all that is in front, as for `ed`.
         desk.fake_editor(
-            "trap 'echo still here' INT; echo go on; until read -r answer </dev/tty; do :; done",
+            "trap 'echo still here' INT; echo go on; for n in 1 2 3 4 5 6 7 8 9; do read -r answer </dev/tty && break; sleep 0.2; done",
         );
         let mut terminal = edit(&desk, "fake", None);
         terminal.wait_for("go on");
@@ -328,7 +328,7 @@ fn the_pager_gets_no_identity_and_ctrl_c_in_it_does_not_end_what_feeds_it() {
     // As `less` does: what interrupts it is obeyed, and it goes on.
     desk.script(
         "pager",
-        "trap 'echo still here' INT\ncat\necho \"identities: ${SOPS_AGE_SSH_PRIVATE_KEY_FILE-none}\"\nuntil read -r answer </dev/tty; do :; done; echo bye",
+        "trap 'echo still here' INT\ncat\necho \"identities: ${SOPS_AGE_SSH_PRIVATE_KEY_FILE-none}\"\nfor n in 1 2 3 4 5 6 7 8 9; do read -r answer </dev/tty && break; sleep 0.2; done; echo bye",
     );
     let front: Vec<String> = Terminal::IN_FRONT.map(str::to_owned).to_vec();
     let mut command = desk.command_behind(&front, &["view", "x.yaml"]);

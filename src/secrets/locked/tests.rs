@@ -236,7 +236,7 @@ fn what_would_be_read_without_end_is_refused_at_once() {
 #[test]
 fn a_lock_is_asked_for_on_a_file_that_may_be_written_and_done_without_where_there_is_none() {
     let (_folder, path) = folder_with("x.yaml", "a");
-    let flags = rustix::fs::fcntl_getfl(open_regular(&path).unwrap()).unwrap();
+    let flags = rustix::fs::fcntl_getfl(open_to_lock(&path).unwrap()).unwrap();
     assert!(flags.contains(OFlags::RDWR), "{flags:?}");
     for (code, is_so) in
         [(Errno::BADF, true), (Errno::NOLCK, true), (Errno::OPNOTSUPP, true), (Errno::IO, false)]
