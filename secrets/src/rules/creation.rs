@@ -17,22 +17,17 @@ use super::lookup::Lookup;
 use super::read::{Filter, Value, document};
 use super::{RulesError, go};
 use crate::recipient::Recipient;
+use crate::sops::Selector;
 use fields::Fields;
 
 /// The fields that say which values are encrypted. A rule has one of them at most.
-pub const SELECTORS: [&str; 6] = [
-    "unencrypted_suffix",
-    "encrypted_suffix",
-    "unencrypted_regex",
-    "encrypted_regex",
-    "unencrypted_comment_regex",
-    "encrypted_comment_regex",
-];
+pub const SELECTORS: [&str; 6] = Selector::FIELDS;
 
 /// The fields of keys other than age: to those only sops seals.
 const FOREIGN: [&str; 6] = ["pgp", "kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri"];
 
-const RULE: [&str; 18] = [
+/// The fields of a rule beside those.
+const RULE: [&str; 12] = [
     "path_regex",
     "age",
     "pgp",
@@ -44,12 +39,6 @@ const RULE: [&str; 18] = [
     "aws_profile",
     "key_groups",
     "shamir_threshold",
-    "unencrypted_suffix",
-    "encrypted_suffix",
-    "unencrypted_regex",
-    "encrypted_regex",
-    "unencrypted_comment_regex",
-    "encrypted_comment_regex",
     "mac_only_encrypted",
 ];
 
@@ -292,7 +281,7 @@ impl Raw {
         } else {
             vec![flat]
         };
-        fields.end(&RULE)?;
+        fields.end(&[RULE.as_slice(), &SELECTORS].concat())?;
         Ok(Self {
             filter,
             groups,

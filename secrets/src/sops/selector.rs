@@ -40,6 +40,12 @@ impl Rule {
 const DEFAULT_SUFFIX: &str = "_unencrypted";
 
 impl Selector {
+    /// The fields of a file, and of a creation rule, that say what is encrypted. At most one of them stands there.
+    pub const FIELDS: [&'static str; Rule::ALL.len()] = {
+        let [(_, a), (_, b), (_, c), (_, d), (_, e), (_, f)] = Rule::ALL;
+        [a, b, c, d, e, f]
+    };
+
     /// The rule of `field`, one of the six; none where the field is no such rule, and where the text is empty: no file
     /// can say so, sops takes that for no rule at all.
     ///
