@@ -25,9 +25,10 @@ mod rig;
 #[path = "nixos/users.rs"]
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use quorate_pki::cluster::Machine;
 use serde_json::Value as Json;
@@ -50,6 +51,19 @@ fn machines<'a>(case: &'a Case, facts: &'a Json) -> impl Iterator<Item = On<'a>>
         let facts = &facts[machine.name()];
         assert!(!facts.is_null(), "{}: no module for {}", case.name, machine.name());
         On { cluster: &case.cluster, machine, facts }
+    })
+}
+
+/// Every golden over the real modules as it is; evaluated once for all tests.
+fn evaluated(nixos: &NixOs) -> &'static [(Case, Json)] {
+    static EVALUATED: OnceLock<Vec<(Case, Json)>> = OnceLock::new();
+    EVALUATED.get_or_init(|| {
+        let evaluate = |case: Case| {
+            let found = nixos.evaluate(&Staged::new(&case), None);
+            let found = found.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            (case, found)
+        };
+        cases().into_iter().map(evaluate).collect()
     })
 }
 
@@ -98,15 +112,13 @@ fn every_emitted_setting_is_an_option_of_nixos_and_fits_its_type() {
 #[test]
 fn over_the_real_modules_each_machine_gets_all_it_needs_and_every_setting_of_ours() {
     let Some(nixos) = NixOs::find() else { return };
-    let mut faults = Vec::new();
-    for case in cases() {
-        let staged = Staged::new(&case);
-        let nftables = staged.user("{ networking.nftables.enable = true; }");
-        for user in [None, Some(nftables.as_path())] {
-            let found = nixos.evaluate(&staged, user).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-            let of_case = machines(&case, &found).flat_map(planted::faults);
-            faults.extend(of_case.map(|fault| format!("{} {fault}", case.name)));
-        }
+    let mut faults = BTreeSet::new();
+    for (case, found) in evaluated(&nixos) {
+        let staged = Staged::new(case);
+        let user = staged.user("{ networking.nftables.enable = true; }");
+        let nftables = nixos.evaluate(&staged, Some(&user)).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let of_case = [found, &nftables].into_iter().flat_map(|found| machines(case, found)).flat_map(planted::faults);
+        faults.extend(of_case.map(|fault| format!("{} {fault}", case.name)));
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }
@@ -114,11 +126,10 @@ fn over_the_real_modules_each_machine_gets_all_it_needs_and_every_setting_of_our
 #[test]
 fn what_differs_between_masters_differs_between_all_of_them() {
     let Some(nixos) = NixOs::find() else { return };
-    for case in cases() {
-        let found = nixos.evaluate(&Staged::new(&case), None).unwrap();
+    for (case, found) in evaluated(&nixos) {
         for name in ["bgp_routerid", "priority"] {
             let mut seen = BTreeMap::new();
-            for on in machines(&case, &found).filter(|on| on.machine.master()) {
+            for on in machines(case, found).filter(|on| on.machine.master()) {
                 let value = match name {
                     "priority" => priority(on),
                     _ => on.kube_vip().ok().and_then(|_| on.kube_vip_variable(name).unwrap().map(str::to_owned)),
@@ -142,9 +153,8 @@ fn priority(on: On<'_>) -> Option<String> {
 fn every_script_of_a_unit_is_one_that_bash_can_read() {
     let Some(nixos) = NixOs::find() else { return };
     let mut scripts = 0;
-    for case in cases() {
-        let found = nixos.evaluate(&Staged::new(&case), None).unwrap();
-        for on in machines(&case, &found) {
+    for (case, found) in evaluated(&nixos) {
+        for on in machines(case, found) {
             for (unit, service) in on.facts["services"].as_object().unwrap() {
                 for value in strings_within(&service["serviceConfig"]) {
                     for script in facts::scripts(value) {

@@ -10,6 +10,12 @@ let
 
   isPackage = value: builtins.isAttrs value && value.type or null == "derivation";
 
+  # What a condition that does not hold leaves: nothing. It is taken out last, since conditions read the settings.
+  absent = {
+    _type = "absent";
+  };
+  isPresent = value: !(builtins.isAttrs value) || value._type or null != "absent";
+
   # What a set is once every condition, priority and order in it is settled.
   settled =
     value:
@@ -19,8 +25,8 @@ let
       {
         override = settled value.content;
         order = settled value.content;
-        "if" = if value.condition then settled value.content else { };
-        merge = merged (map settled value.contents);
+        "if" = if value.condition then settled value.content else absent;
+        merge = merged (builtins.filter isPresent (map settled value.contents));
       }
       .${value._type or ""} or (builtins.mapAttrs (_: settled) value);
 
@@ -41,7 +47,9 @@ let
     else if isPackage value then
       { "⟪package⟫" = value.name; }
     else if builtins.isAttrs value then
-      builtins.mapAttrs (_: tagged) value
+      builtins.mapAttrs (_: tagged) (
+        removeAttrs value (builtins.filter (name: !isPresent value.${name}) (builtins.attrNames value))
+      )
     else if builtins.isList value then
       map tagged value
     else
@@ -75,6 +83,7 @@ let
               networking.nftables.enable = false;
               networking.firewall.enable = true;
               services.etcd.package = pkgs.etcd;
+              services.kubernetes.lib.mkKubeConfig = name: login: pkgs.writeText name (builtins.toJSON login);
               services.kubernetes.package = pkgs.kubernetes;
               services.keepalived.package = pkgs.keepalived;
             }

@@ -96,7 +96,7 @@ let
           ++ lib.optional (user != null) user;
       };
       inherit (evaluated) config options;
-      inherit (config._module.args) pkgs;
+      inherit (evaluated._module.args) pkgs;
 
       # A setting of ours that is not what the machine has: another definition was stronger, or was merged into it.
       astray =
@@ -104,20 +104,26 @@ let
           ours = lib.concatMap (body: settings [ ] lib.modules.defaultOverridePriority (configOf body)) (
             applied { inherit config options lib pkgs; } entry.module
           );
+          # Submodules add what was not said: each thing that was said must be there.
+          covers =
+            final: ours:
+            if lib.isDerivation ours || lib.isPath ours then
+              "${toString final}" == "${toString ours}"
+            else if lib.isAttrs ours && lib.isAttrs final then
+              lib.all (name: final ? ${name} && covers final.${name} ours.${name}) (lib.attrNames ours)
+            else if lib.isList ours && lib.isList final then
+              lib.length final == lib.length ours && lib.all (pair: covers pair.fst pair.snd) (lib.zipLists final ours)
+            else
+              final == ours;
           within =
             setting: final:
             if setting.priority < 900 && lib.isList setting.value then
-              lib.all (item: lib.elem item final) setting.value
+              lib.all (item: lib.any (found: covers found item) final) setting.value
             else if setting.priority < 900 && lib.isString setting.value && lib.isString final then
               lib.hasInfix setting.value final
-            else if lib.isDerivation setting.value || lib.isPath setting.value then
-              "${toString final}" == "${toString setting.value}"
             else
-              final == setting.value;
-          # What an option's `apply` makes of it may be another value: the definitions are compared.
-          final =
-            setting:
-            lib.attrByPath setting.path "nothing" config;
+              covers final setting.value;
+          final = setting: lib.attrByPath setting.path "nothing" config;
         in
         map
           (setting: {
@@ -194,6 +200,7 @@ let
         inherit (config.sops.age) sshKeyPaths;
         gnupg = config.sops.gnupg.sshKeyPaths;
       };
+      agenixIdentities = config.age.identityPaths;
       agenix = lib.mapAttrs (_: secret: plain secret) config.age.secrets;
       firewall = {
         inherit (config.networking.firewall)
@@ -216,9 +223,6 @@ let
           easyCerts
           caFile
           roles
-          apiserverAddress
-          masterAddress
-          clusterCidr
           ;
         pki = config.services.kubernetes.pki.enable;
         addonManager = config.services.kubernetes.addonManager.enable;

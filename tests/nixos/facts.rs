@@ -193,14 +193,14 @@ pub(crate) fn scripts(text: &str) -> Vec<String> {
     scripts
 }
 
-/// The paths below a folder that a text names.
+/// The files below a folder that a text names; what ends as a folder is none.
 fn paths_in(text: &str, folder: &str) -> BTreeSet<String> {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
     let paths = text.match_indices(folder).map(|(at, _)| {
         let rest = &text[at..];
         rest[..rest.find(|c| !part(c)).unwrap_or(rest.len())].trim_end_matches('.').to_owned()
     });
-    paths.collect()
+    paths.filter(|path| !path.ends_with('/')).collect()
 }
 
 #[test]

@@ -34,6 +34,8 @@ rec {
   makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
   getExe = package: "${package}/bin/${package.meta.mainProgram}";
   getExe' = package: name: "${package}/bin/${name}";
+  nameValuePair = name: value: { inherit name value; };
+  mapAttrsToList = of: set: map (name: of name set.${name}) (builtins.attrNames set);
   genAttrs =
     names: value:
     builtins.listToAttrs (

@@ -131,6 +131,10 @@ fn fits(value: &Json, kind: &str) -> Result<(), String> {
         return is(value.as_str().and_then(|text| text.rsplit_once('.')).is_some_and(|(_, end)| units.contains(&end)));
     }
     match kind {
+        "string matching the pattern ^$|^[[:alnum:]]([[:alnum:]_-]{0,61}[[:alnum:]])?$" => {
+            let name = |text: &str| text.len() <= 63 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+            is(value.as_str().is_some_and(|text| name(text) && !text.starts_with('-') && !text.ends_with('-')))
+        }
         "boolean" => is(value.is_boolean()),
         "string" => is(text),
         "(optionally newline-terminated) single-line string" => {
@@ -140,7 +144,8 @@ fn fits(value: &Json, kind: &str) -> Result<(), String> {
         "16 bit unsigned integer; between 0 and 65535 (both inclusive)" => {
             is(value.as_u64().is_some_and(|number| number <= u16::MAX.into()))
         }
-        "path" => is(tag(value) == Some("path") || value.as_str().is_some_and(|text| text.starts_with('/'))),
+        // A package is the path of its folder.
+        "path" => is(tag(value).is_some() || value.as_str().is_some_and(|text| text.starts_with('/'))),
         "package" => is(tag(value) == Some("package")),
         "attribute set" | "submodule" => is(value.is_object() && tag(value).is_none()),
         "systemd option" => is(!value.is_null() && !value.is_object() || tag(value).is_some()),

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use quorate::cli::{EvaluatorArg, InventoryArgs};
+use quorate::nix::{Evaluator, evaluate};
 use quorate_pki::cluster::Cluster;
 use serde_json::Value as Json;
 
@@ -34,8 +34,10 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn case(folder: &Path) -> Case {
-    let args = InventoryArgs { file: folder.join("machines.nix"), evaluator: EvaluatorArg::Builtin, vip: None };
-    let cluster = quorate::inventory::load(&args).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let inventory = evaluate(&folder.join("machines.nix"), Evaluator::Builtin);
+    let (root, _) = inventory.unwrap_or_else(|error| panic!("{}: {error:?}", folder.display()));
+    let (cluster, faults) = Cluster::parse(&root);
+    let cluster = cluster.unwrap_or_else(|| panic!("{}: {faults:?}", folder.display()));
     let below = folder.join("modules");
     let modules = if below.is_dir() { below } else { folder.to_owned() };
     let name = folder.file_name().expect("a folder").to_string_lossy().into_owned();

@@ -248,6 +248,7 @@ in
     };
 
     fileSystems = value (types.attrsOf types.anything) { };
+    nixpkgs.hostPlatform = value types.raw null;
     swapDevices = value (types.listOf types.anything) [ ];
     time.timeZone = value (types.nullOr types.str) null;
 

@@ -1,5 +1,7 @@
 //! The virtual IP: kube-vip by BGP or ARP, keepalived with HAProxy, or something outside.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{Bgp, VipMode};
 use serde_json::{Value as Json, json};
@@ -81,7 +83,13 @@ fn variables(on: On<'_>, expected: &[(&str, String)]) -> Found {
 fn bgp(on: On<'_>) -> Found {
     let VipMode::Bgp(Bgp { asn, peers, hold_time, keepalive, bfd, .. }) = mode(on) else { return Ok(()) };
     let endpoint = on.cluster.endpoint();
-    let ip = *endpoint.ips().first().ok_or("no virtual IP")?;
+    let ips: Vec<String> = endpoint.ips().iter().map(ToString::to_string).collect();
+    let lengths: Vec<&str> = endpoint.ips().iter().map(|ip| if ip.is_ipv4() { "32" } else { "128" }).collect();
+    let router = on.kube_vip_variable("bgp_routerid")?.unwrap_or_default();
+    match on.machine.ip() {
+        Some(IpAddr::V4(ip)) => same("router id", &router, &ip.to_string().as_str())?,
+        _ => holds(router.parse::<Ipv4Addr>().is_ok(), || format!("router id is {router}"))?,
+    }
     let text = ToString::to_string;
     variables(
         on,
@@ -92,15 +100,13 @@ fn bgp(on: On<'_>) -> Found {
             ("svc_enable", text("false")),
             ("vip_leaderelection", text("false")),
             ("vip_interface", text("lo")),
-            ("vip_subnet", text(if ip.is_ipv4() { "32" } else { "128" })),
-            ("address", ip.to_string()),
+            ("vip_subnet", lengths.join(",")),
+            ("address", ips.join(",")),
             ("port", endpoint.port().to_string()),
-            ("bgp_routerid", on.ip()),
             ("bgp_as", asn.to_string()),
             ("bgp_sourceip", on.ip()),
             ("bgp_hold_time", hold_time.to_string()),
             ("bgp_keepalive_interval", keepalive.to_string()),
-            ("prometheus_server", String::new()),
         ],
     )?;
     let port = on.cluster.apiserver_port();
@@ -160,6 +166,9 @@ fn pod(on: On<'_>) -> Found {
     for name in ["NET_ADMIN", "NET_RAW"] {
         holds(capabilities["add"].to_string().contains(name), || format!("no {name}"))?;
     }
+    // An empty variable is none to kube-vip, and then it opens its port for metrics.
+    let closed = container["args"].to_string().contains("\"--prometheusHTTPServer=\"");
+    holds(closed, || format!("metrics are open to all: {}", container["args"]))?;
     let api = format!("https://127.0.0.1:{}", on.cluster.apiserver_port());
     same("API", &on.kube_vip_variable("kubernetes_addr")?, &Some(api.as_str()))?;
     let flag = on.flag("kubelet", "pod-manifest-path")?;
@@ -167,7 +176,8 @@ fn pod(on: On<'_>) -> Found {
     for volume in pod["spec"]["volumes"].as_array().into_iter().flatten() {
         let path = volume["hostPath"]["path"].as_str().unwrap_or_default();
         // What is missing must not become a folder of that name.
-        same(path, &volume["hostPath"]["type"], &json!("File"))?;
+        let kind = &volume["hostPath"]["type"];
+        holds(*kind == "File" || *kind == "Directory", || format!("{path} may be missing: its type is {kind}"))?;
         holds(!path.starts_with("/run/secrets"), || format!("{path} goes away with the next generation"))?;
         let rendered = on.facts["services"].as_object().into_iter().flatten().any(|(name, unit)| {
             name != "kubelet" && unit["before"].to_string().contains("kubelet.service") && unit.to_string().contains(path)
@@ -177,16 +187,27 @@ fn pod(on: On<'_>) -> Found {
     }
     // The health check's CA, as the host has it.
     let Some(inside) = on.kube_vip_variable("control_plane_health_check_ca_path")? else { return Ok(()) };
-    let path = host_path(pod, inside).ok_or_else(|| format!("{inside} is no volume"))?;
-    if path.starts_with("/etc/quorate/pki/") { trusts(on, "health check", &path, Authority::Root) } else { Ok(()) }
+    let path = host_path(pod, inside).ok_or_else(|| format!("{inside} is in no volume"))?;
+    if path.starts_with("/etc/quorate/pki/") {
+        return trusts(on, "health check", &path, Authority::Root);
+    }
+    // Or a unit puts it there, from the trust file.
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let units = on.facts["services"].as_object().into_iter().flatten();
+    let renders = units.filter(|(_, unit)| unit.to_string().contains(folder)).map(|(name, _)| name);
+    let from = renders.flat_map(|name| on.paths_of(name, "/etc/quorate/pki/"));
+    let from: Vec<String> = from.filter(|path| trusts(on, "", path, Authority::Root).is_ok()).collect();
+    holds(!from.is_empty(), || format!("{path} is not made from the root"))
 }
 
 /// The file of the host at a path of a pod's container.
 fn host_path(pod: &Json, inside: &str) -> Option<String> {
     let mounts = pod["spec"]["containers"][0]["volumeMounts"].as_array()?;
-    let mount = mounts.iter().find(|mount| mount["mountPath"] == inside)?;
-    let volume = pod["spec"]["volumes"].as_array()?.iter().find(|volume| volume["name"] == mount["name"])?;
-    volume["hostPath"]["path"].as_str().map(str::to_owned)
+    mounts.iter().find_map(|mount| {
+        let rest = inside.strip_prefix(mount["mountPath"].as_str()?)?;
+        let volume = pod["spec"]["volumes"].as_array()?.iter().find(|volume| volume["name"] == mount["name"])?;
+        Some(format!("{}{rest}", volume["hostPath"]["path"].as_str()?))
+    })
 }
 
 fn vrrp(on: On<'_>) -> Found {
@@ -203,7 +224,9 @@ fn vrrp(on: On<'_>) -> Found {
     holds(!unit.contains("user keepalived_script"), || "its script runs as a user that is not there".to_owned())?;
     let firewall = &on.facts["firewall"];
     let rules = format!("{}{}", firewall["extraCommands"], firewall["extraInputRules"]);
-    holds(rules.contains("vrrp"), || "the firewall lets no VRRP in".to_owned())
+    // By its name, or by the number that IANA gave it.
+    let open = ["-p vrrp", "-p 112 ", "l4proto vrrp", "l4proto 112 "].iter().any(|rule| rules.contains(rule));
+    holds(open, || format!("the firewall lets no VRRP in: {rules}"))
 }
 
 fn haproxy(on: On<'_>) -> Found {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use quorate_pki::cluster::VipMode;
 use quorate_pki::kinds::{KINDS, SHARED};
 use serde_json::Value as Json;
 
@@ -25,8 +24,12 @@ pub(super) const DEMANDS: &[Demand] = &[
             let keys = ["/etc/ssh/ssh_host_ed25519_key".to_owned()];
             if on.facts["secrets"].as_object().is_some_and(|secrets| !secrets.is_empty()) {
                 same("age", &strings(&on.facts["sops"]["sshKeyPaths"]).as_slice(), &keys.as_slice())?;
+                same("gnupg", &strings(&on.facts["sops"]["gnupg"]).as_slice(), &[].as_slice())?;
             }
-            same("gnupg", &strings(&on.facts["sops"]["gnupg"]).as_slice(), &[].as_slice())
+            if on.facts["agenix"].as_object().is_some_and(|secrets| !secrets.is_empty()) {
+                same("agenix", &strings(&on.facts["agenixIdentities"]).as_slice(), &keys.as_slice())?;
+            }
+            Ok(())
         },
     },
     Demand {
@@ -138,6 +141,5 @@ fn restarted(on: On<'_>) -> Found {
             holds(by_sops || by_age, || format!("{name} keeps running when {secret} changes"))?;
         }
     }
-    let _ = VipMode::Arp;
     Ok(())
 }
