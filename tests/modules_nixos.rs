@@ -22,6 +22,8 @@ mod peer;
 mod planted;
 #[path = "nixos/rig.rs"]
 mod rig;
+#[path = "nixos/scripts.rs"]
+mod scripts;
 #[path = "nixos/users.rs"]
 mod users;
 

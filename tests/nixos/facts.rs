@@ -41,9 +41,9 @@ impl<'a> On<'a> {
         bracketed(self.machine.ip().expect("a golden's machine has an address"))
     }
 
-    /// Whether the machine has a unit of that name.
+    /// Whether the machine has a unit of that name that starts something.
     pub(crate) fn has_unit(self, unit: &str) -> bool {
-        !self.facts["services"][unit].is_null()
+        !self.facts["services"][unit]["serviceConfig"]["ExecStart"].is_null()
     }
 
     /// A unit.

@@ -104,7 +104,6 @@ fn bgp(on: On<'_>) -> Found {
             ("address", ips.join(",")),
             ("port", endpoint.port().to_string()),
             ("bgp_as", asn.to_string()),
-            ("bgp_sourceip", on.ip()),
             ("bgp_hold_time", hold_time.to_string()),
             ("bgp_keepalive_interval", keepalive.to_string()),
         ],
@@ -116,6 +115,10 @@ fn bgp(on: On<'_>) -> Found {
         let name = format!("control_plane_health_check_{name}");
         holds(on.kube_vip_variable(&name)?.is_some_and(|value| !value.is_empty()), || format!("no {name}"))?;
     }
+    // Sessions come from the machine's own address; where the routers are of two families there is no such one.
+    let mixed = peers.iter().any(|peer| peer.ip.is_ipv4()) && peers.iter().any(|peer| peer.ip.is_ipv6());
+    let own = on.ip();
+    same("source", &on.kube_vip_variable("bgp_sourceip")?, &(!mixed).then_some(own.as_str()))?;
     same("source", &on.kube_vip_variable("bgp_sourceif")?, &None)?;
     // A password makes the peers be rendered at run time.
     if let Some(found) = on.kube_vip_variable("bgp_peers")? {

@@ -74,6 +74,7 @@ pub(super) const DEMANDS: &[Demand] = &[
         concerns: on_members,
         check: |on| {
             same("state", &variable(on, "INITIAL_CLUSTER_STATE")?, &"existing")?;
+            same("members", &variable(on, "INITIAL_CLUSTER")?, &"")?;
             let unit = on.unit("etcd")?.to_string();
             let others = on.cluster.etcd_members().filter(|member| member.name() != on.machine.name());
             for ip in others.filter_map(Machine::ip) {
