@@ -54,6 +54,14 @@ Examples:
   pki kubeconfig admin > ~/.kube/magi
   pki kubeconfig super-admin --server https://10.13.13.2:6443    past the virtual IP, to one master")]
     Kubeconfig(Kubeconfig),
+    /// Write the NixOS modules of every machine
+    #[command(after_help = "\
+Examples:
+  pki modules modules/              write what machines.nix and certs/ ask for, and nothing that is right already
+  pki modules modules/ --dry-run    show what would be written; exit code 1 when there is something
+  pki modules --only cp1            print the module of one machine
+  pki modules modules/ --force      also write over files that were changed by hand")]
+    Modules(Modules),
 }
 
 /// Where the inventory is and how it is read.
@@ -177,6 +185,35 @@ pub struct Kubeconfig {
     /// Where the API answers [default: the virtual IP]
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
+}
+
+/// `pki modules`
+#[derive(Debug, Args)]
+pub struct Modules {
+    /// The folder of the modules
+    #[arg(value_name = "MODULES", default_value = "modules")]
+    pub folder: PathBuf,
+    /// The folder of the certificates
+    #[arg(long, value_name = "CERTS", default_value = "certs")]
+    pub certs: PathBuf,
+    /// The folder of people's own secrets
+    #[arg(long, value_name = "SECRETS", default_value = "secrets")]
+    pub secrets: PathBuf,
+    /// Where the inventory is.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Show what would be written and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write over files that were changed by hand, and remove them when they are of a machine that is gone
+    #[arg(long)]
+    pub force: bool,
+    /// Print the module of one machine and write nothing
+    #[arg(long, value_name = "MACHINE")]
+    pub only: Option<String>,
+    /// Print what is done as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Certificates count from 2000 to 2199 here: beyond, dates change their form (RFC 5280 section 4.1.2.5) and sums end.

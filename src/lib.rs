@@ -10,6 +10,7 @@ pub mod git;
 pub mod harden;
 pub mod identities;
 pub mod inventory;
+pub mod modules;
 pub mod nix;
 pub mod report;
 pub mod rules;
@@ -35,6 +36,7 @@ pub fn run_pki() -> ExitCode {
         cli::Verb::Check(args) => commands::check::run(&args, now),
         cli::Verb::Show(args) => commands::show::run(&args, now),
         cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
+        cli::Verb::Modules(args) => commands::modules::run(&args, now),
     };
     let outcome = outcome.and_then(|outcome| report::delivered().map(|()| outcome));
     outcome.map_or_else(|error| report::fail(&error), ExitCode::from)

@@ -20,11 +20,11 @@ use crate::store::commit::{Interrupted, interrupted};
 use crate::words;
 
 /// One thing that was found.
-struct Finding {
+pub(super) struct Finding {
     /// Whole days that are left, for what has an end; the most urgent come first, and drift before all.
     days: Option<i64>,
-    what: String,
-    text: String,
+    pub(super) what: String,
+    pub(super) text: String,
 }
 
 /// Runs the verb.
@@ -80,7 +80,7 @@ impl Finding {
 }
 
 /// What `gen` would do beside renewing: expiry is judged by itself.
-fn drift(decision: &Decision) -> Vec<Finding> {
+pub(super) fn drift(decision: &Decision) -> Vec<Finding> {
     let certs = decision.certs.iter().filter(|action| !matches!(action.change, Change::Keep | Change::Renew));
     let certs = certs.map(|action| {
         let reasons = action.reasons.iter().map(|reason| match reason {
