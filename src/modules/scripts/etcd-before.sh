@@ -3,8 +3,8 @@
 # would be two clusters, and a lost disk must not become a second history.
 umask 077
 data=$ETCD_DATA_DIR
-state=/var/lib/quorate-etcd
-start=/run/quorate-etcd/start.env
+state=$STATE_DIRECTORY
+start=$RUNTIME_DIRECTORY/start.env
 
 # Sets members, how and token from the marker. They are lines as `etcdctl member add` prints them.
 read_marker() {

@@ -47,8 +47,8 @@ in
       # would be two clusters, and a lost disk must not become a second history.
       umask 077
       data=$ETCD_DATA_DIR
-      state=/var/lib/quorate-etcd
-      start=/run/quorate-etcd/start.env
+      state=$STATE_DIRECTORY
+      start=$RUNTIME_DIRECTORY/start.env
 
       # Sets members, how and token from the marker. They are lines as `etcdctl member add` prints them.
       read_marker() {
@@ -96,7 +96,7 @@ in
     postStart = ''
       # etcd is ready, so this member is one of a cluster. The marker that led here is worth nothing from now on: first its
       # token is written down as used, then it goes.
-      state=/var/lib/quorate-etcd
+      state=$STATE_DIRECTORY
       if [ -e "$state/bootstrap" ]; then
         umask 077
         sed -n -e 's/"//g' -e 's/^ETCD_INITIAL_CLUSTER_TOKEN=//p' "$state/bootstrap" >>"$state/used-tokens"
