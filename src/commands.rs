@@ -3,6 +3,7 @@
 pub mod check;
 pub mod generate;
 pub mod kubeconfig;
+pub mod router;
 pub mod show;
 
 use quorate_pki::adopt::recall;

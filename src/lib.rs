@@ -12,6 +12,7 @@ pub mod identities;
 pub mod inventory;
 pub mod nix;
 pub mod report;
+pub mod router;
 pub mod rules;
 pub mod secrets;
 pub mod store;
@@ -35,6 +36,7 @@ pub fn run_pki() -> ExitCode {
         cli::Verb::Check(args) => commands::check::run(&args, now),
         cli::Verb::Show(args) => commands::show::run(&args, now),
         cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
+        cli::Verb::Router(args) => commands::router::run(&args),
     };
     let outcome = outcome.and_then(|outcome| report::delivered().map(|()| outcome));
     outcome.map_or_else(|error| report::fail(&error), ExitCode::from)
