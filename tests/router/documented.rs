@@ -147,7 +147,7 @@ fn every_line_for_routeros_and_vyos_is_a_documented_statement() {
     for inventory in INVENTORIES {
         for language in &LANGUAGES[2..] {
             let text = inventory.printed(language);
-            assert!(statements(&text).count() > 8, "{text}");
+            assert!(statements(&text).count() >= 8, "{text}");
             for line in statements(&text) {
                 assert_eq!(undocumented(language, line), [""; 0], "{language}, {}: {line}", inventory.name);
             }

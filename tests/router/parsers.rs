@@ -102,7 +102,7 @@ fn the_parsers_refuse_what_is_wrong() {
         (0, "10.13.14.10/32", "10.13.14.10/33"),
         (1, "export none;", "export nothing;"),
         (1, "hold time 9;", "hold time 2;"),
-        (1, "if net = 10.13.14.10/32", "if net = 10.13.14.10"),
+        (1, "if net = 10.13.14.10/32", "if net = 10.13.14.10/33"),
     ];
     for (index, from, to) in planted {
         let (language, parser) = PARSERS[index];
