@@ -11,6 +11,7 @@ pub mod harden;
 pub mod identities;
 pub mod inventory;
 pub mod nix;
+pub mod passwords;
 pub mod report;
 pub mod router;
 pub mod rules;

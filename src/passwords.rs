@@ -25,7 +25,7 @@ use crate::secrets::locked::open_regular;
 use crate::secrets::target::bounded;
 use crate::vault::recipients;
 
-pub use write::Write;
+pub use write::{Write, write};
 
 /// Where they stand, seen from the folder of machines.nix. The rule of `.sops.yaml` for the masters is for it.
 const FOLDER: &str = "secrets/masters";
@@ -39,8 +39,8 @@ pub struct Passwords {
     changes: Vec<Change>,
     /// Passwords that nothing asks for, each with its file.
     unused: Vec<(&'static str, String)>,
-    /// The names of those that stand in files of the other form, which nothing reads.
-    sources: Vec<(String, Old)>,
+    /// Every file that stands there.
+    found: Vec<(String, Old)>,
 }
 
 /// One file that changes.
@@ -102,10 +102,12 @@ impl Passwords {
         }
         let mut plan = Self { folder: asked.folder.to_owned(), ..Self::default() };
         let is_needed = PASSWORDS.iter().any(|password| (password.needed)(asked.cluster));
+        // What cannot be read is nobody's business here while nothing belongs into it.
+        found.retain(|(file, old)| is_needed || old.names(&asked.folder.join(file)).is_ok());
         if !is_needed && found.is_empty() {
             return Ok(plan);
         }
-        let readers = masters(asked)?;
+        let readers = masters(asked, asked.format)?;
         let files: Vec<(String, Vec<&'static Password>)> = match asked.format {
             Format::Sops => vec![(sops_file(), PASSWORDS.iter().collect())],
             Format::Age => PASSWORDS.iter().map(|password| (age_file(password), vec![password])).collect(),
@@ -115,7 +117,7 @@ impl Passwords {
             plan.changes.extend(own);
         }
         plan.other_form(asked, &found)?;
-        plan.sources = found;
+        plan.found = found;
         Ok(plan)
     }
 
@@ -131,41 +133,47 @@ impl Passwords {
         let old = found.iter().find(|(known, _)| known == file).map(|(_, old)| old.clone());
         let path = asked.folder.join(file);
         let held = old.as_ref().map_or_else(|| Ok(Vec::new()), |old| old.names(&path))?;
-        let (needed, idle): (Vec<_>, Vec<_>) =
-            passwords.iter().partition(|password| (password.needed)(asked.cluster));
-        let idle: Vec<_> =
-            idle.iter().map(|password| password.name).filter(|name| holds(&held, name)).collect();
+        let is_needed = |password: &Password| (password.needed)(asked.cluster);
+        let ours: Vec<&'static Password> =
+            passwords.iter().copied().filter(|password| holds(&held, password.name)).collect();
+        let idle: Vec<&'static str> =
+            ours.iter().filter(|password| !is_needed(password)).map(|password| password.name).collect();
         let mut reasons = Vec::new();
         let mut missing = Vec::new();
-        for password in needed.iter().filter(|password| !holds(&held, password.name)) {
+        for password in passwords.iter().copied() {
+            if !is_needed(password) || holds(&held, password.name) {
+                continue;
+            }
             let other = elsewhere(password, file, found, asked.folder)?;
             let from = other.as_ref().map_or_else(String::new, |other| format!(", taken over from {other}"));
             reasons.push(format!("`{}` is new{from}", password.name));
-            missing.push((*password, other));
+            missing.push((password, other));
         }
         if !asked.prune {
             self.unused.extend(idle.iter().map(|name| (*name, file.to_owned())));
         }
         let dropped = if asked.prune { idle } else { Vec::new() };
         reasons.extend(dropped.iter().map(|name| format!("nothing asks for `{name}` any more")));
-        let names: Vec<_> =
-            passwords.iter().map(|one| one.name).filter(|name| holds(&held, name) || is_in(&missing, name)).collect();
+        let names: Vec<&'static str> = ours
+            .iter()
+            .chain(missing.iter().map(|(password, _)| password))
+            .map(|password| password.name)
+            .collect();
         // Only a file that holds something of ours is ours to look after.
         let drift = match &old {
             Some(old) if !names.is_empty() => old.drift(&path, readers, asked)?,
             _ => None,
         };
         if let Some(left) = &drift {
-            reasons.push(if left.is_empty() {
-                "somebody is to read it who cannot".to_owned()
-            } else {
-                "somebody can read it who is not to".to_owned()
-            });
+            let others = if left.is_empty() { "" } else { ", and somebody else can read it" };
+            reasons.push(format!("it is not sealed to the admins and every master{others}"));
         }
         if reasons.is_empty() {
             return Ok(None);
         }
-        let is_emptied = missing.is_empty() && !held.is_empty() && held.iter().all(|name| dropped.contains(&name.as_str()));
+        let is_emptied = missing.is_empty()
+            && !held.is_empty()
+            && held.iter().all(|name| dropped.contains(&name.as_str()));
         let verb = match (&old, &drift) {
             (None, _) => "seal",
             _ if is_emptied => "remove",
@@ -200,7 +208,7 @@ impl Passwords {
                 old: Some(old.clone()),
                 missing: Vec::new(),
                 dropped: ours,
-                recipients: masters(asked)?,
+                recipients: masters(asked, old.format)?,
                 format: old.format,
             });
         }
@@ -242,12 +250,19 @@ impl Old {
     fn names(&self, path: &Path) -> Result<Vec<String>, Error> {
         match self.format {
             Format::Sops => Ok(self.sealed(path)?.keys().map(str::to_owned).collect()),
-            Format::Age => Ok(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).into_iter().collect()),
+            Format::Age => {
+                Ok(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).into_iter().collect())
+            }
         }
     }
 
     /// Who can open it and should not, as far as anybody can tell; `None` when its readers are these.
-    fn drift(&self, path: &Path, readers: &[Recipient], asked: &Asked<'_>) -> Result<Option<Vec<String>>, Error> {
+    fn drift(
+        &self,
+        path: &Path,
+        readers: &[Recipient],
+        asked: &Asked<'_>,
+    ) -> Result<Option<Vec<String>>, Error> {
         if self.format == Format::Sops {
             let sealed = self.sealed(path)?;
             if sealed.is_for(&KeyGroups::one(readers)) {
@@ -255,11 +270,15 @@ impl Old {
             }
             let extra = sealed.drift(readers).extra;
             // Keys of other services are kept, whoever has them.
-            return Ok(Some(extra.into_iter().filter(|key| sealed.foreign().all(|known| known != key)).collect()));
+            return Ok(Some(
+                extra.into_iter().filter(|key| sealed.foreign().all(|known| known != key)).collect(),
+            ));
         }
         let failed = |error: age_file::AgeError| damaged_age(path, &error);
         let before = asked.manifest.map(|manifest| manifest.admins.as_slice()).unwrap_or_default();
-        let gone = |admins: &[String]| before.iter().filter(|one| !admins.contains(one)).cloned().collect::<Vec<_>>();
+        let gone = |admins: &[String]| {
+            before.iter().filter(|one| !admins.contains(one)).cloned().collect::<Vec<_>>()
+        };
         let same_admins = asked.manifest.is_none()
             || (gone(&asked.readers.admins).is_empty() && before.len() == asked.readers.admins.len());
         if same_admins && age_file::may_be_for(&self.bytes, readers).map_err(failed)? {
@@ -269,7 +288,8 @@ impl Old {
     }
 
     fn sealed(&self, path: &Path) -> Result<SealedFile, Error> {
-        let wrong = |error| Error::Secrets { path: path.to_owned(), error: Box::new(error), looked: Vec::new() };
+        let wrong =
+            |error| Error::Secrets { path: path.to_owned(), error: Box::new(error), looked: Vec::new() };
         let text = std::str::from_utf8(&self.bytes)
             .map_err(|error| wrong(SopsError::NotText { at: error.valid_up_to() }))?;
         SealedFile::parse(text, Store::Yaml).map_err(|error| match error {
@@ -281,10 +301,6 @@ impl Old {
 
 fn holds(held: &[String], name: &str) -> bool {
     held.iter().any(|one| one == name)
-}
-
-fn is_in(missing: &[(&'static Password, Option<String>)], name: &str) -> bool {
-    missing.iter().any(|(password, _)| password.name == name)
 }
 
 fn sops_file() -> String {
@@ -323,9 +339,9 @@ fn read(path: &Path, format: Format) -> Result<Option<Old>, Error> {
 }
 
 /// The admins and every master, as files of that form name them; each once.
-fn masters(asked: &Asked<'_>) -> Result<Vec<Recipient>, Error> {
+fn masters(asked: &Asked<'_>, format: Format) -> Result<Vec<Recipient>, Error> {
     let hosts = asked.cluster.masters().map(Machine::name).filter_map(|name| asked.readers.hosts.get(name));
-    let hosts = hosts.map(|host| match asked.format {
+    let hosts = hosts.map(|host| match format {
         Format::Sops => host.age.clone(),
         Format::Age => host.ssh.clone(),
     });

@@ -87,8 +87,7 @@ mod tests {
 
     #[test]
     fn no_two_are_the_same() {
-        let made: BTreeSet<String> =
-            (0..1000).map(|_| make(8).unwrap().expose_secret().to_owned()).collect();
+        let made: BTreeSet<String> = (0..1000).map(|_| make(8).unwrap().expose_secret().to_owned()).collect();
         assert_eq!(made.len(), 1000);
     }
 

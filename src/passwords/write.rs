@@ -14,7 +14,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{Change, Old, Passwords, damaged_age};
 use crate::error::Error;
-use crate::identities::Identities;
+use crate::identities::{Identities, Places};
 use crate::secrets::locked::{LockError, LockedFile, create_new};
 use crate::store::commit::sync_parent;
 
@@ -42,18 +42,26 @@ impl Passwords {
         identities: impl FnOnce() -> &'i mut Identities,
         lastmodified: &str,
     ) -> Result<Vec<Write>, Error> {
-        let mut nobody = Identities::none();
+        // Looked for nowhere.
+        let mut nobody = Places::default().load();
         let identities = if self.changes.iter().any(Change::opens) { identities() } else { &mut nobody };
         self.changes.iter().map(|change| self.write(change, identities, lastmodified)).collect()
     }
 
-    fn write(&self, change: &Change, identities: &mut Identities, lastmodified: &str) -> Result<Write, Error> {
+    fn write(
+        &self,
+        change: &Change,
+        identities: &mut Identities,
+        lastmodified: &str,
+    ) -> Result<Write, Error> {
         let path = self.folder.join(&change.file);
         let entries = self.values(change, identities)?;
         let new = match (&change.old, change.format) {
             _ if change.verb == "remove" => None,
             (None, Format::Sops) => Some(new_sops(change, &path, &entries, lastmodified)?),
-            (Some(old), Format::Sops) => Some(changed_sops(change, &path, old, &entries, identities, lastmodified)?),
+            (Some(old), Format::Sops) => {
+                Some(changed_sops(change, &path, old, &entries, identities, lastmodified)?)
+            }
             (None, Format::Age) => match entries.first() {
                 Some((_, value)) => Some(sealed_age(change, &path, value)?),
                 None => None,
@@ -90,7 +98,7 @@ impl Passwords {
             cause: format!("it holds no text under `{name}`"),
             hint: format!("look at it with `secrets edit {}`, and give `{name}` a text", path.display()),
         };
-        let (_, old) = self.sources.iter().find(|(known, _)| known == file).ok_or_else(missing)?;
+        let (_, old) = self.found.iter().find(|(known, _)| known == file).ok_or_else(missing)?;
         if old.format == Format::Age {
             return open_age(&path, old, identities);
         }
