@@ -1,5 +1,6 @@
 //! The command line of `pki`: what can be typed, and nothing of what happens then.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -62,6 +63,19 @@ Examples:
   pki modules --only cp1            print the module of one machine
   pki modules modules/ --force      also write over files that were changed by hand")]
     Modules(Modules),
+    /// Print the router's side of BGP: the masters as neighbours, the virtual IP and nothing else accepted from them
+    #[command(after_help = "\
+Examples:
+  pki router frr                    for FRRouting 8 or newer; also OPNsense and UniFi, which take FRR's own file
+  pki router bird > magi.conf       for BIRD 2
+  pki router routeros               commands for RouterOS 7.20 or newer
+  pki router vyos                   commands for VyOS 1.4 or newer
+  pki router frr --peer 10.13.13.1  where `kubeMaster.bgp.peers` names several routers
+
+How far to trust it: what is printed for FRR and BIRD is read by their own parsers in the tests, and real sessions are
+held with it; every command for RouterOS and VyOS is one of a table taken from their documentation, and no device has
+judged them. A password is never printed.")]
+    Router(Router),
 }
 
 /// Where the inventory is and how it is read.
@@ -214,6 +228,34 @@ pub struct Modules {
     /// Print what is done as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `pki router`
+#[derive(Debug, Args)]
+pub struct Router {
+    /// What runs on the router
+    #[arg(value_enum)]
+    pub language: RouterArg,
+    /// Whose side, by its address in `kubeMaster.bgp.peers`; twice for both addresses of one router [default: the only one]
+    #[arg(long, value_name = "IP")]
+    pub peer: Vec<IpAddr>,
+    /// Where the inventory is.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+}
+
+/// What runs on a router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RouterArg {
+    /// FRRouting
+    Frr,
+    /// BIRD
+    Bird,
+    /// MikroTik RouterOS
+    #[value(name = "routeros")]
+    RouterOs,
+    /// VyOS
+    Vyos,
 }
 
 /// Certificates count from 2000 to 2199 here: beyond, dates change their form (RFC 5280 section 4.1.2.5) and sums end.

@@ -12,7 +12,9 @@ pub mod identities;
 pub mod inventory;
 pub mod modules;
 pub mod nix;
+pub mod passwords;
 pub mod report;
+pub mod router;
 pub mod rules;
 pub mod secrets;
 pub mod store;
@@ -37,6 +39,7 @@ pub fn run_pki() -> ExitCode {
         cli::Verb::Show(args) => commands::show::run(&args, now),
         cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
         cli::Verb::Modules(args) => commands::modules::run(&args, now),
+        cli::Verb::Router(args) => commands::router::run(&args),
     };
     let outcome = outcome.and_then(|outcome| report::delivered().map(|()| outcome));
     outcome.map_or_else(|error| report::fail(&error), ExitCode::from)

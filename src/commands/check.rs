@@ -5,6 +5,8 @@ use quorate_pki::converge::Change;
 use quorate_pki::decision::{Decision, decide};
 use quorate_pki::drift::{Reason, days_left, expiry};
 use quorate_pki::error::StateFault;
+use quorate_pki::plan::Plan;
+use quorate_pki::readers::Readers;
 use quorate_pki::sealing::SealChange;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -13,8 +15,9 @@ use super::{known_readers, named_admins, read_store};
 use crate::cli::Check;
 use crate::error::Error;
 use crate::inventory;
+use crate::passwords::{Asked, Passwords};
 use crate::report::{self, Outcome};
-use crate::rules::{RulesFile, plan_rules};
+use crate::rules::{RulesFile, folder_of, plan_rules};
 use crate::store::Store;
 use crate::store::commit::{Interrupted, interrupted};
 use crate::words;
@@ -54,6 +57,7 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
+                    findings.extend(passwords(args, &cluster, &plan, &readers, &store)?);
                     let rules = plan_rules(&args.inventory.file, &args.certs, &cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
                         findings
@@ -106,6 +110,30 @@ pub(super) fn drift(decision: &Decision) -> Vec<Finding> {
         .iter()
         .map(|orphan| Finding::drift(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
     certs.chain(sealed).chain(files).chain(orphans).collect()
+}
+
+/// What `gen` would do about the passwords of BGP and VRRP.
+fn passwords(
+    args: &Check,
+    cluster: &Cluster,
+    plan: &Plan,
+    readers: &Readers,
+    store: &Store,
+) -> Result<Vec<Finding>, Error> {
+    let passwords = Passwords::plan(&Asked {
+        folder: folder_of(&args.inventory.file),
+        cluster,
+        format: plan.format,
+        readers,
+        manifest: store.state.manifest.as_ref(),
+        prune: false,
+    })?;
+    let changes = passwords.changes().iter();
+    let changes = changes.map(|change| Finding::drift(&change.file, change.reasons.join("; ")));
+    let unused = passwords.unused().iter().map(|(name, file)| {
+        Finding::drift(file, format!("nothing asks for `{name}` any more: `pki gen --prune`"))
+    });
+    Ok(changes.chain(unused).collect())
 }
 
 /// Everything that ends within the window.
