@@ -9,6 +9,7 @@ pub mod error;
 pub mod git;
 pub mod harden;
 pub mod identities;
+pub mod init;
 pub mod inventory;
 pub mod nix;
 pub mod report;
@@ -31,6 +32,7 @@ pub fn run_pki() -> ExitCode {
     let cli = cli::Cli::parse();
     let now = cli.at.unwrap_or_else(OffsetDateTime::now_utc);
     let outcome = match cli.verb {
+        cli::Verb::Init(args) => commands::init::run(&args),
         cli::Verb::Gen(args) => commands::generate::run(&args, now),
         cli::Verb::Check(args) => commands::check::run(&args, now),
         cli::Verb::Show(args) => commands::show::run(&args, now),
