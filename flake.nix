@@ -108,7 +108,7 @@
               }
               ''
                 cd ${self}
-                nixfmt --check flake.nix machines.nix nix hosts modules templates src/init/files
+                find *.nix hosts modules nix templates tests/flake -name '*.nix' -exec nixfmt --check {} +
                 cargo fmt --all --check
                 touch $out
               '';

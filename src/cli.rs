@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::init::parse_masters;
+use crate::secrets::cli::Completions;
 
 /// Certificates for a highly available NixOS Kubernetes cluster, from one machines.nix, sealed into the repository.
 #[derive(Debug, Parser)]
@@ -69,6 +70,12 @@ Examples:
   pki kubeconfig admin > ~/.kube/magi
   pki kubeconfig super-admin --server https://10.13.13.2:6443    past the virtual IP, to one master")]
     Kubeconfig(Kubeconfig),
+    /// Print a completion script for your shell
+    #[command(after_help = "\
+Examples:
+  pki completions bash > ~/.local/share/bash-completion/completions/pki
+  pki completions fish > ~/.config/fish/completions/pki.fish")]
+    Completions(Completions),
 }
 
 /// Where the inventory is and how it is read.

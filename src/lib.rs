@@ -21,7 +21,7 @@ pub mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use time::OffsetDateTime;
 
 pub use secrets::run_secrets;
@@ -37,6 +37,10 @@ pub fn run_pki() -> ExitCode {
         cli::Verb::Check(args) => commands::check::run(&args, now),
         cli::Verb::Show(args) => commands::show::run(&args, now),
         cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
+        cli::Verb::Completions(args) => {
+            secrets::completions(args.shell, &mut cli::Cli::command(), "pki");
+            Ok(report::Outcome::Clean)
+        }
     };
     let outcome = outcome.and_then(|outcome| report::delivered().map(|()| outcome));
     outcome.map_or_else(|error| report::fail(&error), ExitCode::from)
