@@ -23,7 +23,8 @@ const LONGEST_KEY: u64 = 16 << 10;
 /// # Errors
 /// Settings that make no cluster, and a file that cannot be written; what was written before it stays.
 pub fn run(args: &Init) -> Result<Outcome, Error> {
-    let inventory = args.dir.join("machines.nix");
+    let inventory = if args.dir == Path::new(".") { PathBuf::new() } else { args.dir.clone() };
+    let inventory = inventory.join("machines.nix");
     let plan = if exists(&inventory) { existing(args, inventory)? } else { new(args, &inventory)? };
     for (name, attribute) in &plan.waiting {
         report::warning(&format!(
@@ -228,10 +229,19 @@ fn repository(folder: &Path) -> Result<Option<Vec<String>>, Error> {
     if git::work_tree(&inside).is_some() {
         return Ok(None);
     }
-    if git::init(folder)? {
-        return Ok(Some(vec!["made".to_owned(), "a repository of git".to_owned()]));
+    match git::init(folder) {
+        Ok(true) => return Ok(Some(vec!["made".to_owned(), "a repository of git".to_owned()])),
+        Ok(false) => {
+            report::warning(
+                "there is no `git` on PATH: make this folder a repository, flakes see nothing else",
+            );
+        }
+        // Everything else is written, and as it should be.
+        Err(error) => {
+            report::warning(&error.to_string());
+            error.hint().inspect(|hint| report::hint(hint));
+        }
     }
-    report::warning("there is no `git` on PATH: make this folder a repository, flakes see nothing else");
     Ok(None)
 }
 
