@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod generate;
+pub mod init;
 pub mod kubeconfig;
 pub mod modules;
 pub mod router;

@@ -231,6 +231,13 @@ pub fn ask(question: &str) -> bool {
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
+/// Asks on the terminal for a line, and shows what an empty one means. `None` at the end of what is typed.
+pub fn ask_for(question: &str, default: &str) -> Option<String> {
+    let _ = write!(io::stderr(), "{} [{}]: ", one_line(question), one_line(default));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).ok().filter(|read| *read > 0).map(|_| answer)
+}
+
 /// Says what is wrong with a text and asks on the terminal whether to go back to the editor, which any answer but a
 /// `n` means: the text would be lost. `false` when there is no terminal, and nothing is said then.
 pub fn ask_to_return(fault: &str, hint: Option<&str>) -> bool {
