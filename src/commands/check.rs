@@ -1,5 +1,7 @@
 //! `pki check`: what expires soon, and what is not what machines.nix asks for. Needs no identity and changes nothing.
 
+use std::path::Path;
+
 use quorate_pki::cluster::Cluster;
 use quorate_pki::converge::Change;
 use quorate_pki::decision::{Decision, decide};
@@ -20,11 +22,13 @@ use crate::store::commit::{Interrupted, interrupted};
 use crate::words;
 
 /// One thing that was found.
-struct Finding {
+pub(crate) struct Finding {
     /// Whole days that are left, for what has an end; the most urgent come first, and drift before all.
     days: Option<i64>,
-    what: String,
-    text: String,
+    /// Which certificate or file.
+    pub(crate) what: String,
+    /// What is the matter with it.
+    pub(crate) text: String,
 }
 
 /// Runs the verb.
@@ -43,18 +47,38 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
             return Ok(Outcome::Findings);
         }
     }
-    let (plan, store) = read_store(&args.certs, &cluster, None)?;
-    let (admins, root_admins) = named_admins(&cluster, store.state.manifest.as_ref())?;
-    match known_readers(&args.certs, &cluster, &store, admins, root_admins) {
+    let (store, drifted) = compared(&args.certs, &args.inventory.file, &cluster, now)?;
+    findings.extend(drifted);
+    findings.extend(expiring(&cluster, &store, args.within, now));
+    findings.sort_by_key(|finding| finding.days.unwrap_or(i64::MIN));
+    print(&findings, args);
+    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// What stands in `certs`, and all of it that is not what `cluster`, read from `inventory`, asks for. Renewals are none
+/// of that.
+///
+/// # Errors
+/// Whatever keeps it from being compared.
+pub(crate) fn compared(
+    certs: &Path,
+    inventory: &Path,
+    cluster: &Cluster,
+    now: OffsetDateTime,
+) -> Result<(Store, Vec<Finding>), Error> {
+    let (plan, store) = read_store(certs, cluster, None)?;
+    let (admins, root_admins) = named_admins(cluster, store.state.manifest.as_ref())?;
+    let mut findings = Vec::new();
+    match known_readers(certs, cluster, &store, admins, root_admins) {
         Err(Error::State { faults, .. }) => findings.extend(faults.iter().map(Finding::fault)),
         Err(error) => return Err(error),
-        Ok((readers, _)) => match decide(&cluster, &plan, &store.state, &readers, false, now) {
+        Ok((readers, _)) => match decide(cluster, &plan, &store.state, &readers, false, now) {
             Err(faults) => findings.extend(faults.iter().map(Finding::fault)),
             Ok(decision) => {
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
-                    let rules = plan_rules(&args.inventory.file, &args.certs, &cluster, &plan, &readers)?;
+                    let rules = plan_rules(inventory, certs, cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
                         findings
                             .push(Finding::drift(".sops.yaml", "its rules are not those of this cluster"));
@@ -63,10 +87,7 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
             }
         },
     }
-    findings.extend(expiring(&cluster, &store, args.within, now));
-    findings.sort_by_key(|finding| finding.days.unwrap_or(i64::MIN));
-    print(&findings, args);
-    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+    Ok((store, findings))
 }
 
 impl Finding {

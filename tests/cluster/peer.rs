@@ -47,6 +47,8 @@ pub(crate) enum Peer {
     SopsNix,
     /// `ssh-keygen`.
     SshKeygen,
+    /// `sshd`.
+    Sshd,
     /// `step`.
     Step,
     /// `strace`.
@@ -145,6 +147,12 @@ static PEERS: &[Row] = &[
         peer: Peer::SshKeygen,
         name: "ssh-keygen",
         found: &[Found::OnPath("ssh-keygen")],
+        remedy: Remedy::Install,
+    },
+    Row {
+        peer: Peer::Sshd,
+        name: "sshd",
+        found: &[Found::Unpacked("sshd/bin")],
         remedy: Remedy::Install,
     },
     Row { peer: Peer::Step, name: "step", found: &[Found::Built("step")], remedy: Remedy::Go },
