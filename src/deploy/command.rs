@@ -15,7 +15,7 @@ pub(super) const KNOWN_HOSTS: &str = "$known_hosts";
 
 /// The variable by which nix and nixos-rebuild are told options of ssh, divided at blanks.
 /// Source: nix.conf(5) and nixos-rebuild(8), `NIX_SSHOPTS`.
-const SSH_OPTIONS: &str = "NIX_SSHOPTS";
+pub(super) const SSH_OPTIONS: &str = "NIX_SSHOPTS";
 
 /// What all commands of a run share.
 #[derive(Debug, Clone)]
@@ -24,8 +24,6 @@ pub(super) struct Settings {
     pub(super) flake: String,
     /// Where updates are built; none is here.
     pub(super) build_host: Option<String>,
-    /// The user's own NIX_SSHOPTS, which stand behind ours: ssh takes the first of two.
-    pub(super) ssh_options: Option<String>,
     /// The user's own known_hosts file, for the build host.
     pub(super) user_known_hosts: Option<String>,
 }
@@ -114,8 +112,8 @@ pub(super) fn line(action: &Action, address: &Address, settings: &Settings, path
                 others = settings.user_known_hosts.as_deref().filter(|_| *host != address.target());
             }
             let options = strict(address, paths.known_hosts, others);
-            let ours: Vec<String> = options.iter().map(|option| format!("-o {option}")).collect();
-            let all = ours.into_iter().chain(settings.ssh_options.clone()).collect::<Vec<_>>().join(" ");
+            let ours = options.iter().map(|option| format!("-o {option}"));
+            let all = ours.chain(address.options.iter().cloned()).collect::<Vec<_>>().join(" ");
             Line { ssh_options: Some(all), words }
         }
     }
@@ -154,11 +152,16 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings { flake: ".".to_owned(), build_host: None, ssh_options: None, user_known_hosts: None }
+        Settings { flake: ".".to_owned(), build_host: None, user_known_hosts: None }
     }
 
     fn address(user: &str, ip: &str) -> Address {
-        Address { machine: "cp1".to_owned(), user: user.to_owned(), ip: ip.parse().unwrap() }
+        Address {
+            machine: "cp1".to_owned(),
+            user: user.to_owned(),
+            ip: ip.parse().unwrap(),
+            options: Vec::new(),
+        }
     }
 
     #[test]
@@ -192,10 +195,11 @@ mod tests {
         let settings = Settings {
             build_host: Some("big".to_owned()),
             user_known_hosts: Some("/home/me/.ssh/known_hosts".to_owned()),
-            ssh_options: Some("-p 2222".to_owned()),
             ..settings()
         };
-        let told = line(&Action::Update, &address("root", "10.0.0.1"), &settings, PRINTED).quoted();
+        let address =
+            Address { options: vec!["-p".to_owned(), "2222".to_owned()], ..address("root", "10.0.0.1") };
+        let told = line(&Action::Update, &address, &settings, PRINTED).quoted();
         assert!(told.contains("GlobalKnownHostsFile=/home/me/.ssh/known_hosts"), "{told}");
         assert!(!told.contains("HostKeyAlias"), "its key would be compared with the machine's: {told}");
         assert!(told.contains("-p 2222\"") && told.ends_with("--build-host big"), "{told}");

@@ -106,7 +106,6 @@ fn settings(args: &Cli) -> Result<Settings, Error> {
     Ok(Settings {
         flake: args.flake.clone(),
         build_host: args.build_host.clone(),
-        ssh_options: own("NIX_SSHOPTS"),
         user_known_hosts: known.filter(|path| !path.contains(char::is_whitespace)),
     })
 }
@@ -149,7 +148,8 @@ fn ask<'c>(
     };
     let ip = machine.local_ip().ok_or_else(|| lost("address"))?;
     let public = facts::public_host_key(cluster, store, name).ok_or_else(|| lost("host key"))?;
-    let address = Address { machine: name.to_owned(), user: machine.ssh_user().to_owned(), ip };
+    let address =
+        Address { machine: name.to_owned(), user: machine.ssh_user().to_owned(), ip, options: own_options() };
     if args.build_host.is_some() && ip.is_ipv6() {
         return Err(Refusal::new(
             name,
@@ -170,6 +170,12 @@ fn ask<'c>(
     let action = decide(asked, &own, anybody.as_ref())?;
     let fingerprint = ssh::fingerprint(&strangers);
     Ok(Job { machine, address, action, public, known_hosts, fingerprint })
+}
+
+/// The user's own options of ssh, divided as nix divides them.
+fn own_options() -> Vec<String> {
+    let given = std::env::var(command::SSH_OPTIONS).unwrap_or_default();
+    given.split_whitespace().map(str::to_owned).collect()
 }
 
 fn missing(program: &str) -> Refusal {

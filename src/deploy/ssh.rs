@@ -34,6 +34,8 @@ pub(super) struct Address {
     pub(super) user: String,
     /// Where.
     pub(super) ip: IpAddr,
+    /// What the user's own NIX_SSHOPTS say, behind all of ours: ssh takes the first of two.
+    pub(super) options: Vec<String>,
 }
 
 impl Address {
@@ -166,7 +168,7 @@ fn ask(address: &Address, options: &[String]) -> Answer {
     let timeout = format!("ConnectTimeout={CONNECT_SECONDS}");
     // What its user shares between connections was let through by another known_hosts.
     command.args(["-o", &timeout, "-o", "LogLevel=ERROR", "-o", "ControlPath=none"]);
-    command.args([&address.target(), QUESTION]);
+    command.args(&address.options).args([&address.target(), QUESTION]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     match command.spawn() {
         Ok(mut child) => {
@@ -218,7 +220,12 @@ mod tests {
     use super::*;
 
     fn address(ip: &str) -> Address {
-        Address { machine: "cp1".to_owned(), user: "root".to_owned(), ip: ip.parse().unwrap() }
+        Address {
+            machine: "cp1".to_owned(),
+            user: "root".to_owned(),
+            ip: ip.parse().unwrap(),
+            options: Vec::new(),
+        }
     }
 
     #[test]

@@ -149,12 +149,7 @@ static PEERS: &[Row] = &[
         found: &[Found::OnPath("ssh-keygen")],
         remedy: Remedy::Install,
     },
-    Row {
-        peer: Peer::Sshd,
-        name: "sshd",
-        found: &[Found::Unpacked("sshd/bin")],
-        remedy: Remedy::Install,
-    },
+    Row { peer: Peer::Sshd, name: "sshd", found: &[Found::Unpacked("sshd/bin")], remedy: Remedy::Install },
     Row { peer: Peer::Step, name: "step", found: &[Found::Built("step")], remedy: Remedy::Go },
     Row { peer: Peer::Strace, name: "strace", found: &[Found::OnPath("strace")], remedy: Remedy::Install },
     Row { peer: Peer::Vim, name: "vim", found: &[Found::OnPath("vim")], remedy: Remedy::Install },
