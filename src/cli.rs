@@ -1,5 +1,6 @@
 //! The command line of `pki`: what can be typed, and nothing of what happens then.
 
+use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -70,6 +71,27 @@ Examples:
   pki kubeconfig admin > ~/.kube/magi
   pki kubeconfig super-admin --server https://10.13.13.2:6443    past the virtual IP, to one master")]
     Kubeconfig(Kubeconfig),
+    /// Write the NixOS modules of every machine
+    #[command(after_help = "\
+Examples:
+  pki modules modules/              write what machines.nix and certs/ ask for, and nothing that is right already
+  pki modules modules/ --dry-run    show what would be written; exit code 1 when there is something
+  pki modules --only cp1            print the module of one machine
+  pki modules modules/ --force      also write over files that were changed by hand")]
+    Modules(Modules),
+    /// Print the router's side of BGP: the masters as neighbours, the virtual IP and nothing else accepted from them
+    #[command(after_help = "\
+Examples:
+  pki router frr                    for FRRouting 8 or newer; also OPNsense and UniFi, which take FRR's own file
+  pki router bird > magi.conf       for BIRD 2
+  pki router routeros               commands for RouterOS 7.20 or newer
+  pki router vyos                   commands for VyOS 1.4 or newer
+  pki router frr --peer 10.13.13.1  where `kubeMaster.bgp.peers` names several routers
+
+How far to trust it: what is printed for FRR and BIRD is read by their own parsers in the tests, and real sessions are
+held with it; every command for RouterOS and VyOS is one of a table taken from their documentation, and no device has
+judged them. A password is never printed.")]
+    Router(Router),
     /// Print a completion script for your shell
     #[command(after_help = "\
 Examples:
@@ -262,6 +284,63 @@ pub struct Kubeconfig {
     /// Where the API answers [default: the virtual IP]
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
+}
+
+/// `pki modules`
+#[derive(Debug, Args)]
+pub struct Modules {
+    /// The folder of the modules
+    #[arg(value_name = "MODULES", default_value = "modules")]
+    pub folder: PathBuf,
+    /// The folder of the certificates
+    #[arg(long, value_name = "CERTS", default_value = "certs")]
+    pub certs: PathBuf,
+    /// The folder of people's own secrets
+    #[arg(long, value_name = "SECRETS", default_value = "secrets")]
+    pub secrets: PathBuf,
+    /// Where the inventory is.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+    /// Show what would be written and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write over files that were changed by hand, and remove them when they are of a machine that is gone
+    #[arg(long)]
+    pub force: bool,
+    /// Print the module of one machine and write nothing
+    #[arg(long, value_name = "MACHINE")]
+    pub only: Option<String>,
+    /// Print what is done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pki router`
+#[derive(Debug, Args)]
+pub struct Router {
+    /// What runs on the router
+    #[arg(value_enum)]
+    pub language: RouterArg,
+    /// Whose side, by its address in `kubeMaster.bgp.peers`; twice for both addresses of one router [default: the only one]
+    #[arg(long, value_name = "IP")]
+    pub peer: Vec<IpAddr>,
+    /// Where the inventory is.
+    #[command(flatten)]
+    pub inventory: InventoryArgs,
+}
+
+/// What runs on a router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RouterArg {
+    /// FRRouting
+    Frr,
+    /// BIRD
+    Bird,
+    /// MikroTik RouterOS
+    #[value(name = "routeros")]
+    RouterOs,
+    /// VyOS
+    Vyos,
 }
 
 /// Certificates count from 2000 to 2199 here: beyond, dates change their form (RFC 5280 section 4.1.2.5) and sums end.

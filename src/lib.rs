@@ -11,8 +11,11 @@ pub mod harden;
 pub mod identities;
 pub mod init;
 pub mod inventory;
+pub mod modules;
 pub mod nix;
+pub mod passwords;
 pub mod report;
+pub mod router;
 pub mod rules;
 pub mod secrets;
 pub mod store;
@@ -37,6 +40,8 @@ pub fn run_pki() -> ExitCode {
         cli::Verb::Check(args) => commands::check::run(&args, now),
         cli::Verb::Show(args) => commands::show::run(&args, now),
         cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
+        cli::Verb::Modules(args) => commands::modules::run(&args, now),
+        cli::Verb::Router(args) => commands::router::run(&args),
         cli::Verb::Completions(args) => {
             secrets::completions(args.shell, &mut cli::Cli::command(), "pki");
             Ok(report::Outcome::Clean)

@@ -8,6 +8,9 @@ use std::process::Command;
 /// Licences that ask for attribution at most. A choice (`OR`) needs one of them, a conjunction (`AND`) all.
 const LICENCES: &[&str] = &["Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0"];
 
+/// Crates under other licences that tests alone are built with: no program has a line of them.
+const TESTS_ALONE: &[(&str, &str)] = &[("nixfmt_rs", "MPL-2.0")];
+
 /// Crates present in two versions: who holds the pair apart, and the names.
 const DUPLICATES: &[(&str, &[&str])] = &[
     (

@@ -5,6 +5,8 @@ use quorate_pki::converge::Change;
 use quorate_pki::decision::{Decision, decide};
 use quorate_pki::drift::{Reason, days_left, expiry};
 use quorate_pki::error::StateFault;
+use quorate_pki::plan::Plan;
+use quorate_pki::readers::Readers;
 use quorate_pki::sealing::SealChange;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -13,18 +15,19 @@ use super::{known_readers, named_admins, read_store};
 use crate::cli::Check;
 use crate::error::Error;
 use crate::inventory;
+use crate::passwords::{Asked, Passwords};
 use crate::report::{self, Outcome};
-use crate::rules::{RulesFile, plan_rules};
+use crate::rules::{RulesFile, folder_of, plan_rules};
 use crate::store::Store;
 use crate::store::commit::{Interrupted, interrupted};
 use crate::words;
 
 /// One thing that was found.
-struct Finding {
+pub(super) struct Finding {
     /// Whole days that are left, for what has an end; the most urgent come first, and drift before all.
     days: Option<i64>,
-    what: String,
-    text: String,
+    pub(super) what: String,
+    pub(super) text: String,
 }
 
 /// Runs the verb.
@@ -54,6 +57,7 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
+                    findings.extend(passwords(args, &cluster, &plan, &readers, &store)?);
                     let rules = plan_rules(&args.inventory.file, &args.certs, &cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
                         findings
@@ -80,7 +84,7 @@ impl Finding {
 }
 
 /// What `gen` would do beside renewing: expiry is judged by itself.
-fn drift(decision: &Decision) -> Vec<Finding> {
+pub(super) fn drift(decision: &Decision) -> Vec<Finding> {
     let certs = decision.certs.iter().filter(|action| !matches!(action.change, Change::Keep | Change::Renew));
     let certs = certs.map(|action| {
         let reasons = action.reasons.iter().map(|reason| match reason {
@@ -106,6 +110,30 @@ fn drift(decision: &Decision) -> Vec<Finding> {
         .iter()
         .map(|orphan| Finding::drift(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
     certs.chain(sealed).chain(files).chain(orphans).collect()
+}
+
+/// What `gen` would do about the passwords of BGP and VRRP.
+fn passwords(
+    args: &Check,
+    cluster: &Cluster,
+    plan: &Plan,
+    readers: &Readers,
+    store: &Store,
+) -> Result<Vec<Finding>, Error> {
+    let passwords = Passwords::plan(&Asked {
+        folder: folder_of(&args.inventory.file),
+        cluster,
+        format: plan.format,
+        readers,
+        manifest: store.state.manifest.as_ref(),
+        prune: false,
+    })?;
+    let changes = passwords.changes().iter();
+    let changes = changes.map(|change| Finding::drift(&change.file, change.reasons.join("; ")));
+    let unused = passwords.unused().iter().map(|(name, file)| {
+        Finding::drift(file, format!("nothing asks for `{name}` any more: `pki gen --prune`"))
+    });
+    Ok(changes.chain(unused).collect())
 }
 
 /// Everything that ends within the window.
