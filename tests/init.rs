@@ -19,7 +19,7 @@ use terminal::Terminal;
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKrHCrxkcPoTHmPPpUEgEgoFBYDaWnVe3FZXYAiOhF me@desk";
 
 /// A recipient of nobody.
-const ADMIN: &str = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
+const ADMIN: &str = "age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg";
 
 /// A folder with a home in it and nothing else.
 fn empty() -> Project {
