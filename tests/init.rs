@@ -18,6 +18,9 @@ use terminal::Terminal;
 /// A public key of nobody.
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKrHCrxkcPoTHmPPpUEgEgoFBYDaWnVe3FZXYAiOhF me@desk";
 
+/// A recipient of nobody.
+const ADMIN: &str = "age1khl8vcvpewnwn9l8s3zqhd7ge6r0jt7xlf4k3qh8qyaj9qzrhc3spz9szg";
+
 /// A folder with a home in it and nothing else.
 fn empty() -> Project {
     let project = Project::new("");
@@ -339,4 +342,39 @@ fn the_hooks_and_the_renewal_are_commands_that_go_well() {
         run += 1;
     }
     assert_eq!(run, 3, "one renewal and two hooks");
+}
+
+#[test]
+fn all_nix_that_init_writes_is_as_nixfmt_leaves_it() {
+    let project = empty();
+    for mode in ["bgp", "arp", "keepalived", "external"] {
+        project
+            .pki(["init", mode, "--mode", mode, "--workers", "1", "--ssh-key", KEY, "--admin", ADMIN])
+            .expect(0);
+    }
+    project.pki(["init", "bare", "--masters", "5"]).expect(0);
+    project.write(
+        "shapes/machines.nix",
+        r#"{
+          a = { ip = [ "10.0.0.1" "fd00::1" ]; localIp = "10.1.0.1"; interface = "eth0"; disk = "/dev/disk/by-id/x";
+                kubernetes.enable = true; etcd.enable = true; sshUser = "ops"; system = "aarch64-linux"; };
+          kubeMaster = { ip = "10.0.9.9"; mode = "external"; };
+          cluster.nodeCidr = [ "10.0.0.0/22" "fd00::/64" ];
+        }"#,
+    );
+    project.pki(["init", "shapes"]).expect(0);
+    let mut count = 0;
+    for (name, text) in project.tree("") {
+        let is_ours = Path::new(&name).extension().is_some_and(|ending| ending == "nix");
+        if is_ours && name != "shapes/machines.nix" {
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(nixfmt_rs::format(&text).unwrap(), text, "{name}");
+            count += 1;
+        }
+    }
+    assert!(count >= 28, "{count} files");
+    for name in ["flake.nix", "nix/cluster.nix", "nix/package.nix"] {
+        let text = fs::read_to_string(repository(name)).unwrap();
+        assert_eq!(nixfmt_rs::format(&text).unwrap(), text, "{name}");
+    }
 }

@@ -129,8 +129,8 @@ impl Settings {
         let router = value(given.router, "address of the router", likely_router(given), ask)?;
         let around = Ipv4Net::new(router, PREFIX).unwrap_or_default().trunc();
         let node_range = value(given.node_range, "network of the machines", around, ask)?;
-        let mode = one_of(given.mode, "how the virtual IP moves", &Mode::ALL, ask)?;
-        let masters = odd(given.masters, "number of masters, odd", 3, ask)?;
+        let mode = mode(given.mode, "how the virtual IP moves", ask)?;
+        let masters = masters(given.masters, "number of masters, odd", ask)?;
         let workers = value(given.workers, "number of workers", 0, ask)?;
         let first = nth(node_range, FIRST_MASTER);
         let first = value(given.first_ip, "address of the first master", first, ask)?;
@@ -208,14 +208,17 @@ fn likely_virtual_ip(mode: Mode, range: Ipv4Net) -> Ipv4Addr {
     }
 }
 
-/// Asks until there is an answer that fits.
+/// What was given; or asks until there is an answer that fits.
 fn answer<T>(
+    given: Option<T>,
     question: &str,
-    default: T,
-    shown: &str,
+    (default, shown): (T, &str),
     fits: impl Fn(&str) -> Result<T, String>,
     ask: Ask<'_>,
 ) -> Result<T, Error> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
     let mut fault: Option<String> = None;
     loop {
         let Some(typed) = ask(question, shown, fault.as_deref())? else { return Ok(default) };
@@ -230,10 +233,8 @@ fn answer<T>(
 }
 
 fn text(given: Option<&String>, question: &str, default: &str, ask: Ask<'_>) -> Result<String, Error> {
-    match given {
-        Some(given) => Ok(given.clone()),
-        None => answer(question, default.to_owned(), default, |typed| Ok(typed.to_owned()), ask),
-    }
+    let fits = |typed: &str| Ok(typed.to_owned());
+    answer(given.cloned(), question, (default.to_owned(), default), fits, ask)
 }
 
 fn value<T: std::str::FromStr + fmt::Display>(
@@ -242,33 +243,23 @@ fn value<T: std::str::FromStr + fmt::Display>(
     default: T,
     ask: Ask<'_>,
 ) -> Result<T, Error> {
-    let Some(given) = given else {
-        let shown = default.to_string();
-        let fits = |typed: &str| typed.parse().map_err(|_| format!("`{typed}` is not of the form {shown}"));
-        return answer(question, default, &shown, fits, ask);
-    };
-    Ok(given)
+    let shown = default.to_string();
+    let fits = |typed: &str| typed.parse().map_err(|_| format!("`{typed}` is not of the form {shown}"));
+    answer(given, question, (default, &shown), fits, ask)
 }
 
-/// The first is the default.
-fn one_of(given: Option<Mode>, question: &str, all: &[Mode; 4], ask: Ask<'_>) -> Result<Mode, Error> {
-    let [default, ..] = *all;
-    let names = all.map(|mode| mode.to_string()).join(", ");
+fn mode(given: Option<Mode>, question: &str, ask: Ask<'_>) -> Result<Mode, Error> {
+    let [default, ..] = Mode::ALL;
+    let names = Mode::ALL.map(|mode| mode.to_string()).join(", ");
     let fits = |typed: &str| {
-        let found = all.iter().find(|mode| mode.to_string() == typed);
-        found.copied().ok_or_else(|| format!("`{typed}` is none of {names}"))
+        let found = Mode::ALL.into_iter().find(|mode| mode.to_string() == typed);
+        found.ok_or_else(|| format!("`{typed}` is none of {names}"))
     };
-    match given {
-        Some(given) => Ok(given),
-        None => answer(&format!("{question}: {names}"), default, &default.to_string(), fits, ask),
-    }
+    answer(given, &format!("{question}: {names}"), (default, &default.to_string()), fits, ask)
 }
 
-fn odd(given: Option<u32>, question: &str, default: u32, ask: Ask<'_>) -> Result<u32, Error> {
-    match given {
-        Some(given) => Ok(given),
-        None => answer(question, default, &default.to_string(), parse_masters, ask),
-    }
+fn masters(given: Option<u32>, question: &str, ask: Ask<'_>) -> Result<u32, Error> {
+    answer(given, question, (3, "3"), parse_masters, ask)
 }
 
 /// How many masters there may be: an odd number, since an even one survives no more losses than one less, and not more
