@@ -204,8 +204,10 @@ impl Site {
                 if let Some((before, rest)) = word.split_once("[folder]/desk/run/.tmp") {
                     return format!("{before}[known_hosts]{}", &rest[rest.find('/').unwrap_or(rest.len())..]);
                 }
-                let is_key = word.len() == 68 && word.starts_with("AAAA");
-                if is_key { "AAAA...".to_owned() } else { word.to_owned() }
+                match word.split_at_checked(68).filter(|(key, _)| key.starts_with("AAAA")) {
+                    Some((_, rest)) => format!("AAAA...{rest}"),
+                    None => word.to_owned(),
+                }
             });
             out.push(words.collect::<Vec<_>>().join(" "));
         }
