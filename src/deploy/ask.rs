@@ -18,6 +18,9 @@ use crate::report;
 use crate::store::Store;
 use crate::words;
 
+/// How many machines are asked at a time.
+const MOST_AT_ONCE: usize = 32;
+
 /// What is done to one machine, and all that it needs.
 pub(super) struct Job<'c> {
     pub(super) machine: &'c Machine,
@@ -58,8 +61,15 @@ pub(super) fn jobs<'c>(
         .map(|machine| Candidate::of(cluster, store, machine, folder))
         .collect::<Result<_, _>>()?;
     report::note(&format!("asking {} over ssh", words::count(chosen.len(), "machine")));
-    let outcomes: Vec<Result<Job<'c>, Refusal>> =
-        candidates.into_par_iter().map(|candidate| candidate.ask(args)).collect();
+    // Who does not answer is waited for, and that costs no processor.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(MOST_AT_ONCE.min(candidates.len())).build();
+    let ask_all = || -> Vec<Result<Job<'c>, Refusal>> {
+        candidates.into_par_iter().map(|candidate| candidate.ask(args)).collect()
+    };
+    let outcomes = match threads {
+        Ok(threads) => threads.install(ask_all),
+        Err(_) => ask_all(),
+    };
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {

@@ -1,11 +1,13 @@
 //! A run: everything judged, then one machine after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use quorate_pki::cluster::Cluster;
 use serde_json::json;
+use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use super::ask::{Job, jobs};
@@ -61,7 +63,7 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let (facts, store) = facts::read(args, &cluster, now)?;
     faults.extend(preflight::judge(&chosen, &facts));
     let store = store.filter(|_| faults.is_empty()).ok_or(Error::Refused { faults })?;
-    let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
+    let folder = folder()?;
     let jobs = jobs(args, &cluster, &store, &chosen, folder.path())?;
     let lines: Vec<Line> =
         jobs.iter().map(|job| command::line(&job.action, &job.address, &settings, PRINTED)).collect();
@@ -73,6 +75,17 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     confirm(args, &jobs)?;
     let keys = opened(&store, &jobs)?;
     act(args, &cluster, &jobs, &settings, &keys)
+}
+
+/// A folder for what ssh is told: public keys alone. nixos-rebuild divides options at blanks, so its path has none.
+fn folder() -> Result<TempDir, Error> {
+    let place = std::env::temp_dir();
+    let has_blank = place.to_string_lossy().contains(char::is_whitespace);
+    let place = if has_blank { PathBuf::from("/tmp") } else { place };
+    tempfile::Builder::new()
+        .prefix("quorate-deploy-")
+        .tempdir_in(&place)
+        .map_err(Error::io("create a folder in", place))
 }
 
 fn settings(args: &Cli) -> Result<Settings, Error> {

@@ -75,7 +75,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("Host key verification failed", "what ssh says, and is looked for"),
     ("no matching host key type found", "what ssh says, and is looked for"),
     ("no answer in time", "half a minute of waiting"),
-    ("{name}: waiting for {} s", "half a minute of waiting"),
     ("all that is on it is lost; type `{name}` to go on:", TERMINAL),
     ("`{name}` was not typed, so nothing was touched", TERMINAL),
     ("run this again to decide anew", TERMINAL),

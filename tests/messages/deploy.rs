@@ -168,10 +168,10 @@ pub(crate) fn answers() -> Vec<Case> {
         answered("a system that does not say which", "echo 'this account is not available'", ""),
         answered("a NixOS that is not ours", OTHER_KEY, NIXOS),
         deploy_with("a machine that keeps another key", &["cp1"], own_key, |project| {
-            ssh(project, OTHER_KEY, DEBIAN)
+            ssh(project, OTHER_KEY, DEBIAN);
         }),
         deploy_with("a machine that keeps its key", &["cp1", "--dry-run"], own_key, |project| {
-            ssh(project, DEBIAN, "")
+            ssh(project, DEBIAN, "");
         }),
         deploy_with(
             "a build host beside IPv6",
