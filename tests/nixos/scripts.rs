@@ -51,7 +51,8 @@ impl Root {
         let environment = on.unit(unit).unwrap()["environment"].as_object().unwrap();
         let variables = environment.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
         let programs = std::env::join_paths(
-            std::iter::once(self.path("/bin")).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+            std::iter::once(self.path("/bin"))
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
         );
         let mut bash = Command::new("bash");
         bash.args(["-e", "-c", &script]).envs(variables).env("PATH", programs.unwrap());
@@ -106,7 +107,9 @@ fn a_member_of_etcd_founds_or_joins_once_as_its_marker_says_and_else_goes_on_or_
     root.write("/var/lib/quorate-etcd/bootstrap", &marker("\"new\"", "t1"));
     let output = before(&root);
     assert!(output.status.success(), "{}", said(&output));
-    for line in ["ETCD_INITIAL_CLUSTER_STATE=new", "ETCD_INITIAL_CLUSTER_TOKEN=t1", "ETCD_INITIAL_CLUSTER=cp1=https"] {
+    for line in
+        ["ETCD_INITIAL_CLUSTER_STATE=new", "ETCD_INITIAL_CLUSTER_TOKEN=t1", "ETCD_INITIAL_CLUSTER=cp1=https"]
+    {
         assert!(started(&root).lines().any(|found| found.starts_with(line)), "{line}: {}", started(&root));
     }
     // A start that failed before the member was one: the marker still stands, and counts.
@@ -138,22 +141,32 @@ fn a_member_of_etcd_founds_or_joins_once_as_its_marker_says_and_else_goes_on_or_
 #[test]
 fn a_password_reaches_who_speaks_it_whether_or_not_its_file_ends_with_a_line_feed() {
     let Some(nixos) = NixOs::find() else { return };
-    let secret = |name: &str| ["/run/secrets/quorate/", "/run/agenix/quorate/"].map(|folder| format!("{folder}{name}"));
+    let secret = |name: &str| {
+        ["/run/secrets/quorate/", "/run/agenix/quorate/"].map(|folder| format!("{folder}{name}"))
+    };
     let asked = |on: On<'static>| on.unit("quorate-kube-vip").unwrap().to_string().contains("bgp-password");
     let units = [
         (with_unit(&nixos, "quorate-vrrp", |_| true), "quorate-vrrp", "vrrp-password", "/run/quorate/vrrp"),
-        (with_unit(&nixos, "quorate-kube-vip", asked), "quorate-kube-vip", "bgp-password", "/run/quorate/kube-vip"),
+        (
+            with_unit(&nixos, "quorate-kube-vip", asked),
+            "quorate-kube-vip",
+            "bgp-password",
+            "/run/quorate/kube-vip",
+        ),
     ];
     for (on, unit, name, folder) in units {
         for ending in ["", "\n"] {
             let root = Root::new();
-            secret(name).iter().for_each(|path| root.write(path, &format!("S3cret99{ending}")));
+            for path in secret(name) {
+                root.write(&path, &format!("S3cret99{ending}"));
+            }
             root.write("/etc/quorate/pki/trust/root.crt", "root");
             fs::create_dir_all(root.path(folder)).unwrap();
             for _ in 0..2 {
                 let output = root.run(on, unit, "ExecStart");
                 assert!(output.status.success(), "{unit} on {ending:?}: {}", said(&output));
-                let holds = files(&root.path(folder)).into_iter().filter(|text| text.contains("S3cret99")).count();
+                let holds =
+                    files(&root.path(folder)).into_iter().filter(|text| text.contains("S3cret99")).count();
                 assert_eq!(holds, 1, "{unit} on {ending:?}");
             }
         }

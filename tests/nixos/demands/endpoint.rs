@@ -48,8 +48,16 @@ pub(super) const DEMANDS: &[Demand] = &[
     },
     Demand { says: "kube-vip announces a living API server alone", concerns: with_bgp, check: bgp },
     Demand { says: "kube-vip is elected within five seconds", concerns: with_arp, check: arp },
-    Demand { says: "kube-vip's pod starts before there is an API, from files that are there", concerns: with_pod, check: pod },
-    Demand { says: "keepalived gives the address to a living API server, and says its secret to nobody", concerns: with_vrrp, check: vrrp },
+    Demand {
+        says: "kube-vip's pod starts before there is an API, from files that are there",
+        concerns: with_pod,
+        check: pod,
+    },
+    Demand {
+        says: "keepalived gives the address to a living API server, and says its secret to nobody",
+        concerns: with_vrrp,
+        check: vrrp,
+    },
     Demand { says: "HAProxy asks every API server whether it is ready", concerns: with_vrrp, check: haproxy },
 ];
 
@@ -84,7 +92,8 @@ fn bgp(on: On<'_>) -> Found {
     let VipMode::Bgp(Bgp { asn, peers, hold_time, keepalive, bfd, .. }) = mode(on) else { return Ok(()) };
     let endpoint = on.cluster.endpoint();
     let ips: Vec<String> = endpoint.ips().iter().map(ToString::to_string).collect();
-    let lengths: Vec<&str> = endpoint.ips().iter().map(|ip| if ip.is_ipv4() { "32" } else { "128" }).collect();
+    let lengths: Vec<&str> =
+        endpoint.ips().iter().map(|ip| if ip.is_ipv4() { "32" } else { "128" }).collect();
     let router = on.kube_vip_variable("bgp_routerid")?.unwrap_or_default();
     match on.machine.ip() {
         Some(IpAddr::V4(ip)) => same("router id", &router, &ip.to_string().as_str())?,
@@ -160,7 +169,9 @@ fn pod(on: On<'_>) -> Found {
     let version = image.strip_prefix("ghcr.io/kube-vip/kube-vip:v").unwrap_or_default();
     let version = version.split('@').next().unwrap_or_default();
     let numbers: Vec<u32> = version.split('.').filter_map(|number| number.parse().ok()).collect();
-    holds(numbers.as_slice() >= [1, 2, 3].as_slice(), || format!("the image is {image}, expected 1.2.3 or newer"))?;
+    holds(numbers.as_slice() >= [1, 2, 3].as_slice(), || {
+        format!("the image is {image}, expected 1.2.3 or newer")
+    })?;
     same("pull policy", &container["imagePullPolicy"], &json!("IfNotPresent"))?;
     same("network", &pod["spec"]["hostNetwork"], &json!(true))?;
     same("priority", &pod["spec"]["priorityClassName"], &json!("system-node-critical"))?;
@@ -180,10 +191,14 @@ fn pod(on: On<'_>) -> Found {
         let path = volume["hostPath"]["path"].as_str().unwrap_or_default();
         // What is missing must not become a folder of that name.
         let kind = &volume["hostPath"]["type"];
-        holds(*kind == "File" || *kind == "Directory", || format!("{path} may be missing: its type is {kind}"))?;
+        holds(*kind == "File" || *kind == "Directory", || {
+            format!("{path} may be missing: its type is {kind}")
+        })?;
         holds(!path.starts_with("/run/secrets"), || format!("{path} goes away with the next generation"))?;
         let rendered = on.facts["services"].as_object().into_iter().flatten().any(|(name, unit)| {
-            name != "kubelet" && unit["before"].to_string().contains("kubelet.service") && unit.to_string().contains(path)
+            name != "kubelet"
+                && unit["before"].to_string().contains("kubelet.service")
+                && unit.to_string().contains(path)
         });
         let there = !on.facts["etc"][path.trim_start_matches("/etc/")].is_null();
         holds(there || rendered, || format!("nothing puts {path} there before the kubelet starts"))?;
@@ -208,7 +223,8 @@ fn host_path(pod: &Json, inside: &str) -> Option<String> {
     let mounts = pod["spec"]["containers"][0]["volumeMounts"].as_array()?;
     mounts.iter().find_map(|mount| {
         let rest = inside.strip_prefix(mount["mountPath"].as_str()?)?;
-        let volume = pod["spec"]["volumes"].as_array()?.iter().find(|volume| volume["name"] == mount["name"])?;
+        let volume =
+            pod["spec"]["volumes"].as_array()?.iter().find(|volume| volume["name"] == mount["name"])?;
         Some(format!("{}{rest}", volume["hostPath"]["path"].as_str()?))
     })
 }
@@ -219,12 +235,16 @@ fn vrrp(on: On<'_>) -> Found {
         holds(unit.contains(word), || format!("no {word}"))?;
     }
     let VipMode::Keepalived { virtual_router_id, .. } = mode(on) else { return Ok(()) };
-    holds(unit.contains(&format!("virtual_router_id {virtual_router_id}\\n")), || "another router id".to_owned())?;
+    holds(unit.contains(&format!("virtual_router_id {virtual_router_id}\\n")), || {
+        "another router id".to_owned()
+    })?;
     holds(unit.contains("/readyz"), || "nothing asks whether the API is ready".to_owned())?;
     for ip in on.cluster.endpoint().ips() {
         holds(unit.contains(&ip.to_string()), || format!("not for {ip}"))?;
     }
-    holds(!unit.contains("user keepalived_script"), || "its script runs as a user that is not there".to_owned())?;
+    holds(!unit.contains("user keepalived_script"), || {
+        "its script runs as a user that is not there".to_owned()
+    })?;
     let firewall = &on.facts["firewall"];
     let rules = format!("{}{}", firewall["extraCommands"], firewall["extraInputRules"]);
     // By its name, or by the number that IANA gave it.
@@ -236,7 +256,9 @@ fn haproxy(on: On<'_>) -> Found {
     let config = on.facts["etc"]["haproxy.cfg"]["source"].as_str().ok_or("no haproxy.cfg")?;
     let port = on.cluster.apiserver_port();
     holds(config.contains("/readyz"), || "nothing asks whether an API server is ready".to_owned())?;
-    holds(config.contains(&format!(":{}", on.cluster.endpoint().port())), || "another front port".to_owned())?;
+    holds(config.contains(&format!(":{}", on.cluster.endpoint().port())), || {
+        "another front port".to_owned()
+    })?;
     for ip in on.cluster.masters().filter_map(quorate_pki::cluster::Machine::ip) {
         let server = format!("{}:{port}", bracketed(ip));
         holds(config.contains(&server), || format!("no {server}"))?;
