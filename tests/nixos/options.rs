@@ -72,7 +72,7 @@ impl Options {
                         None if ELSEWHERE.iter().any(|(begin, _)| begin.starts_with(&format!("{path}."))) => {
                             Self::default().walk(&path, value, faults);
                         }
-                        None => faults.push(format!("{path} is no option")),
+                        None => faults.extend(self.free(value).map_err(|why| format!("{path}{why}")).err()),
                     }
                 }
             }
@@ -85,6 +85,17 @@ impl Options {
             }
             _ => faults
                 .push(format!("{path} is {value}, expected {}", self.kind.as_deref().unwrap_or("a set"))),
+        }
+    }
+}
+
+impl Options {
+    /// Whether a name that is not in the list may be set here to a value: some sets take any name.
+    fn free(&self, value: &Json) -> Result<(), String> {
+        let items = self.kind.as_deref().and_then(|kind| kind.strip_prefix("attribute set of "));
+        match items.filter(|items| *items != "(submodule)") {
+            None => Err(" is no option".to_owned()),
+            Some(items) => fits(value, items).map_err(|why| format!(" is {value}, expected {items}{why}")),
         }
     }
 }
@@ -161,6 +172,9 @@ fn fits(value: &Json, kind: &str) -> Result<(), String> {
         "path" => is(tag(value).is_some() || value.as_str().is_some_and(|text| text.starts_with('/'))),
         "package" => is(tag(value) == Some("package")),
         "attribute set" | "submodule" => is(value.is_object() && tag(value).is_none()),
+        "sysctl option value" => {
+            is(value.is_boolean() || value.is_string() || value.is_i64() || value.is_null())
+        }
         "systemd option" => is(!value.is_null() && !value.is_object() || tag(value).is_some()),
         "TOML value" | "JSON value" | "unspecified value" | "anything" | "raw value" => Ok(()),
         _ => Err(format!(" (which this test does not know: `{kind}`)")),
@@ -206,6 +220,7 @@ fn each_description_of_a_type_takes_what_it_says() {
         ("attribute set of (null or string or path or package)", serde_json::json!({ "a": 1 }), false),
         ("integer between 1 and 255 (both inclusive)", serde_json::json!(256), false),
         ("boolean", serde_json::json!("true"), false),
+        ("attribute set of (sysctl option value)", serde_json::json!({ "net.x": 1 }), true),
         ("no type that is known", serde_json::json!("x"), false),
     ];
     for (kind, value, expected) in rows {

@@ -256,6 +256,19 @@ const PLANTED: &[Planted] = &[
     planted("kube-vip/kube-vip:v1.2.3", "kube-vip/kube-vip:v1.1.0", "from files that are there"),
     planted("user = default \"nobody\";", "", "says its secret to nobody"),
     planted("option httpchk GET /readyz", "option httpchk GET /", "whether it is ready"),
+    planted("          client-key: /etc/kube-vip/client.key\n", "", "kube-vip logs in as itself"),
+    planted("--dport 3784", "--dport 3785", "a router's BFD"),
+    planted("via = \"10.", "via = \"11.", "by the gateway"),
+    // From time to time.
+    planted("timers.quorate-backup", "timers.backup", "makes a sealed snapshot"),
+    planted("AssertPathIsMountPoint = default", "AssertPathExists = default", "for the admins alone"),
+    planted("OnCalendar = default \"hourly\"", "OnCalendar = default \"weekly\"", "written down every hour"),
+    planted(
+        "kube-proxy = {\n      after = [ \"sops-install-secrets.service\" ];",
+        "kube-proxy = {",
+        "waits until secrets are open",
+    ),
+    planted("\"net.ipv6.conf.all.forwarding\" = default 1;", "", "packets between pods"),
     // A setting that another one beats, and one that is merged.
     planted(
         "networking.hostName = default \"cp1\";",

@@ -6,7 +6,7 @@ use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{Bgp, VipMode};
 use serde_json::{Value as Json, json};
 
-use super::{Demand, everywhere, on_masters, trusts};
+use super::{Demand, etcd, everywhere, on_masters, trusts};
 use crate::facts::{Found, On, bracketed, holds, same};
 
 pub(super) const DEMANDS: &[Demand] = &[
@@ -54,6 +54,28 @@ pub(super) const DEMANDS: &[Demand] = &[
         check: pod,
     },
     Demand {
+        says: "kube-vip logs in as itself where it elects, and as nobody where it asks nothing of the API",
+        concerns: with_pod,
+        check: login,
+    },
+    Demand {
+        says: "a router's BFD reaches the masters, and nobody else's",
+        concerns: |on| matches!(mode(on), VipMode::Bgp(bgp) if bgp.bfd) && on.machine.master(),
+        check: |on| {
+            let VipMode::Bgp(bgp) = mode(on) else { return Ok(()) };
+            let open = on.facts["firewall"]["allowedUDPPorts"].to_string();
+            holds(!open.contains("3784"), || format!("open to all: {open}"))?;
+            let rules = etcd::rules(on);
+            let reaches = |ip| rules.iter().any(|rule| rule.contains("dport 3784") && etcd::names(rule, ip));
+            bgp.peers.iter().try_for_each(|peer| holds(reaches(peer.ip), || format!("{} does not", peer.ip)))
+        },
+    },
+    Demand {
+        says: "a worker reaches an announced virtual IP by the gateway",
+        concerns: |on| on.machine.worker() && matches!(mode(on), VipMode::Bgp(_)),
+        check: route,
+    },
+    Demand {
         says: "keepalived gives the address to a living API server, and says its secret to nobody",
         concerns: with_vrrp,
         check: vrrp,
@@ -79,6 +101,39 @@ fn with_pod(on: On<'_>) -> bool {
 
 fn with_vrrp(on: On<'_>) -> bool {
     on.machine.master() && matches!(mode(on), VipMode::Keepalived { .. })
+}
+
+fn login(on: On<'_>) -> Found {
+    let variable = on.kube_vip_variable("k8s_config_file")?.unwrap_or("/etc/kubernetes/admin.conf");
+    let path = host_path(on.kube_vip()?, variable).ok_or_else(|| format!("{variable} is in no volume"))?;
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let units = on.facts["services"].as_object().into_iter().flatten();
+    let text: String = units
+        .filter(|(_, unit)| unit.to_string().contains(folder))
+        .map(|(_, unit)| unit.to_string())
+        .collect();
+    holds(text.contains("apiVersion: v1"), || format!("nothing writes {path}"))?;
+    let key = if mode(on) == &VipMode::Arp { "/kube-vip" } else { "" };
+    same("user", &text.contains("client-key"), &!key.is_empty())?;
+    holds(key.is_empty() || text.contains(&format!("quorate{key}")), || "not as kube-vip".to_owned())
+}
+
+fn route(on: On<'_>) -> Found {
+    let endpoint = on.cluster.endpoint();
+    let gateway = endpoint.gateway().ok_or("no gateway")?;
+    let interface = on.machine.interface().ok_or("no interface")?;
+    for ip in endpoint.ips().iter().filter(|ip| ip.is_ipv4() == gateway.is_ipv4()) {
+        let (family, length) = if ip.is_ipv4() { ("ipv4", 32) } else { ("ipv6", 128) };
+        let routes =
+            on.facts["interfaces"][interface][family]["routes"].as_array().cloned().unwrap_or_default();
+        let there = routes.iter().any(|route| {
+            route["address"] == ip.to_string()
+                && route["prefixLength"] == length
+                && route["via"] == gateway.to_string()
+        });
+        holds(there, || format!("routes are {routes:?}"))?;
+    }
+    Ok(())
 }
 
 /// That kube-vip's variables are these.

@@ -19,6 +19,17 @@ pub(super) const DEMANDS: &[Demand] = &[
     },
     Demand { says: "a unit can read every key that it names", concerns: everywhere, check: readable },
     Demand {
+        says: "a unit that names a secret waits until secrets are open",
+        concerns: everywhere,
+        check: |on| {
+            for (name, unit) in on.facts["services"].as_object().into_iter().flatten() {
+                let waits = unit["after"].to_string().contains("sops-install-secrets.service");
+                holds(waits || on.paths_of(name, OPEN[0]).is_empty(), || format!("{name} does not wait"))?;
+            }
+            Ok(())
+        },
+    },
+    Demand {
         says: "every secret that is named is one of this machine's",
         concerns: everywhere,
         check: declared,

@@ -6,6 +6,7 @@ mod endpoint;
 mod etcd;
 mod keys;
 mod node;
+mod upkeep;
 
 use quorate_pki::authority::Authority;
 
@@ -23,7 +24,7 @@ pub(crate) struct Demand {
 
 /// Every demand.
 pub(crate) fn all() -> impl Iterator<Item = &'static Demand> {
-    [etcd::DEMANDS, control_plane::DEMANDS, node::DEMANDS, keys::DEMANDS, endpoint::DEMANDS]
+    [etcd::DEMANDS, control_plane::DEMANDS, node::DEMANDS, keys::DEMANDS, endpoint::DEMANDS, upkeep::DEMANDS]
         .into_iter()
         .flatten()
 }

@@ -124,6 +124,18 @@ pub(super) const DEMANDS: &[Demand] = &[
         },
     },
     Demand {
+        says: "packets between pods are passed on, in each family that pods have",
+        concerns: on_nodes,
+        check: |on| {
+            for range in &on.cluster.networks().pod {
+                let v4 = range.addr().is_ipv4();
+                let name = if v4 { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" };
+                same(name, &on.facts["sysctl"][name], &json!(1))?;
+            }
+            Ok(())
+        },
+    },
+    Demand {
         says: "the API server reaches the kubelet",
         concerns: on_nodes,
         check: |on| {
