@@ -20,6 +20,8 @@ mod options;
 mod peer;
 #[path = "nixos/planted.rs"]
 mod planted;
+#[path = "nixos/programs.rs"]
+mod programs;
 #[path = "nixos/rig.rs"]
 mod rig;
 #[path = "nixos/scripts.rs"]
