@@ -241,7 +241,6 @@ impl Passwords {
     /// anew by itself.
     pub fn keep_age_readers(&mut self) {
         self.changes.retain(Change::is_before_commit);
-        self.changes.iter_mut().for_each(|change| change.missing.clear());
     }
 }
 

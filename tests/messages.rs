@@ -29,6 +29,8 @@ mod literals;
 #[path = "messages/people.rs"]
 mod people;
 mod project;
+#[path = "messages/router.rs"]
+mod router;
 #[path = "messages/sealed.rs"]
 mod sealed;
 #[path = "messages/shell.rs"]
@@ -92,6 +94,8 @@ const SECTIONS: &[Section] = &[
     ("secrets: a new identity", verbs::keygen),
     ("secrets: admins come and go", admins::come_and_go),
     ("secrets: sealed anew", admins::anew),
+    ("the router's side", router::router),
+    ("passwords of BGP and VRRP", router::passwords),
     ("no run: the system", values::system),
     ("no run: sealing", values::sealing),
     ("no run: issuing and judging", values::issuing),

@@ -412,6 +412,25 @@ fn a_killed_gen_leaves_no_password_in_clear_and_a_rerun_completes() {
 }
 
 #[test]
+fn a_killed_gen_does_not_forget_an_admin_who_left_an_age_file() {
+    let Some(deployment) = for_agenix(&with_password(3)) else { return };
+    let project = &deployment.project;
+    let own = deployment.manifest().admins[0].clone();
+    let (berta_key, berta) = Identity::generate();
+    deployed::write_private(&project.path("home/berta"), berta_key.expose_bytes());
+    project.write("machines.nix", with_admins(&with_password(3), &[&own, berta.key()]));
+    project.pki(["gen"]).expect(0);
+    // As many admins as before: nothing in the file tells that it is another one.
+    let (_, carla) = Identity::generate();
+    project.write("machines.nix", with_admins(&with_password(3), &[&own, carla.key()]));
+    kill(project, &["gen"], "bgp-password", |project| {
+        let open = |identity: &Path| seal::age(&project.path(BGP_FILE), identity);
+        assert!(open(&project.path("home/berta")).is_none(), "who left can still open it");
+        String::from_utf8(open(&project.identity_file()).unwrap()).unwrap()
+    });
+}
+
+#[test]
 fn a_killed_gen_that_seals_it_anew_keeps_the_password() {
     let project = Project::generated(&with_password(3));
     let password = get(&project, "bgp-password");
