@@ -6,6 +6,7 @@
 
 mod bird;
 mod frr;
+mod head;
 mod routeros;
 mod vyos;
 
@@ -21,9 +22,6 @@ const PATHS: usize = 8;
 /// usual practice; a master that falls silent is noticed within a second.
 const BFD_INTERVAL: u32 = 300;
 const BFD_MULTIPLIER: u32 = 3;
-
-/// Where the password of the sessions is to be had.
-const PASSWORD: &str = "secrets get secrets/masters/cluster.yaml bgp-password";
 
 /// A kind of router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +52,8 @@ pub struct Side {
     /// Seconds between two words.
     keepalive: u16,
     bfd: bool,
-    password: bool,
+    /// Where the sessions bear a password: the command that tells it.
+    password: Option<String>,
     /// One for each address of the virtual IP, the primary first.
     families: Vec<Family>,
     /// Masters without an address in the family of a virtual IP: they cannot announce it.
@@ -146,11 +145,11 @@ impl std::error::Error for SideError {}
 
 impl Side {
     /// What the router behind these addresses must be told. No address: the only router there is, which may have one of
-    /// each family.
+    /// each family. `password` is the command that tells the password of the sessions, should they bear one.
     ///
     /// # Errors
     /// [`SideError`].
-    pub fn of(cluster: &Cluster, chosen: &[IpAddr]) -> Result<Self, SideError> {
+    pub fn of(cluster: &Cluster, chosen: &[IpAddr], password: &str) -> Result<Self, SideError> {
         let endpoint = cluster.endpoint();
         let bgp = match endpoint.mode() {
             VipMode::Bgp(bgp) => bgp,
@@ -179,7 +178,7 @@ impl Side {
             hold_time: bgp.hold_time,
             keepalive: if bgp.hold_time == 0 { 0 } else { bgp.keepalive },
             bfd: bgp.bfd,
-            password: bgp.password,
+            password: bgp.password.then(|| password.to_owned()),
             families,
             silent,
         })
@@ -243,38 +242,6 @@ impl Side {
             _ => Ipv4Addr::new(0, 0, 0, 1),
         };
         v4.unwrap_or_else(v6)
-    }
-
-    /// What every text begins with, as comments: whose it is, and what no configuration of a routing daemon holds.
-    fn head(&self, comment: &str, router: &str) -> Vec<String> {
-        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-        let mut head = vec![
-            format!("{router}, the side of {} (AS {})", addresses.join(" and "), self.asn),
-            format!("for the cluster {}, whose masters (AS {}) announce:", self.cluster, self.masters_asn),
-        ];
-        head.extend(self.families.iter().map(|family| format!("  {}", family.prefix())));
-        head.push("Nothing else is accepted from them, and nothing is announced to them.".to_owned());
-        let bfd = if self.bfd { ", UDP port 3784 for BFD" } else { "" };
-        head.push(format!("They open the sessions: let them reach TCP port 179{bfd}."));
-        if self.password {
-            head.push(
-                "The sessions bear a password, which is not printed here; fill it in where it says so:"
-                    .to_owned(),
-            );
-            head.push(format!("  {PASSWORD}"));
-        }
-        head.into_iter().map(|line| format!("{comment} {line}")).collect()
-    }
-
-    /// The kernel's choice among several ways, as comments: by connection, or long ones break when a master goes.
-    /// Source: linux `Documentation/networking/ip-sysctl.rst`, "fib_multipath_hash_policy", 1 is layer 4.
-    fn hashing(&self, comment: &str) -> Vec<String> {
-        let sysctl = |family: &Family| {
-            let name = if family.vip.is_ipv4() { "ipv4" } else { "ipv6" };
-            format!("{comment}   net.{name}.fib_multipath_hash_policy = 1")
-        };
-        let head = format!("{comment} Spread over the masters by connection, in /etc/sysctl.d:");
-        std::iter::once(head).chain(self.families.iter().map(sysctl)).collect()
     }
 }
 

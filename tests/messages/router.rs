@@ -20,7 +20,17 @@ fn speaking(endpoint: &'static str) -> impl Fn(&Project) + Send + Sync + 'static
 
 const PASSWORD: &str = "gateway = \"10.13.13.1\"; bgp.password = true;";
 const TWO: &str = "bgp.peers = [ { ip = \"10.13.13.1\"; } { ip = \"10.13.13.2\"; } ];";
-const BOTH: &str = "bgp.peers = [ { ip = \"10.13.13.1\"; } { ip = \"fd00:13::1\"; } ];";
+/// A master of both families with these peers.
+fn both_families(peers: &str) -> String {
+    format!(
+        "{{ cp1 = {{ ip = [ \"10.13.13.11\" \"fd00:13::11\" ]; interface = \"ens18\"; disk = \"/dev/disk/by-id/x\"; \
+         kubernetes.enable = true; etcd.enable = true; }};\nkubeMaster = {{ ip = [ \"10.13.14.10\" \"fd00:14::10\" ]; \
+         bgp.peers = [ {peers} ]; }};\ncluster = {{ name = \"magi\"; nodeCidr = [ \"10.13.13.0/24\" \"fd00:13::/64\" ]; \
+         serviceCidr = [ \"10.96.0.0/16\" \"fd00:96::/112\" ]; podCidr = [ \"10.244.0.0/16\" \"fd00:244::/56\" ]; \
+         cni = \"none\"; }};\n}}\n"
+    )
+}
+
 const FILE: &str = "secrets/masters/cluster.yaml";
 
 pub(crate) fn router() -> Vec<Case> {
@@ -35,11 +45,12 @@ pub(crate) fn router() -> Vec<Case> {
             &["router", "routeros", "--peer", "10.13.13.1", "--peer", "10.13.13.2"],
             speaking(TWO),
         ),
-        run("a family without masters and one without a router", &["router", "bird"], |project| {
-            speaking(BOTH)(project);
-            let text = project.read("machines.nix");
-            let text = text.replace("ip = \"10.13.14.10\";", "ip = [ \"10.13.14.10\" \"fd00:14::10\" ];");
-            project.write("machines.nix", text.replace("{ ip = \"fd00:13::1\"; }", ""));
+        run("a family in which nobody reaches the router", &["router", "bird"], |project| {
+            project.write("machines.nix", both_families("{ ip = \"10.13.13.1\"; }"));
+        }),
+        run("a master whose address is not known yet", &["router", "frr"], |project| {
+            let text = machines(3, "").replace("10.13.13.13", "0.0.0.0");
+            project.write("machines.nix", text);
         }),
     ]
 }
