@@ -13,7 +13,7 @@ mod vyos;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use quorate_pki::cluster::{Bgp, BgpPeer, Cluster, VipMode};
+use quorate_pki::cluster::{Bgp, BgpPeer, Cluster, Machine, VipMode};
 
 /// How many ways to the virtual IP a router keeps at least: room for masters to come.
 const PATHS: usize = 8;
@@ -56,8 +56,6 @@ pub struct Side {
     password: Option<String>,
     /// One for each address of the virtual IP, the primary first.
     families: Vec<Family>,
-    /// Masters without an address in the family of a virtual IP: they cannot announce it.
-    silent: Vec<(String, &'static str)>,
 }
 
 /// The virtual IP in one family, and who announces it.
@@ -158,18 +156,14 @@ impl Side {
             VipMode::External => return Err(SideError::Mode { mode: "external" }),
         };
         let peers = chosen_peers(bgp, chosen)?;
-        let mut silent = Vec::new();
-        let mut families = Vec::new();
-        for vip in endpoint.ips() {
-            let mut neighbours = Vec::new();
-            for master in cluster.masters() {
-                match master.ips().iter().find(|ip| ip.is_ipv4() == vip.is_ipv4()) {
-                    Some(ip) => neighbours.push(Neighbour { machine: master.name().to_owned(), ip: *ip }),
-                    None => silent.push((master.name().to_owned(), family_name(*vip))),
-                }
-            }
-            families.push(Family { vip: *vip, neighbours });
-        }
+        // Parsing has seen to it that each master has an address of each.
+        let families = endpoint.ips().iter().map(|vip| {
+            let own =
+                |master: &Machine| master.ips().iter().find(|ip| ip.is_ipv4() == vip.is_ipv4()).copied();
+            let neighbour =
+                |master| Some(Neighbour { machine: Machine::name(master).to_owned(), ip: own(master)? });
+            Family { vip: *vip, neighbours: cluster.masters().filter_map(neighbour).collect() }
+        });
         Ok(Self {
             cluster: cluster.name().to_owned(),
             addresses: peers.iter().map(|peer| peer.ip).collect(),
@@ -179,8 +173,7 @@ impl Side {
             keepalive: if bgp.hold_time == 0 { 0 } else { bgp.keepalive },
             bfd: bgp.bfd,
             password: bgp.password.then(|| password.to_owned()),
-            families,
-            silent,
+            families: families.collect(),
         })
     }
 
@@ -197,25 +190,15 @@ impl Side {
 
     /// What will not work as it stands, each with what to do about it.
     pub fn warnings(&self) -> Vec<(String, String)> {
-        let silent = self.silent.iter().map(|(machine, family)| {
-            let what = format!(
-                "master `{machine}` has no {family} address, so it cannot announce the virtual IP there"
-            );
-            (what, format!("add one to `{machine}.ip`, and print this again"))
-        });
-        let unreached =
-            self.families.iter().filter(|family| !family.neighbours.is_empty()).filter(|family| {
-                !self.addresses.iter().any(|address| address.is_ipv4() == family.vip.is_ipv4())
-            });
-        let unreached = unreached.map(|family| {
-            let name = family_name(family.vip);
-            let what = format!(
-                "no peer is an {name} address of this router, so nobody announces {} to it",
-                family.vip
-            );
+        let has = |family: &Family| self.addresses.iter().any(|own| own.is_ipv4() == family.vip.is_ipv4());
+        let unreached = self.families.iter().filter(|family| !has(family));
+        let warning = |Family { vip, .. }: &Family| {
+            let name = if vip.is_ipv4() { "IPv4" } else { "IPv6" };
+            let what =
+                format!("no peer is an {name} address of this router, so nobody announces {vip} to it");
             (what, "name the router by one address of each family in `kubeMaster.bgp.peers`".to_owned())
-        });
-        silent.chain(unreached).collect()
+        };
+        unreached.map(warning).collect()
     }
 
     fn is_internal(&self) -> bool {
@@ -275,10 +258,6 @@ fn chosen_peers<'b>(bgp: &'b Bgp, chosen: &[IpAddr]) -> Result<Vec<&'b BgpPeer>,
     } else {
         SideError::NotOne { chosen: peers.iter().map(|peer| peer.ip).collect() }
     })
-}
-
-fn family_name(ip: IpAddr) -> &'static str {
-    if ip.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
 fn listed(addresses: &[IpAddr]) -> String {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::case::{Case, run};
+use crate::case::{Case, run, secrets_told};
 use crate::project::{Project, machines};
 
 /// The cluster of the copies with another `kubeMaster`, before anything is made of it anew.
@@ -47,10 +47,6 @@ pub(crate) fn router() -> Vec<Case> {
         ),
         run("a family in which nobody reaches the router", &["router", "bird"], |project| {
             project.write("machines.nix", both_families("{ ip = \"10.13.13.1\"; }"));
-        }),
-        run("a master whose address is not known yet", &["router", "frr"], |project| {
-            let text = machines(3, "").replace("10.13.13.13", "0.0.0.0");
-            project.write("machines.nix", text);
         }),
     ]
 }
@@ -99,8 +95,8 @@ pub(crate) fn passwords() -> Vec<Case> {
         }),
         run("a password that is no text", &["gen", "--format", "age"], |project| {
             with_password(project);
-            let nested = project.read(FILE).replace("bgp-password: ENC", "bgp-password:\n    deep: ENC");
-            project.write(FILE, nested);
+            let words = ["set", "--json", FILE, "bgp-password"];
+            secrets_told(project, &words, &[], "{ \"deep\": \"hunter2\" }");
         }),
     ]
 }
