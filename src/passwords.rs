@@ -314,6 +314,15 @@ fn holds(held: &[String], name: &str) -> bool {
     held.iter().any(|one| one == name)
 }
 
+/// The command that tells a person a password, seen from the folder of machines.nix.
+pub fn command(folder: &Path, name: &str) -> String {
+    let age = format!("{FOLDER}/{name}.age");
+    if place(folder, &age).exists() && !place(folder, &sops_file()).exists() {
+        return format!("age -d -i ~/.config/sops/age/keys.txt {age}");
+    }
+    format!("secrets get {} {name}", sops_file())
+}
+
 /// A file's path, as people see it.
 fn place(folder: &Path, file: &str) -> PathBuf {
     if folder == Path::new(".") { PathBuf::from(file) } else { folder.join(file) }

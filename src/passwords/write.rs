@@ -203,12 +203,11 @@ pub fn write(writes: &[Write], is_before_commit: bool) -> Result<(), Error> {
                 if file.bytes() != old {
                     return Err(LockError::Changed { path: write.path.clone() }.into());
                 }
-                match new {
-                    Some(new) => file.replace(new)?,
-                    None => {
-                        fs::remove_file(&write.path).map_err(Error::io("remove", &write.path))?;
-                        sync_parent(&write.path)?;
-                    }
+                if let Some(new) = new {
+                    file.replace(new)?;
+                } else {
+                    fs::remove_file(&write.path).map_err(Error::io("remove", &write.path))?;
+                    sync_parent(&write.path)?;
                 }
             }
         }

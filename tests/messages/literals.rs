@@ -14,7 +14,7 @@ pub(crate) struct Literal {
 }
 
 /// Tables whose sentences are for those who read them: the reasons of rules, the sources of kinds, the comments of the
-/// files that `pki init` writes.
+/// files that `pki init` writes, and what `pki router` is asked for, which has goldens of its own.
 const FOR_READERS: &[&str] = &[
     "pki/src/authority.rs",
     "pki/src/cluster/rules.rs",
@@ -22,6 +22,12 @@ const FOR_READERS: &[&str] = &[
     "pki/src/password.rs",
     "src/init/host.rs",
     "src/init/machines.rs",
+    "pki/src/password.rs",
+    "src/router/bird.rs",
+    "src/router/frr.rs",
+    "src/router/head.rs",
+    "src/router/routeros.rs",
+    "src/router/vyos.rs",
 ];
 
 /// Every sentence of the three packages, in the order of their files.
