@@ -155,6 +155,11 @@ fn a_machine_that_is_new_gets_its_file_as_soon_as_it_has_what_stands_in_it() {
         "{waits}"
     );
     assert_eq!(changed(&before, &project.tree("lab")), Vec::<String>::new());
+    // Who has written one themselves is left alone.
+    project.write("lab/hosts/worker1.nix", "mine\n");
+    let quiet = project.pki(["init", "lab"]).expect(0).stderr;
+    assert!(!quiet.contains("waits"), "{quiet}");
+    fs::remove_file(project.path("lab/hosts/worker1.nix")).unwrap();
 
     project.write("lab/machines.nix", with("disk = \"/dev/disk/by-id/x\";"));
     let before = project.tree("lab");
