@@ -11,6 +11,8 @@ use quorate_pki::error::{IssueError, KeyError, StateFault};
 use quorate_pki::judge::Misjudged;
 use quorate_secrets::sops::SopsError;
 
+use crate::deploy::Refusal;
+
 /// A command that could not do its work. Exit code 2.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -146,6 +148,11 @@ pub enum Error {
         /// What there is.
         known: Vec<String>,
     },
+    /// Machines that are not deployed as things stand. Nothing was touched.
+    Refused {
+        /// Everything that is in the way.
+        faults: Vec<Refusal>,
+    },
     /// A request that makes no sense as it stands.
     Request {
         /// What is wrong with it.
@@ -166,7 +173,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { cause, .. } => Some(io_hint(cause.kind())),
-            Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } | Self::Unchanged { .. } | Self::Signal(_) => None,
+            Self::Inventory { .. } | Self::State { .. } | Self::Adopt { .. } | Self::Unchanged { .. } | Self::Refused { .. } | Self::Signal(_) => None,
             Self::Secrets { error, .. } => Some(error.hint().to_owned()),
             Self::Plaintext { path } => Some(format!(
                 "seal it with `secrets encrypt -i {path}`; if it was ever committed, replace what is in it",
@@ -300,6 +307,9 @@ impl fmt::Display for Error {
             Self::Issue(error) => error.fmt(f),
             Self::Misjudged(error) => error.fmt(f),
             Self::NotFound { wanted, .. } => write!(f, "there is no {wanted}"),
+            Self::Refused { faults } => {
+                write!(f, "nothing was deployed: {count}", count = crate::words::count(faults.len(), "fault"))
+            }
             Self::Request { message, .. } => f.write_str(message),
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod deploy;
 pub mod error;
 pub mod git;
 pub mod harden;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use time::OffsetDateTime;
 
+pub use deploy::run_deploy;
 pub use secrets::run_secrets;
 
 /// The program `pki`: the one place where the clock is read and an exit code is chosen.

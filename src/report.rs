@@ -4,7 +4,7 @@
 //! stop, things in backticks. Colour only on a terminal, and never when NO_COLOR is set.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -71,6 +71,15 @@ pub fn told(error: &Error) -> String {
         for fault in faults {
             lines.push(format!("  {}", one_line(&fault.to_string())));
             lines.push(format!("    {} {}", label("hint", Colour::Cyan), fault.hint));
+        }
+    }
+    if let Error::Refused { faults } = error {
+        for alike in faults.chunk_by(|a, b| (&a.message, &a.hint) == (&b.message, &b.hint)) {
+            let Some(fault) = alike.first() else { continue };
+            let things: Vec<String> = alike.iter().map(|fault| fault.what.clone()).collect();
+            let things = words::list(&things, MOST_FILES);
+            lines.push(format!("  {}", one_line(&format!("{things}: {}", fault.message))));
+            lines.push(format!("    {} {}", label("hint", Colour::Cyan), one_line(&fault.hint)));
         }
     }
     let hint = error.hint().map(|text| one_line(&text));
@@ -211,6 +220,23 @@ pub fn plaintext(content: &quorate_secrets::secret::Secret) -> Result<(), Error>
     }
 }
 
+/// Where the output of a program goes that is run on the way: to the talk, since data is ours alone.
+pub fn talk() -> Stdio {
+    Stdio::from(io::stderr())
+}
+
+/// What a person types on the terminal in answer to a question, and what an empty line means there, which is shown.
+/// `None` when there is no terminal, and at the end of what is typed.
+pub fn ask_for(question: &str, default: Option<&str>) -> Option<String> {
+    if !has_terminal() {
+        return None;
+    }
+    let default = default.map(|default| format!(" [{}]:", one_line(default))).unwrap_or_default();
+    let _ = write!(io::stderr(), "{}{default} ", one_line(question));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).ok().filter(|read| *read > 0).map(|_| answer.trim().to_owned())
+}
+
 /// Whether there is a person to ask: at stdin, and looking at stderr.
 pub fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
@@ -229,13 +255,6 @@ pub fn ask(question: &str) -> bool {
     let _ = write!(io::stderr(), "{} [y/N] ", one_line(question));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
-}
-
-/// Asks on the terminal for a line, and shows what an empty one means. `None` at the end of what is typed.
-pub fn ask_for(question: &str, default: &str) -> Option<String> {
-    let _ = write!(io::stderr(), "{} [{}]: ", one_line(question), one_line(default));
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).ok().filter(|read| *read > 0).map(|_| answer)
 }
 
 /// Says what is wrong with a text and asks on the terminal whether to go back to the editor, which any answer but a

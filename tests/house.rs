@@ -51,7 +51,17 @@ fn each_library_is_met_in_its_one_place() {
         ("x509_cert::", &["pki/src/adopt/strict.rs"]),
         ("pkcs8::", &["pki/src/foreign_key.rs"]),
         ("sec1::", &["pki/src/foreign_key.rs"]),
-        ("clap::", &["src/cli.rs", "src/lib.rs", "src/secrets/cli.rs", "src/secrets/mod.rs"]),
+        (
+            "clap::",
+            &[
+                "src/cli.rs",
+                "src/deploy/cli.rs",
+                "src/deploy/mod.rs",
+                "src/lib.rs",
+                "src/secrets/cli.rs",
+                "src/secrets/mod.rs",
+            ],
+        ),
         ("indicatif::", &["src/report.rs"]),
         ("io::stderr()", &["src/report.rs"]),
         ("io::stdout()", &["src/report.rs"]),

@@ -18,6 +18,8 @@ mod cluster;
 mod coverage;
 #[path = "messages/creation.rs"]
 mod creation;
+#[path = "messages/deploy.rs"]
+mod deploy;
 #[path = "messages/edits.rs"]
 mod edits;
 #[path = "messages/evaluation.rs"]
@@ -95,6 +97,10 @@ const SECTIONS: &[Section] = &[
     ("secrets: a new identity", verbs::keygen),
     ("secrets: admins come and go", admins::come_and_go),
     ("secrets: sealed anew", admins::anew),
+    ("deploy: which machines", deploy::which),
+    ("deploy: what must stand in the repository", deploy::repository),
+    ("deploy: what answers", deploy::answers),
+    ("deploy: what becomes of it", deploy::runs),
     ("no run: the system", values::system),
     ("no run: sealing", values::sealing),
     ("no run: issuing and judging", values::issuing),

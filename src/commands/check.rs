@@ -1,5 +1,7 @@
 //! `pki check`: what expires soon, and what is not what machines.nix asks for. Needs no identity and changes nothing.
 
+use std::path::Path;
+
 use quorate_pki::cluster::Cluster;
 use quorate_pki::converge::Change;
 use quorate_pki::decision::{Decision, decide};
@@ -23,11 +25,15 @@ use crate::store::commit::{Interrupted, interrupted};
 use crate::words;
 
 /// One thing that was found.
-pub(super) struct Finding {
+pub(crate) struct Finding {
     /// Whole days that are left, for what has an end; the most urgent come first, and drift before all.
     days: Option<i64>,
-    pub(super) what: String,
-    pub(super) text: String,
+    /// Which certificate or file.
+    pub(crate) what: String,
+    /// What is the matter with it.
+    pub(crate) text: String,
+    /// Whether it was made once and nothing plans it any more, which is in nobody's way.
+    pub(crate) is_left_over: bool,
 }
 
 /// Runs the verb.
@@ -46,19 +52,39 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
             return Ok(Outcome::Findings);
         }
     }
-    let (plan, store) = read_store(&args.certs, &cluster, None)?;
-    let (admins, root_admins) = named_admins(&cluster, store.state.manifest.as_ref())?;
-    match known_readers(&args.certs, &cluster, &store, admins, root_admins) {
+    let (store, drifted) = compared(&args.certs, &args.inventory.file, &cluster, now)?;
+    findings.extend(drifted);
+    findings.extend(expiring(&cluster, &store, args.within, now));
+    findings.sort_by_key(|finding| finding.days.unwrap_or(i64::MIN));
+    print(&findings, args);
+    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// What stands in `certs`, and all of it that is not what `cluster`, read from `inventory`, asks for. Renewals are none
+/// of that.
+///
+/// # Errors
+/// Whatever keeps it from being compared.
+pub(crate) fn compared(
+    certs: &Path,
+    inventory: &Path,
+    cluster: &Cluster,
+    now: OffsetDateTime,
+) -> Result<(Store, Vec<Finding>), Error> {
+    let (plan, store) = read_store(certs, cluster, None)?;
+    let (admins, root_admins) = named_admins(cluster, store.state.manifest.as_ref())?;
+    let mut findings = Vec::new();
+    match known_readers(certs, cluster, &store, admins, root_admins) {
         Err(Error::State { faults, .. }) => findings.extend(faults.iter().map(Finding::fault)),
         Err(error) => return Err(error),
-        Ok((readers, _)) => match decide(&cluster, &plan, &store.state, &readers, false, now) {
+        Ok((readers, _)) => match decide(cluster, &plan, &store.state, &readers, false, now) {
             Err(faults) => findings.extend(faults.iter().map(Finding::fault)),
             Ok(decision) => {
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
-                    findings.extend(passwords(args, &cluster, &plan, &readers, &store)?);
-                    let rules = plan_rules(&args.inventory.file, &args.certs, &cluster, &plan, &readers)?;
+                    findings.extend(passwords(inventory, cluster, &plan, &readers, &store)?);
+                    let rules = plan_rules(inventory, certs, cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
                         findings
                             .push(Finding::drift(".sops.yaml", "its rules are not those of this cluster"));
@@ -67,15 +93,16 @@ pub fn run(args: &Check, now: OffsetDateTime) -> Result<Outcome, Error> {
             }
         },
     }
-    findings.extend(expiring(&cluster, &store, args.within, now));
-    findings.sort_by_key(|finding| finding.days.unwrap_or(i64::MIN));
-    print(&findings, args);
-    Ok(if findings.is_empty() { Outcome::Clean } else { Outcome::Findings })
+    Ok((store, findings))
 }
 
 impl Finding {
     fn drift(what: &str, text: impl Into<String>) -> Self {
-        Self { days: None, what: what.to_owned(), text: text.into() }
+        Self { days: None, what: what.to_owned(), text: text.into(), is_left_over: false }
+    }
+
+    fn left_over(what: &str, text: impl Into<String>) -> Self {
+        Self { is_left_over: true, ..Self::drift(what, text) }
     }
 
     fn fault(fault: &StateFault) -> Self {
@@ -84,7 +111,7 @@ impl Finding {
 }
 
 /// What `gen` would do beside renewing: expiry is judged by itself.
-pub(super) fn drift(decision: &Decision) -> Vec<Finding> {
+fn drift(decision: &Decision) -> Vec<Finding> {
     let certs = decision.certs.iter().filter(|action| !matches!(action.change, Change::Keep | Change::Renew));
     let certs = certs.map(|action| {
         let reasons = action.reasons.iter().map(|reason| match reason {
@@ -108,20 +135,20 @@ pub(super) fn drift(decision: &Decision) -> Vec<Finding> {
     let orphans = decision
         .orphans
         .iter()
-        .map(|orphan| Finding::drift(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
+        .map(|orphan| Finding::left_over(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
     certs.chain(sealed).chain(files).chain(orphans).collect()
 }
 
 /// What `gen` would do about the passwords of BGP and VRRP.
 fn passwords(
-    args: &Check,
+    inventory: &Path,
     cluster: &Cluster,
     plan: &Plan,
     readers: &Readers,
     store: &Store,
 ) -> Result<Vec<Finding>, Error> {
     let passwords = Passwords::plan(&Asked {
-        folder: folder_of(&args.inventory.file),
+        folder: folder_of(inventory),
         cluster,
         format: plan.format,
         readers,
@@ -131,7 +158,7 @@ fn passwords(
     let changes = passwords.changes().iter();
     let changes = changes.map(|change| Finding::drift(&change.file, change.reasons.join("; ")));
     let unused = passwords.unused().iter().map(|(name, file)| {
-        Finding::drift(file, format!("nothing asks for `{name}` any more: `pki gen --prune`"))
+        Finding::left_over(file, format!("nothing asks for `{name}` any more: `pki gen --prune`"))
     });
     Ok(changes.chain(unused).collect())
 }
@@ -144,7 +171,7 @@ fn expiring(cluster: &Cluster, store: &Store, within: Option<u32>, now: OffsetDa
         .filter_map(|(id, facts)| {
             let days = days_left(facts.not_after, now);
             let text = format!("{} ({})", expiry(days), facts.not_after.date());
-            (days < within).then(|| Finding { days: Some(days), what: id.to_string(), text })
+            (days < within).then(|| Finding { days: Some(days), ..Finding::drift(id.as_str(), text) })
         })
         .collect()
 }

@@ -155,7 +155,7 @@ fn ask(question: &str, default: &str, fault: Option<&str>) -> Result<Option<Stri
         return Ok(None);
     }
     fault.inspect(|fault| report::note(fault));
-    let answer = report::ask_for(question, default);
+    let answer = report::ask_for(question, Some(default));
     answer.map(Some).ok_or_else(|| Error::Request {
         message: format!("nobody answered: {question}"),
         hint: "run it again, or say it by a flag: nothing was written".to_owned(),

@@ -6,12 +6,11 @@ mod wired;
 use std::path::{Component, Path, PathBuf};
 
 use quorate_pki::cluster::Cluster;
-use quorate_pki::decision::decide;
 use quorate_pki::plan::Format;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::{check, known_readers, named_admins, read_store};
+use super::{check, named_admins};
 use crate::cli::Modules;
 use crate::error::Error;
 use crate::inventory;
@@ -83,36 +82,28 @@ fn is_target(cluster: &Cluster, name: &str) -> Result<(), Error> {
 
 /// In which form keys are sealed, and who the admins are; everything in certs/ must be as machines.nix plans it, since
 /// modules name files that a machine could not start without.
-fn certificates(args: &Modules, cluster: &Cluster, now: OffsetDateTime) -> Result<(Format, Vec<String>), Error> {
-    let generate = format!("run `pki gen {}` first", args.certs.display());
+fn certificates(
+    args: &Modules,
+    cluster: &Cluster,
+    now: OffsetDateTime,
+) -> Result<(Format, Vec<String>), Error> {
+    let certs = args.certs.display();
+    let request = |message, hint| Err(Error::Request { message, hint });
     super::warn_of_interruption(&args.certs);
-    let (plan, store) = read_store(&args.certs, cluster, None)?;
+    let (store, found) = check::compared(&args.certs, &args.inventory.file, cluster, now)?;
     let Some(manifest) = store.state.manifest.as_ref() else {
-        let message = format!("`{}` has no certificates yet, and modules name their files", args.certs.display());
-        return Err(Error::Request { message, hint: generate });
+        let message = format!("`{certs}` has no certificates yet, and modules name their files");
+        return request(message, format!("run `pki gen {certs}` first"));
     };
-    let (admins, root_admins) = named_admins(cluster, Some(manifest))?;
-    let format = manifest.format;
-    let (readers, to_make) = known_readers(&args.certs, cluster, &store, admins, root_admins)?;
-    let decision = decide(cluster, &plan, &store.state, &readers, false, now)
-        .map_err(|faults| Error::State { folder: args.certs.clone(), faults })?;
-    let mut found: Vec<String> = to_make.iter().map(|machine| format!("{machine}: it has no host key yet")).collect();
-    found.extend(check::drift(&decision).iter().map(|finding| format!("{}: {}", finding.what, finding.text)));
-    if found.is_empty() {
-        return Ok((format, readers.admins));
+    let found = found.iter().filter(|finding| !finding.is_left_over);
+    let found: Vec<String> = found.map(|finding| format!("{}: {}", finding.what, finding.text)).collect();
+    if !found.is_empty() {
+        let found = words::plain(&found, MOST_NAMED);
+        let message = format!("`{certs}` is not what machines.nix plans: {found}");
+        return request(message, format!("run `pki gen {certs}` first"));
     }
-    let orphans = decision.orphans.len();
-    let hint = if orphans > 0 && orphans == found.len() {
-        format!("run `pki gen {} --prune` first, which removes what is of machines that are gone", args.certs.display())
-    } else {
-        generate
-    };
-    let message = format!(
-        "`{}` is not what machines.nix plans: {}",
-        args.certs.display(),
-        words::plain(&found, MOST_NAMED)
-    );
-    Err(Error::Request { message, hint })
+    let (admins, _) = named_admins(cluster, Some(manifest))?;
+    Ok((manifest.format, admins))
 }
 
 /// A backup is sealed on a machine, where no plugin is.

@@ -49,6 +49,8 @@ pub(crate) enum Peer {
     SopsNix,
     /// `ssh-keygen`.
     SshKeygen,
+    /// `sshd`.
+    Sshd,
     /// `step`.
     Step,
     /// `strace`.
@@ -155,6 +157,7 @@ static PEERS: &[Row] = &[
         found: &[Found::OnPath("ssh-keygen")],
         remedy: Remedy::Install,
     },
+    Row { peer: Peer::Sshd, name: "sshd", found: &[Found::Unpacked("sshd/bin")], remedy: Remedy::Install },
     Row { peer: Peer::Step, name: "step", found: &[Found::Built("step")], remedy: Remedy::Go },
     Row { peer: Peer::Strace, name: "strace", found: &[Found::OnPath("strace")], remedy: Remedy::Install },
     Row { peer: Peer::Vim, name: "vim", found: &[Found::OnPath("vim")], remedy: Remedy::Install },

@@ -73,6 +73,8 @@ pub struct Options {
     pub places: Vec<PathBuf>,
     /// This program: it must call [`entry`] before anything else.
     pub program: PathBuf,
+    /// Why a namespace of its own would not do for what is run, where it would not, in words.
+    pub no_namespace: Option<String>,
 }
 
 impl Options {
@@ -89,6 +91,7 @@ impl Options {
             path: env::var_os("PATH"),
             places,
             program: keeper::own_program(),
+            no_namespace: None,
         }
     }
 }

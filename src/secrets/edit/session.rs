@@ -52,9 +52,12 @@ impl<'a> Session<'a> {
         options: &Options,
         signals: &'a Signals,
     ) -> Result<Self, EditError> {
-        let private = match Self::attempt(Kind::PRIVATE, &options.places, name, options, signals)? {
-            Started::Ready(session) => return session.lay_down(text),
-            Started::Refused(why) => why,
+        let private = match &options.no_namespace {
+            Some(why) => why.clone(),
+            None => match Self::attempt(Kind::PRIVATE, &options.places, name, options, signals)? {
+                Started::Ready(session) => return session.lay_down(text),
+                Started::Refused(why) => why,
+            },
         };
         let places: Vec<(PathBuf, bool)> =
             options.places.iter().map(|place| (place.clone(), storage::is_in_memory(place))).collect();
