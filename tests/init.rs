@@ -383,3 +383,20 @@ fn all_nix_that_init_writes_is_as_nixfmt_leaves_it() {
         assert_eq!(nixfmt_rs::format(&text).unwrap(), text, "{name}");
     }
 }
+
+#[test]
+fn deploy_refuses_what_init_left_for_a_person_to_say() {
+    let project = empty();
+    init(&project, &[]).expect(0);
+    let deploy = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deploy"));
+        command.args(["cp1", "--dry-run"]).current_dir(project.path("lab"));
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    let told = deploy();
+    assert!(told.contains("it has no `disk`"), "{told}");
+    let named = project.read("lab/machines.nix").replace("CHANGE-ME", "nvme-1");
+    project.write("lab/machines.nix", named);
+    let told = deploy();
+    assert!(!told.contains("`disk`"), "{told}");
+}
