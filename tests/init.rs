@@ -400,3 +400,44 @@ fn deploy_refuses_what_init_left_for_a_person_to_say() {
     let told = deploy();
     assert!(!told.contains("`disk`"), "{told}");
 }
+
+#[test]
+fn ci_renews_with_an_identity_that_does_not_open_the_root() {
+    let project = empty();
+    let programs = [("pki", env!("CARGO_BIN_EXE_pki")), ("secrets", env!("CARGO_BIN_EXE_secrets"))];
+    let run = |line: &str, key: &str| {
+        let mut words = line.split(' ');
+        let name = words.next().unwrap();
+        let (_, program) = programs.iter().find(|(program, _)| *program == name).unwrap();
+        let mut command = Command::new(program);
+        command.args(words).current_dir(project.root()).env_clear().env("HOME", project.path("home"));
+        let output = command.env("SOPS_AGE_KEY", key).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    };
+    let recipient =
+        |file: &str| run(&format!("secrets keygen -o {file}"), "").expect(0).stdout.trim().to_owned();
+    let (me, ci) = (recipient("me.txt"), recipient("ci.txt"));
+    let key = |file: &str| project.read(file).lines().last().unwrap().to_owned();
+    let (my_key, ci_key) = (key("me.txt"), key("ci.txt"));
+
+    init(&project, &["--admin", &me, "--admin", &ci]).expect(0);
+    let machines = project.read("lab/machines.nix");
+    // As the comments in machines.nix and the recipe say.
+    assert!(machines.contains("#   rootAdmins = [ \"age1...\" ];"), "{machines}");
+    let named = machines.replace("#   rootAdmins = [ \"age1...\" ];", &format!("rootAdmins = [ \"{me}\" ];"));
+    project.write("lab/machines.nix", named);
+    let generate =
+        |at: &str, key: &str| run(&format!("pki --at {at} gen lab/certs --inventory lab/machines.nix"), key);
+    generate("2026-01-10T00:00:00Z", &my_key).expect(0);
+    let before = project.read("lab/certs/cp1/apiserver.crt");
+    let renewed = generate("2026-12-20T00:00:00Z", &ci_key).expect(0);
+    assert!(renewed.stderr.contains("certificates"), "{}", renewed.stderr);
+    assert_ne!(before, project.read("lab/certs/cp1/apiserver.crt"));
+    run("pki --at 2026-12-21T00:00:00Z check lab/certs --inventory lab/machines.nix", "").expect(0);
+
+    run("secrets view lab/certs/ca/kubernetes.yaml", &ci_key).expect(0);
+    let root = run("secrets view lab/certs/ca/root.yaml", &ci_key);
+    assert_ne!(root.code, 0, "the root's key is not for CI");
+    run("secrets view lab/certs/ca/root.yaml", &my_key).expect(0);
+}
