@@ -2,7 +2,10 @@
 
 pub mod check;
 pub mod generate;
+pub mod init;
 pub mod kubeconfig;
+pub mod modules;
+pub mod router;
 pub mod show;
 
 use quorate_pki::adopt::recall;

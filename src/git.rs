@@ -105,6 +105,28 @@ pub fn listed(tree: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(names.map(|name| tree.join(OsStr::from_bytes(name))).collect())
 }
 
+/// Makes a folder a repository. `false` where there is no git.
+///
+/// # Errors
+/// As [`staged`], when git refuses.
+pub fn init(folder: &Path) -> Result<bool, Error> {
+    // The name of the first branch is the user's setting, or git's.
+    let output = command(folder, &["init", "--quiet"]).stdin(Stdio::null()).output();
+    match output {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(system(folder, &cause)),
+        Ok(output) if output.status.success() => Ok(true),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said.lines().find(|line| !line.starts_with("hint:")).unwrap_or_default();
+            Err(Error::Request {
+                message: format!("could not make `{}` a repository of git: {said}", folder.display()),
+                hint: "run `git init` there: everything else is written".to_owned(),
+            })
+        }
+    }
+}
+
 fn command(tree: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     for name in VARIABLES {

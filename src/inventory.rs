@@ -6,4 +6,4 @@ pub mod excerpt;
 pub mod json;
 mod load;
 
-pub use load::load;
+pub use load::{load, load_text};

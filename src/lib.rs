@@ -10,9 +10,13 @@ pub mod error;
 pub mod git;
 pub mod harden;
 pub mod identities;
+pub mod init;
 pub mod inventory;
+pub mod modules;
 pub mod nix;
+pub mod passwords;
 pub mod report;
+pub mod router;
 pub mod rules;
 pub mod secrets;
 pub mod store;
@@ -21,7 +25,7 @@ pub mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use time::OffsetDateTime;
 
 pub use deploy::run_deploy;
@@ -33,10 +37,17 @@ pub fn run_pki() -> ExitCode {
     let cli = cli::Cli::parse();
     let now = cli.at.unwrap_or_else(OffsetDateTime::now_utc);
     let outcome = match cli.verb {
+        cli::Verb::Init(args) => commands::init::run(&args),
         cli::Verb::Gen(args) => commands::generate::run(&args, now),
         cli::Verb::Check(args) => commands::check::run(&args, now),
         cli::Verb::Show(args) => commands::show::run(&args, now),
         cli::Verb::Kubeconfig(args) => commands::kubeconfig::run(&args),
+        cli::Verb::Modules(args) => commands::modules::run(&args, now),
+        cli::Verb::Router(args) => commands::router::run(&args),
+        cli::Verb::Completions(args) => {
+            secrets::completions(args.shell, &mut cli::Cli::command(), "pki");
+            Ok(report::Outcome::Clean)
+        }
     };
     let outcome = outcome.and_then(|outcome| report::delivered().map(|()| outcome));
     outcome.map_or_else(|error| report::fail(&error), ExitCode::from)

@@ -225,15 +225,16 @@ pub fn talk() -> Stdio {
     Stdio::from(io::stderr())
 }
 
-/// What a person types on the terminal in answer to a question; `None` when there is no terminal.
-pub fn ask_for(question: &str) -> Option<String> {
+/// What a person types on the terminal in answer to a question, and what an empty line means there, which is shown.
+/// `None` when there is no terminal, and at the end of what is typed.
+pub fn ask_for(question: &str, default: Option<&str>) -> Option<String> {
     if !has_terminal() {
         return None;
     }
-    let _ = write!(io::stderr(), "{} ", one_line(question));
+    let default = default.map(|default| format!(" [{}]:", one_line(default))).unwrap_or_default();
+    let _ = write!(io::stderr(), "{}{default} ", one_line(question));
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).ok()?;
-    Some(answer.trim().to_owned())
+    io::stdin().read_line(&mut answer).ok().filter(|read| *read > 0).map(|_| answer.trim().to_owned())
 }
 
 /// Whether there is a person to ask: at stdin, and looking at stderr.

@@ -72,7 +72,7 @@ pub fn plan_rules(
     plan: &Plan,
     readers: &Readers,
 ) -> Result<Option<RulesFile>, Error> {
-    let folder = inventory.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(inventory);
     let Some(below) = relative(folder, certs)? else { return Ok(None) };
     let path = if folder == Path::new(".") { PathBuf::from(".sops.yaml") } else { folder.join(".sops.yaml") };
     if std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
@@ -95,6 +95,11 @@ pub fn plan_rules(
     })?;
     let ours = first.into_iter().chain(last).map(|rule| rule.path_regex).collect();
     Ok(Some(RulesFile { path, old, new, ours }))
+}
+
+/// The folder that an inventory stands in, where `.sops.yaml` and `secrets/` stand as well.
+pub(crate) fn folder_of(inventory: &Path) -> &Path {
+    inventory.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `certs` as seen from `folder`, with forward slashes; `None` when it lies elsewhere.

@@ -1,5 +1,6 @@
 //! Counts, lists and durations as people say them.
 
+use std::path::Path;
 use std::time::Duration;
 
 /// `1 file`, `3 files`, `2 identities`.
@@ -39,4 +40,10 @@ pub fn steers(letter: char) -> bool {
             letter,
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}'
         )
+}
+
+/// A path as a shell takes it: in quotes where it needs them.
+pub fn shell(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    shlex::try_quote(&text).map_or_else(|_| text.to_string(), std::borrow::Cow::into_owned)
 }

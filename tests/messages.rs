@@ -24,6 +24,8 @@ mod deploy;
 mod edits;
 #[path = "messages/evaluation.rs"]
 mod evaluation;
+#[path = "messages/init.rs"]
+mod init;
 #[path = "messages/keys.rs"]
 mod keys;
 #[path = "messages/literals.rs"]
@@ -77,6 +79,7 @@ const SECTIONS: &[Section] = &[
     (".sops.yaml", people::sops_yaml),
     ("the disk, and runs that were interrupted", shell::disk),
     ("the command line", shell::command_line),
+    ("a new repository", init::repository),
     ("what is done, and why", certs::reasons),
     ("what is done, and why: sealed files and time", certs::more_reasons),
     ("secrets: a text to be sealed", stores::plaintext),

@@ -35,6 +35,7 @@ pub mod listed;
 pub mod manifest;
 pub mod names;
 pub mod outcome;
+pub mod password;
 pub mod plan;
 pub mod readers;
 pub mod records;

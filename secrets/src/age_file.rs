@@ -1,6 +1,7 @@
 //! Plain age files, as agenix keeps them: the whole file sealed, nothing visible but to how many.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{Read, Write};
 
@@ -150,6 +151,44 @@ pub fn has_passphrase(file: &[u8]) -> Result<bool, AgeError> {
     Ok(read_header(&without_armor(file)?)?.is_scrypt())
 }
 
+/// Whether a file may be sealed to exactly these, as far as its header tells anybody: of SSH keys it names each, of the
+/// others there is one stanza for each and nobody knows whose.
+///
+/// # Errors
+/// [`AgeError::Damaged`] when it is no age file.
+pub fn may_be_for(file: &[u8], recipients: &[Recipient]) -> Result<bool, AgeError> {
+    let header = Header::default();
+    match read(read_header(&without_armor(file)?)?, 0, &header) {
+        Err(AgeError::NoIdentity) => {}
+        Err(error) => return Err(error),
+        Ok(_) => return Err(AgeError::Damaged),
+    }
+    let (mut tags, others) = header.0.into_inner();
+    let mut wanted: Vec<String> = recipients.iter().filter_map(Recipient::ssh_tag).collect();
+    // How many stanzas a plugin writes is its own affair.
+    let counts = recipients.iter().all(|recipient| recipient.plugin().is_none());
+    tags.sort_unstable();
+    wanted.sort_unstable();
+    Ok(tags == wanted && (!counts || others == recipients.len() - wanted.len()))
+}
+
+/// Opens nothing: takes down the tags of SSH keys, and how many other recipients there are.
+#[derive(Default)]
+struct Header(RefCell<(Vec<String>, usize)>);
+
+impl age::Identity for Header {
+    fn unwrap_stanza(&self, stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
+        let mut found = self.0.borrow_mut();
+        match (stanza.tag.as_str(), stanza.args.first()) {
+            ("ssh-ed25519" | "ssh-rsa", Some(tag)) => found.0.push(tag.clone()),
+            // Put there so that readers get used to what they do not know.
+            (tag, _) if tag.ends_with("-grease") => {}
+            _ => found.1 += 1,
+        }
+        None
+    }
+}
+
 /// The bytes of a file that may be armored. White space may stand around an armor.
 fn without_armor(file: &[u8]) -> Result<Cow<'_, [u8]>, AgeError> {
     if file.starts_with(b"age-encryption.org/") {
@@ -296,6 +335,27 @@ impl std::error::Error for AgeError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_a_file_is_for_is_seen_as_far_as_its_header_tells() {
+        let ssh = |letter: &str| -> Recipient {
+            crate::host_key::HostKey::generate(letter).unwrap().into_files().1.parse().unwrap()
+        };
+        let (cp1, cp2, cp3) = (ssh("a"), ssh("b"), ssh("c"));
+        let ((_, anna), (_, berta)) = (Identity::generate(), Identity::generate());
+        let readers = [anna.clone(), cp1.clone(), cp2.clone()];
+        for encoding in [Encoding::Armored, Encoding::Binary] {
+            let file = encrypt(&Secret::from("x"), &readers, encoding).unwrap();
+            let is_for = |wanted: &[&Recipient]| {
+                may_be_for(&file, &wanted.iter().map(|one| (*one).clone()).collect::<Vec<_>>()).unwrap()
+            };
+            assert!(is_for(&[&anna, &cp1, &cp2]) && is_for(&[&cp2, &anna, &cp1]));
+            assert!(!is_for(&[&anna, &cp1]) && !is_for(&[&anna, &cp1, &cp3]));
+            assert!(!is_for(&[&anna, &berta, &cp1, &cp2]) && !is_for(&[&cp1, &cp2]));
+            assert!(is_for(&[&berta, &cp1, &cp2]), "X25519 hides whose a stanza is");
+        }
+        assert_eq!(may_be_for(b"no age file", &readers), Err(AgeError::Damaged));
+    }
 
     #[test]
     fn a_file_with_a_passphrase_is_told_from_one_for_others() {

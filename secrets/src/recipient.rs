@@ -5,6 +5,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
 use crate::age_file::AgeError;
 use crate::ssh;
 
@@ -108,6 +112,12 @@ impl Recipient {
     /// Whether this is an SSH key; the identities of those are SSH private keys.
     pub fn is_ssh(&self) -> bool {
         matches!(self.key, Key::Ssh(_))
+    }
+
+    /// What an age file calls an SSH key: the first bytes of its hash. Source: age `agessh/agessh.go`, `sshFingerprint`.
+    pub(crate) fn ssh_tag(&self) -> Option<String> {
+        let (_, blob) = self.is_ssh().then(|| ssh::split_public_line(&self.text)).flatten()?;
+        Some(BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob).get(..4)?))
     }
 
     pub(crate) fn from_x25519(key: age::x25519::Recipient) -> Self {

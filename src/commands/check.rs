@@ -7,6 +7,8 @@ use quorate_pki::converge::Change;
 use quorate_pki::decision::{Decision, decide};
 use quorate_pki::drift::{Reason, days_left, expiry};
 use quorate_pki::error::StateFault;
+use quorate_pki::plan::Plan;
+use quorate_pki::readers::Readers;
 use quorate_pki::sealing::SealChange;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -15,8 +17,9 @@ use super::{known_readers, named_admins, read_store};
 use crate::cli::Check;
 use crate::error::Error;
 use crate::inventory;
+use crate::passwords::{Asked, Passwords};
 use crate::report::{self, Outcome};
-use crate::rules::{RulesFile, plan_rules};
+use crate::rules::{RulesFile, folder_of, plan_rules};
 use crate::store::Store;
 use crate::store::commit::{Interrupted, interrupted};
 use crate::words;
@@ -29,6 +32,8 @@ pub(crate) struct Finding {
     pub(crate) what: String,
     /// What is the matter with it.
     pub(crate) text: String,
+    /// Whether it was made once and nothing plans it any more, which is in nobody's way.
+    pub(crate) is_left_over: bool,
 }
 
 /// Runs the verb.
@@ -78,6 +83,7 @@ pub(crate) fn compared(
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
+                    findings.extend(passwords(inventory, cluster, &plan, &readers, &store)?);
                     let rules = plan_rules(inventory, certs, cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
                         findings
@@ -92,7 +98,11 @@ pub(crate) fn compared(
 
 impl Finding {
     fn drift(what: &str, text: impl Into<String>) -> Self {
-        Self { days: None, what: what.to_owned(), text: text.into() }
+        Self { days: None, what: what.to_owned(), text: text.into(), is_left_over: false }
+    }
+
+    fn left_over(what: &str, text: impl Into<String>) -> Self {
+        Self { is_left_over: true, ..Self::drift(what, text) }
     }
 
     fn fault(fault: &StateFault) -> Self {
@@ -125,8 +135,32 @@ fn drift(decision: &Decision) -> Vec<Finding> {
     let orphans = decision
         .orphans
         .iter()
-        .map(|orphan| Finding::drift(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
+        .map(|orphan| Finding::left_over(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
     certs.chain(sealed).chain(files).chain(orphans).collect()
+}
+
+/// What `gen` would do about the passwords of BGP and VRRP.
+fn passwords(
+    inventory: &Path,
+    cluster: &Cluster,
+    plan: &Plan,
+    readers: &Readers,
+    store: &Store,
+) -> Result<Vec<Finding>, Error> {
+    let passwords = Passwords::plan(&Asked {
+        folder: folder_of(inventory),
+        cluster,
+        format: plan.format,
+        readers,
+        manifest: store.state.manifest.as_ref(),
+        prune: false,
+    })?;
+    let changes = passwords.changes().iter();
+    let changes = changes.map(|change| Finding::drift(&change.file, change.reasons.join("; ")));
+    let unused = passwords.unused().iter().map(|(name, file)| {
+        Finding::left_over(file, format!("nothing asks for `{name}` any more: `pki gen --prune`"))
+    });
+    Ok(changes.chain(unused).collect())
 }
 
 /// Everything that ends within the window.
@@ -137,7 +171,7 @@ fn expiring(cluster: &Cluster, store: &Store, within: Option<u32>, now: OffsetDa
         .filter_map(|(id, facts)| {
             let days = days_left(facts.not_after, now);
             let text = format!("{} ({})", expiry(days), facts.not_after.date());
-            (days < within).then(|| Finding { days: Some(days), what: id.to_string(), text })
+            (days < within).then(|| Finding { days: Some(days), ..Finding::drift(id.as_str(), text) })
         })
         .collect()
 }

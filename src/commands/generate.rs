@@ -2,6 +2,7 @@
 
 mod admins;
 mod adopt;
+mod passwords;
 pub(crate) mod show;
 
 use std::collections::BTreeMap;
@@ -30,8 +31,9 @@ use crate::cli::{FormatArg, Gen};
 use crate::error::Error;
 use crate::identities::{Identities, NewIdentity, Places};
 use crate::inventory;
+use crate::passwords::{Asked, Passwords, write as write_passwords};
 use crate::report::{self, Outcome, Progress};
-use crate::rules::{RulesFile, plan_rules};
+use crate::rules::{RulesFile, folder_of, plan_rules};
 use crate::store::Store;
 use crate::store::commit::{ChangeSet, Interrupted, Lock, interrupted};
 use crate::vault::{Sealer, Vault};
@@ -69,7 +71,8 @@ fn dry_run(args: &Gen, cluster: &Cluster, offers: &[Offer], now: OffsetDateTime)
         }
     }
     let job = Job::prepare(args, cluster, offers, now)?;
-    show::show(&job.decision, job.rules.as_ref(), args.json);
+    show::show(&job.decision, job.rules.as_ref(), &job.passwords, args.json);
+    job.say_passwords();
     if job.is_nothing() {
         say_nothing(args);
     }
@@ -87,20 +90,24 @@ fn locked(
 ) -> Result<Outcome, Error> {
     recover(args, lock)?;
     let mut job = Job::prepare(args, cluster, offers, now)?;
-    show::show(&job.decision, job.rules.as_ref(), args.json);
+    show::show(&job.decision, job.rules.as_ref(), &job.passwords, args.json);
+    job.say_passwords();
     if job.is_nothing() {
         say_nothing(args);
         return Ok(Outcome::Clean);
     }
     let (changes, judged) = job.make(now)?;
+    let passwords = job.make_passwords(now)?;
     if let Some(identity) = &job.new_identity {
         identity.write(now)?;
         say_new_identity(identity);
     }
+    write_passwords(&passwords, true)?;
     let taken = lock.commit(&changes)?;
     if let Some(rules) = job.rules.as_ref().filter(|rules| rules.changes()) {
         rules.write()?;
     }
+    write_passwords(&passwords, false)?;
     job.say_done(&judged, started.elapsed().saturating_sub(taken.durable), taken.durable);
     job.say_known();
     Ok(Outcome::Clean)
@@ -141,6 +148,7 @@ pub(crate) struct Job<'a> {
     readers: Readers,
     pub(crate) decision: Decision,
     pub(crate) rules: Option<RulesFile>,
+    pub(crate) passwords: Passwords,
     host_keys: BTreeMap<String, Secret>,
     places: Places,
     identities: Option<Identities>,
@@ -170,6 +178,14 @@ impl<'a> Job<'a> {
         let decision = decide(cluster, &plan, &store.state, &readers, args.prune, now)
             .map_err(|faults| Error::State { folder: args.certs.clone(), faults })?;
         let rules = plan_rules(&args.inventory.file, &args.certs, cluster, &plan, &readers)?;
+        let passwords = Passwords::plan(&Asked {
+            folder: folder_of(&args.inventory.file),
+            cluster,
+            format: plan.format,
+            readers: &readers,
+            manifest: store.state.manifest.as_ref(),
+            prune: args.prune,
+        })?;
         if rules.is_none() {
             report::warning(&format!(
                 "{} does not lie below the folder of {}: no .sops.yaml there can name its files, so plain sops would seal \
@@ -196,6 +212,7 @@ impl<'a> Job<'a> {
             readers,
             decision,
             rules,
+            passwords,
             host_keys,
             places,
             identities,
@@ -209,7 +226,9 @@ impl<'a> Job<'a> {
     /// # Errors
     /// As `pki gen`.
     pub(crate) fn of(args: &Gen, cluster: &'a Cluster, now: OffsetDateTime) -> Result<Self, Error> {
-        Self::prepare(args, cluster, &[], now)
+        let mut job = Self::prepare(args, cluster, &[], now)?;
+        job.passwords.keep_age_readers();
+        Ok(job)
     }
 
     /// The identities that are here.
@@ -218,7 +237,9 @@ impl<'a> Job<'a> {
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
-        self.decision.is_nothing() && !self.rules.as_ref().is_some_and(RulesFile::changes)
+        self.decision.is_nothing()
+            && !self.rules.as_ref().is_some_and(RulesFile::changes)
+            && self.passwords.changes().is_empty()
     }
 
     /// Everything in memory: opened, issued, judged, sealed.

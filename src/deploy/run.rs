@@ -187,7 +187,7 @@ fn confirm(args: &Cli, jobs: &[Job<'_>]) -> Result<(), Error> {
     for job in wiped {
         let name = job.machine.name();
         let question = format!("all that is on it is lost; type `{name}` to go on:");
-        match report::ask_for(&question) {
+        match report::ask_for(&question, None) {
             Some(typed) if typed == name => {}
             Some(_) => {
                 return Err(Error::Request {

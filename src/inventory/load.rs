@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::string::FromUtf8Error;
 
@@ -42,6 +43,22 @@ pub fn load(args: &InventoryArgs) -> Result<Cluster, Error> {
         }
     };
     let (root, files) = evaluate(&args.file, args.evaluator)?;
+    judge(root, vip, &files)
+}
+
+/// Judges a text as the inventory that it is to become, as [`load`] does a file.
+///
+/// # Errors
+/// [`Error::Inventory`] with every fault.
+pub fn load_text(path: &Path, text: &str) -> Result<Cluster, Error> {
+    match nix::evaluate_text(path, text) {
+        Ok((root, sources)) => judge(root, None, &all(&sources)),
+        Err(error) => Err(refused(&error.faults, &all(&error.sources))),
+    }
+}
+
+/// What an inventory describes. Its warnings are printed; its errors are the error.
+fn judge(root: Node, vip: Option<IpAddr>, files: &[Read]) -> Result<Cluster, Error> {
     let (translated, mut faults) = dialect::translate(root, vip);
     let cluster = translated.and_then(|root| {
         let (cluster, more) = Cluster::parse(&root);
@@ -51,11 +68,11 @@ pub fn load(args: &InventoryArgs) -> Result<Cluster, Error> {
     match cluster {
         Some(cluster) => {
             if !faults.is_empty() {
-                report::rendered(&format!("{}\n", render(&faults, &files)));
+                report::rendered(&format!("{}\n", render(&faults, files)));
             }
             Ok(cluster)
         }
-        None => Err(refused(&faults, &files)),
+        None => Err(refused(&faults, files)),
     }
 }
 
@@ -81,17 +98,17 @@ fn evaluate(path: &Path, evaluator: EvaluatorArg) -> Result<(Node, Vec<Read>), E
         EvaluatorArg::Builtin => Evaluator::Builtin,
         EvaluatorArg::Nix => Evaluator::Nix,
     };
-    let read = |sources: &nix::Sources| -> Vec<Read> {
-        let one = |source: &nix::Source| Read {
-            name: source.path.display().to_string(),
-            text: source.text.clone(),
-        };
-        sources.iter().map(one).collect()
-    };
     match nix::evaluate(path, evaluator) {
-        Ok((node, sources)) => Ok((node, read(&sources))),
-        Err(error) => Err(refused(&error.faults, &read(&error.sources))),
+        Ok((node, sources)) => Ok((node, all(&sources))),
+        Err(error) => Err(refused(&error.faults, &all(&error.sources))),
     }
+}
+
+/// The files of an evaluation.
+fn all(sources: &nix::Sources) -> Vec<Read> {
+    let one =
+        |source: &nix::Source| Read { name: source.path.display().to_string(), text: source.text.clone() };
+    sources.iter().map(one).collect()
 }
 
 /// A regular file: a pipe might never be written to, and a device never end.

@@ -117,9 +117,20 @@ impl Machine {
         below.map_or_else(|_| path.to_owned(), |below| beside.join(below))
     }
 
-    /// Reads, scans, parses and lowers a file.
+    /// The expression that stands in `text`, which is to become the inventory and is no file yet.
+    pub(super) fn take_inventory(&mut self, text: String) -> Eval<ThunkId> {
+        let (given, folder) = (self.files.given.clone(), self.files.folder.clone());
+        self.take(text, given, &folder)
+    }
+
+    /// Reads a file.
     fn load(&mut self, path: &Path, shown: PathBuf, folder: &Path) -> Eval<ThunkId> {
         let text = read(path, &shown)?;
+        self.take(text, shown, folder)
+    }
+
+    /// Scans, parses and lowers a text.
+    fn take(&mut self, text: String, shown: PathBuf, folder: &Path) -> Eval<ThunkId> {
         self.heap.take(text.len())?;
         let file = self.files.sources.add(shown, text);
         let source = self.files.sources.iter().nth(file);

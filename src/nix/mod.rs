@@ -34,13 +34,14 @@ use std::thread;
 
 use quorate_pki::inventory::Node;
 
-use error::Fail;
 pub use error::{ErrorKind, EvalError};
+use error::{Eval, Fail};
 use eval::Machine;
 use import::Files;
 pub use list::{LiteralList, NotLiteral};
 pub(crate) use lower::MOST_FAULTS;
 pub use sources::{Source, Sources};
+use value::ThunkId;
 
 /// Who evaluates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,11 +95,28 @@ fn with_nix(nix: &Path, path: &Path) -> Result<(Node, Sources), EvalError> {
     }
 }
 
+/// Evaluates a text as if it stood in the file `path`, with the built-in evaluator.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub fn evaluate_text(path: &Path, text: &str) -> Result<(Node, Sources), EvalError> {
+    on_own_thread(path, |machine| machine.take_inventory(text.to_owned()))
+}
+
 /// Evaluates without any other program.
 fn builtin(path: &Path) -> Result<(Node, Sources), EvalError> {
+    on_own_thread(path, Machine::load_inventory)
+}
+
+/// Evaluates what `inventory` finds for the inventory at `path`.
+fn on_own_thread(
+    path: &Path,
+    inventory: impl FnOnce(&mut Machine) -> Eval<ThunkId> + Send,
+) -> Result<(Node, Sources), EvalError> {
     let run = || -> Result<(Node, Sources), EvalError> {
         let mut machine = Machine::new(Files::new(path)).map_err(|fail| failed(fail, Sources::default()))?;
-        let node = machine.load_inventory().and_then(|thunk| machine.inventory(thunk));
+        let node = inventory(&mut machine).and_then(|thunk| machine.inventory(thunk));
         let sources = machine.files.sources;
         match node {
             Ok(node) => Ok((node, sources)),

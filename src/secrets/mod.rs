@@ -52,7 +52,7 @@ pub fn run_secrets() -> ExitCode {
         Verb::Keygen(args) => keygen::run(args, now),
         Verb::Check(args) => check::run(args, &cli),
         Verb::Completions(args) => {
-            completions(args.shell);
+            completions(args.shell, &mut Cli::command(), "secrets");
             Ok(Outcome::Clean)
         }
     };
@@ -66,13 +66,14 @@ fn lastmodified(now: OffsetDateTime) -> String {
     now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
 }
 
-fn completions(shell: cli::Shell) {
+/// Prints the script by which a shell completes the command line of a program.
+pub(crate) fn completions(shell: cli::Shell, command: &mut clap::Command, name: &str) {
     let shell = match shell {
         cli::Shell::Bash => clap_complete::Shell::Bash,
         cli::Shell::Zsh => clap_complete::Shell::Zsh,
         cli::Shell::Fish => clap_complete::Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "secrets", &mut script);
+    clap_complete::generate(shell, command, name, &mut script);
     report::data(&String::from_utf8_lossy(&script));
 }

@@ -54,6 +54,13 @@ impl Network {
         network
     }
 
+    /// Takes a machine out of the segment, and leaves its own link up: nobody is told that it is gone.
+    pub(crate) fn cut(&self, name: &str) {
+        let number = self.hosts.iter().position(|host| host.name == name);
+        let port = format!("port{}", number.unwrap_or_else(|| panic!("no machine `{name}`")));
+        ip(&["-n", &self.switch, "link", "set", &port, "nomaster"]);
+    }
+
     /// What the names of its namespaces begin with.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix

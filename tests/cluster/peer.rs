@@ -38,6 +38,8 @@ pub(crate) enum Peer {
     Openssl,
     /// `python3` with its `ssl` module.
     Python,
+    /// Debian 12's `bird`, FRR's `zebra`, `bgpd`, `bfdd` and `vtysh`, and `gobgpd` for the other side.
+    Routers,
     /// `sops`.
     Sops,
     /// sops' own packages, in a program of ours that takes thousands of texts: tests/peers/sops-diff.
@@ -135,6 +137,12 @@ static PEERS: &[Row] = &[
     },
     Row { peer: Peer::Openssl, name: "openssl", found: &[Found::OnPath("openssl")], remedy: Remedy::Install },
     Row { peer: Peer::Python, name: "python3", found: &[Found::OnPath("python3")], remedy: Remedy::Install },
+    Row {
+        peer: Peer::Routers,
+        name: "bird, frr and gobgp",
+        found: &[Found::Unpacked("routers/bin")],
+        remedy: Remedy::Install,
+    },
     Row { peer: Peer::Sops, name: "sops", found: &[Found::Built("sops")], remedy: Remedy::Go },
     Row { peer: Peer::SopsDiff, name: "sops-diff", found: &[Found::Built("sops-diff")], remedy: Remedy::Go },
     Row {

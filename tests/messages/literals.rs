@@ -13,8 +13,15 @@ pub(crate) struct Literal {
     pub(crate) text: String,
 }
 
-/// Tables whose sentences are for those who read them: the reasons of rules, the sources of kinds.
-const FOR_READERS: &[&str] = &["pki/src/authority.rs", "pki/src/cluster/rules.rs", "pki/src/kinds.rs"];
+/// Tables whose sentences are for those who read them: the reasons of rules, the sources of kinds, the comments of the
+/// files that `pki init` writes.
+const FOR_READERS: &[&str] = &[
+    "pki/src/authority.rs",
+    "pki/src/cluster/rules.rs",
+    "pki/src/kinds.rs",
+    "src/init/host.rs",
+    "src/init/machines.rs",
+];
 
 /// Every sentence of the three packages, in the order of their files.
 pub(crate) fn sentences() -> Vec<Literal> {

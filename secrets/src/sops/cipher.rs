@@ -99,7 +99,7 @@ pub(crate) struct Sealed {
     data: Vec<u8>,
     nonce: [u8; NONCE_LENGTH],
     tag: [u8; 16],
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 /// Whether a text looks like a ciphertext, damaged or not.

@@ -5,6 +5,7 @@ use quorate_pki::decision::Decision;
 use quorate_pki::sealing::SealChange;
 use serde_json::json;
 
+use crate::passwords::Passwords;
 use crate::report;
 use crate::rules::RulesFile;
 use crate::words;
@@ -16,10 +17,10 @@ const MOST_ORPHANS: usize = 6;
 const WIDEST: usize = 76;
 
 /// Prints a decision: as a table, or as JSON.
-pub(crate) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool) {
+pub(crate) fn show(decision: &Decision, rules: Option<&RulesFile>, passwords: &Passwords, as_json: bool) {
     let rules = rules.filter(|rules| rules.changes());
     if as_json {
-        report::json(&to_json(decision, rules));
+        report::json(&to_json(decision, rules, passwords));
         return;
     }
     let mut lines = Lines::default();
@@ -35,6 +36,9 @@ pub(crate) fn show(decision: &Decision, rules: Option<&RulesFile>, as_json: bool
     }
     if let Some(rules) = rules {
         lines.add("write", ".sops.yaml", rules_reason(rules));
+    }
+    for change in passwords.changes() {
+        lines.add(change.verb, &change.file, &change.reasons.join("; "));
     }
     report::table(&lines.rows());
     let orphans: Vec<String> = decision.orphans.iter().map(ToString::to_string).collect();
@@ -113,7 +117,7 @@ fn broken(words: &[String]) -> Vec<String> {
     lines
 }
 
-fn to_json(decision: &Decision, rules: Option<&RulesFile>) -> serde_json::Value {
+fn to_json(decision: &Decision, rules: Option<&RulesFile>, passwords: &Passwords) -> serde_json::Value {
     let certificates = decision.certs.iter().filter(|action| action.change != Change::Keep).map(|action| {
         let reasons: Vec<String> = action.reasons.iter().map(ToString::to_string).collect();
         json!({ "id": action.id.as_str(), "change": action.change.word(), "reasons": reasons })
@@ -129,13 +133,16 @@ fn to_json(decision: &Decision, rules: Option<&RulesFile>) -> serde_json::Value 
     });
     let beside = rules
         .map(|rules| json!({ "file": ".sops.yaml", "change": "write", "reasons": [rules_reason(rules)] }));
+    let passwords = passwords.changes().iter().map(
+        |change| json!({ "file": change.file, "change": change.verb, "reasons": change.reasons, "left": change.left }),
+    );
     let files = decision.files.iter().map(|file| {
         json!({ "file": file.path, "change": if file.removed { "remove" } else { "write" }, "reasons": [file.reason] })
     });
     json!({
         "certificates": certificates.collect::<Vec<_>>(),
         "sealed": sealed.collect::<Vec<_>>(),
-        "files": files.chain(beside).collect::<Vec<_>>(),
+        "files": files.chain(beside).chain(passwords).collect::<Vec<_>>(),
         "kept": decision.count(Change::Keep),
         "orphans": decision.orphans.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })

@@ -23,6 +23,7 @@ use super::inventory::{self, Edited};
 use crate::cli::{Gen, InventoryArgs};
 use crate::commands::generate::{self, Job};
 use crate::error::Error;
+use crate::passwords::{self, Write};
 use crate::report::{self, Outcome};
 use crate::rules::RulesFile;
 use crate::secrets::cli;
@@ -68,13 +69,14 @@ pub(super) fn run(args: &cli::Admin, direction: Direction, now: OffsetDateTime) 
     warn_of_root(&who, direction, cluster.root_admins());
     // All that is to be written, in memory.
     let changes = if job.decision.is_nothing() { None } else { Some(job.make(now)?.0) };
+    let passwords = job.make_passwords(now)?;
     let Covered { plan, names, .. } = covered;
     let resealed = files::seal(plan.changes, job.identities(), &names, now)?;
     if !args.yes && !consent("do all of this?")? {
         report::note("nothing was written");
         return Ok(Outcome::Findings);
     }
-    commit(&edited, &lock, changes.as_ref(), &mut job, &resealed, now)?;
+    commit(&edited, &lock, (changes.as_ref(), &passwords), &mut job, &resealed, now)?;
     say_done(&who, direction);
     Ok(Outcome::Clean)
 }
@@ -157,7 +159,7 @@ fn show_all(edited: &Edited, job: &Job<'_>, covered: &Covered, direction: Direct
         };
         report::table(&[vec!["write".to_owned(), inventory, what.to_owned()]]);
     }
-    generate::show::show(&job.decision, job.rules.as_ref(), false);
+    generate::show::show(&job.decision, job.rules.as_ref(), &job.passwords, false);
     show::table(&covered.plan, &covered.names);
     tell(&covered.plan.left);
     job.say_known();
@@ -185,7 +187,7 @@ fn warn_of_root(who: &Recipient, direction: Direction, root_admins: &[String]) {
 fn commit(
     edited: &Edited,
     lock: &Lock,
-    changes: Option<&ChangeSet>,
+    (changes, passwords): (Option<&ChangeSet>, &[Write]),
     job: &mut Job<'_>,
     resealed: &[Resealed],
     now: OffsetDateTime,
@@ -193,6 +195,8 @@ fn commit(
     if edited.changes() {
         edited.file.replace(edited.new.as_bytes())?;
     }
+    // Age files alone, which no rule finds: all else is among the sealed files.
+    passwords::write(passwords, true)?;
     if let Some(changes) = changes {
         lock.commit(changes)?;
     }

@@ -1,0 +1,54 @@
+# worker2: worker.
+# Written by `pki modules` from machines.nix: change that, and run it again. What is yours goes into
+# a module of your own, where a plain value is stronger than one that is marked `default` here.
+{ lib, ... }:
+let
+  default = lib.mkOverride 900;
+in
+{
+  imports = [ ./worker.nix ];
+
+  networking = {
+    hostName = default "worker2";
+    interfaces.enp3s0.ipv4 = {
+      # The virtual IP is behind the router.
+      routes = [
+        {
+          address = "10.13.14.10";
+          prefixLength = 32;
+          via = "10.13.13.1";
+        }
+      ];
+    };
+  };
+
+  nixpkgs.hostPlatform = default "x86_64-linux";
+
+  services = {
+    kubernetes = {
+      kubelet = {
+        hostname = default "worker2";
+        nodeIp = default "10.13.13.22";
+      };
+      proxy.hostname = default "worker2";
+    };
+    flannel = {
+      iface = default "10.13.13.22";
+      publicIp = default "10.13.13.22";
+    };
+  };
+
+  environment.etc = {
+    "quorate/pki/kubelet-client.crt".source = default ../certs/worker2/kubelet-client.crt;
+    "quorate/pki/kubelet-server.crt".source = default ../certs/worker2/kubelet-server.crt;
+    "quorate/pki/kube-proxy.crt".source = default ../certs/worker2/kube-proxy.crt;
+    "quorate/pki/flannel.crt".source = default ../certs/worker2/flannel.crt;
+  };
+
+  sops.secrets = {
+    "quorate/kubelet-client".sopsFile = default ../certs/worker2/keys.yaml;
+    "quorate/kubelet-server".sopsFile = default ../certs/worker2/keys.yaml;
+    "quorate/kube-proxy".sopsFile = default ../certs/worker2/keys.yaml;
+    "quorate/flannel".sopsFile = default ../certs/worker2/keys.yaml;
+  };
+}

@@ -1,0 +1,10 @@
+{
+  description = "The cluster @name@: NixOS and Kubernetes, from machines.nix";
+
+  # It brings the releases of nixpkgs, sops-nix, disko and nixos-anywhere that it was tested with; for another nixpkgs:
+  #   inputs.quorate.inputs.nixpkgs.follows = "nixpkgs";
+  inputs.quorate.url = "@quorate@";
+
+  # A NixOS configuration for each machine, and the programs: `nix run .#pki`, `.#secrets`, `.#deploy`.
+  outputs = { quorate, ... }: quorate.lib.cluster ./.;
+}

@@ -1,0 +1,4 @@
+{
+  inputs.nixpkgs.url = "path:../nixpkgs";
+  outputs = _: { nixosModules.disko = { }; };
+}

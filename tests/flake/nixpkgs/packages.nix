@@ -1,0 +1,76 @@
+# A package is a name and what it was made with: the program behind it is never built.
+lib: system:
+let
+  make =
+    name: given:
+    derivation (
+      {
+        inherit name system;
+        builder = "/bin/sh";
+      }
+      // given
+    );
+  platform = {
+    inherit system;
+    canExecute = _: true;
+  };
+  packages =
+    lib.genAttrs [
+      "age"
+      "cargo"
+      "clippy"
+      "etcd"
+      "go"
+      "installShellFiles"
+      "kubectl"
+      "makeBinaryWrapper"
+      "nixfmt"
+      "nixfmt-tree"
+      "nixos-rebuild-ng"
+      "openssh"
+      "rustc"
+      "rustfmt"
+      "sops"
+    ] (name: make name { })
+    // {
+      inherit lib;
+      stdenv = {
+        buildPlatform = platform;
+        hostPlatform = platform;
+      };
+      rustPlatform.buildRustPackage =
+        {
+          pname,
+          version,
+          src,
+          cargoLock,
+          doCheck,
+          nativeBuildInputs,
+          postInstall,
+          meta,
+        }:
+        make "${pname}-${version}" {
+          inherit
+            src
+            doCheck
+            nativeBuildInputs
+            postInstall
+            ;
+          inherit (cargoLock) lockFile;
+        }
+        // {
+          inherit meta;
+        };
+      runCommand =
+        name: given: script:
+        make name (given // { inherit script; });
+      mkShell = { packages }: make "shell" { inherit packages; };
+      callPackage =
+        file: given:
+        let
+          package = import file;
+        in
+        package (builtins.intersectAttrs (builtins.functionArgs package) packages // given);
+    };
+in
+packages

@@ -1,0 +1,46 @@
+# w1: worker.
+# Written by `pki modules` from machines.nix: change that, and run it again. What is yours goes into
+# a module of your own, where a plain value is stronger than one that is marked `default` here.
+{ lib, ... }:
+let
+  default = lib.mkOverride 900;
+in
+{
+  imports = [ ./worker.nix ];
+
+  networking = {
+    hostName = default "w1";
+    interfaces.ens18.ipv6 = {
+      # The virtual IP is behind the router.
+      routes = [
+        {
+          address = "fd00:9::10";
+          prefixLength = 128;
+          via = "fd00:1::1";
+        }
+      ];
+    };
+  };
+
+  nixpkgs.hostPlatform = default "x86_64-linux";
+
+  services.kubernetes = {
+    kubelet = {
+      hostname = default "w1";
+      nodeIp = default "fd00:1::21";
+    };
+    proxy.hostname = default "w1";
+  };
+
+  environment.etc = {
+    "quorate/pki/kubelet-client.crt".source = default ../certs/w1/kubelet-client.crt;
+    "quorate/pki/kubelet-server.crt".source = default ../certs/w1/kubelet-server.crt;
+    "quorate/pki/kube-proxy.crt".source = default ../certs/w1/kube-proxy.crt;
+  };
+
+  sops.secrets = {
+    "quorate/kubelet-client".sopsFile = default ../certs/w1/keys.yaml;
+    "quorate/kubelet-server".sopsFile = default ../certs/w1/keys.yaml;
+    "quorate/kube-proxy".sopsFile = default ../certs/w1/keys.yaml;
+  };
+}
