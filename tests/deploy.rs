@@ -13,6 +13,7 @@ mod terminal;
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use cluster::{run, wait_for};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -157,6 +158,42 @@ fn a_person_agrees_by_typing_the_name() {
         assert_eq!(status.code(), Some(code), "{shown}");
         assert!(shown.contains(told), "{shown}");
         assert_eq!(site.record().contains("nixos-anywhere"), code == 0);
+    }
+}
+
+/// Somebody who is not root.
+const USER: &str = "65534";
+
+#[test]
+fn an_ordinary_users_key_lies_in_memory_too() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    fs::write(site.desk("fail"), "").unwrap();
+    // A program that everybody may reach.
+    let program = site.desk("bin/deploy");
+    fs::copy(env!("CARGO_BIN_EXE_deploy"), &program).unwrap();
+    run(Command::new("chown").args(["-R", &format!("{USER}:{USER}")]).arg(site.project.root()));
+    let config = site.project.path("home/.ssh/config");
+    for (owner, lies_on) in [(None, "ramfs"), (Some(0), "tmpfs")] {
+        if owner.is_some() {
+            // As home-manager leaves it: a file of the store, which is root's.
+            fs::create_dir_all(config.parent().unwrap()).unwrap();
+            fs::write(&config, "").unwrap();
+        }
+        let mut command = site.command_with(&["cp1", "--yes", "--allow-swap"], |mut words| {
+            let at = words.iter().position(|word| word.to_string_lossy().ends_with("/deploy")).unwrap();
+            let user = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"].map(Into::into);
+            words.splice(at..=at, user.into_iter().chain([program.clone().into()]));
+            words
+        });
+        let run = site.finish(command.spawn().unwrap());
+        assert!(run.stderr.contains("`nixos-anywhere` ended with exit code 3"), "{}", run.stderr);
+        let record = site.record();
+        assert!(record.contains(&format!("  on {lies_on}\n")), "{record}");
+        assert!(record.contains("  600 ") && !record.contains("  700 "), "{record}");
+        let left = site.places_of(&site.host_key("cp1"));
+        assert!(left.is_empty(), "{left:?}");
+        fs::remove_file(site.desk("record")).unwrap();
     }
 }
 

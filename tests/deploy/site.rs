@@ -183,6 +183,7 @@ impl Site {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).current_dir(self.project.root()).env_clear();
         command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
