@@ -124,11 +124,11 @@ in
   networking.firewall = {
     allowedTCPPorts = [ 10250 ];
     extraCommands = lib.mkIf (!config.networking.nftables.enable) ''
-      iptables -A nixos-fw -p udp -s 10.13.13.11 --dport 8472 -j nixos-fw-accept
-      iptables -A nixos-fw -p udp -s 10.13.13.12 --dport 8472 -j nixos-fw-accept
-      iptables -A nixos-fw -p udp -s 10.13.13.13 --dport 8472 -j nixos-fw-accept
-      iptables -A nixos-fw -p udp -s 10.13.13.21 --dport 8472 -j nixos-fw-accept
-      iptables -A nixos-fw -p udp -s 10.13.13.22 --dport 8472 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.13.13.11 --dport 8472 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.13.13.12 --dport 8472 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.13.13.13 --dport 8472 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.13.13.21 --dport 8472 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.13.13.22 --dport 8472 -j nixos-fw-accept
     '';
     extraInputRules = lib.mkIf config.networking.nftables.enable ''
       ip saddr { 10.13.13.11, 10.13.13.12, 10.13.13.13, 10.13.13.21, 10.13.13.22 } udp dport 8472 accept

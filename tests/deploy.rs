@@ -7,6 +7,9 @@ mod cluster;
 mod project;
 #[path = "deploy/site.rs"]
 mod site;
+#[allow(dead_code, unreachable_pub, reason = "a part of it is used here")]
+#[path = "desk/terminal.rs"]
+mod terminal;
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -16,6 +19,7 @@ use cluster::{run, wait_for};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use site::{BOUND, DEBIAN, INSTALLER, NIXOS, Site};
+use terminal::Terminal;
 
 /// Everything that was written down in a run, and what it said.
 fn told(site: &Site, run: &project::Run) -> String {
@@ -94,15 +98,12 @@ fn the_commands_of_a_dry_run_are_those_that_run() {
 
     // As a person who copies them, with an empty folder for the one that is not printed.
     fs::create_dir_all(site.desk("run/quorate-edit-by-hand")).unwrap();
-    let mut shell = site.command(&[]);
-    let words: Vec<_> = shell.get_args().map(ToOwned::to_owned).collect();
-    let desk = shell.get_current_dir().unwrap().to_owned();
-    let environment: Vec<_> =
-        shell.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
     let script = format!("staged={}/tree\n{printed}", site.desk("run/quorate-edit-by-hand").display());
-    shell = Command::new("setpriv");
-    shell.args(&words[..words.len() - 1]).args(["sh", "-ec", &script]).current_dir(desk).env_clear();
-    run(shell.envs(environment));
+    run(&mut site.command_with(&[], |mut words| {
+        let _deploy = words.pop();
+        words.extend(["sh", "-ec", &script].map(Into::into));
+        words
+    }));
     let by_hand = site.record();
     fs::remove_file(site.desk("record")).unwrap();
     site.deploy(&["all", "--yes"]).expect(0);
@@ -143,6 +144,60 @@ fn nobody_is_wiped_without_a_word() {
 }
 
 #[test]
+fn a_person_agrees_by_typing_the_name() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    for (typed, code, told) in [("yes\n", 2, "nothing was touched"), ("cp1\n", 0, "installed in")] {
+        let command = site
+            .command_with(&["cp1"], |words| Terminal::IN_FRONT.iter().map(Into::into).chain(words).collect());
+        let mut terminal = Terminal::run(command);
+        terminal.wait_for("wipes /dev/disk/by-id/x");
+        terminal.wait_for("type `cp1` to go on: ");
+        terminal.type_in(typed);
+        let (status, shown) = terminal.end();
+        assert_eq!(status.code(), Some(code), "{shown}");
+        assert!(shown.contains(told), "{shown}");
+        assert_eq!(site.record().contains("nixos-anywhere"), code == 0);
+    }
+}
+
+/// Somebody who is not root.
+const USER: &str = "65534";
+
+#[test]
+fn an_ordinary_users_key_lies_in_memory_too() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    fs::write(site.desk("fail"), "").unwrap();
+    // A program that everybody may reach.
+    let program = site.desk("bin/deploy");
+    fs::copy(env!("CARGO_BIN_EXE_deploy"), &program).unwrap();
+    run(Command::new("chown").args(["-R", &format!("{USER}:{USER}")]).arg(site.project.root()));
+    let config = site.project.path("home/.ssh/config");
+    for (owner, lies_on) in [(None, "ramfs"), (Some(0), "tmpfs")] {
+        if owner.is_some() {
+            // As home-manager leaves it: a file of the store, which is root's.
+            fs::create_dir_all(config.parent().unwrap()).unwrap();
+            fs::write(&config, "").unwrap();
+        }
+        let mut command = site.command_with(&["cp1", "--yes", "--allow-swap"], |mut words| {
+            let at = words.iter().position(|word| word.to_string_lossy().ends_with("/deploy")).unwrap();
+            let user = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups"].map(Into::into);
+            words.splice(at..=at, user.into_iter().chain([program.clone().into()]));
+            words
+        });
+        let run = site.finish(command.spawn().unwrap());
+        assert!(run.stderr.contains("`nixos-anywhere` ended with exit code 3"), "{}", run.stderr);
+        let record = site.record();
+        assert!(record.contains(&format!("  on {lies_on}\n")), "{record}");
+        assert!(record.contains("  600 ") && !record.contains("  700 "), "{record}");
+        let left = site.places_of(&site.host_key("cp1"));
+        assert!(left.is_empty(), "{left:?}");
+        fs::remove_file(site.desk("record")).unwrap();
+    }
+}
+
+#[test]
 fn a_machine_that_does_not_come_back_as_itself_is_a_failure() {
     let Some(mut site) = Site::new() else { return };
     site.start("cp1", DEBIAN, false);
@@ -166,11 +221,13 @@ fn interrupted(signal: Signal, group: bool) -> (Site, project::Run) {
     wait_for("nixos-anywhere", BOUND, || {
         fs::read_to_string(site.desk("running")).map_err(|cause| cause.to_string())
     });
+    let seen = site.places_of(&site.host_key("cp1"));
+    assert!(seen.is_empty(), "nobody outside sees the key while it is there: {seen:?}");
     let pid = Pid::from_child(&child);
     if group {
-        kill_process_group(pid, signal).unwrap()
+        kill_process_group(pid, signal).unwrap();
     } else {
-        kill_process(pid, signal).unwrap()
+        kill_process(pid, signal).unwrap();
     }
     let run = site.finish(child);
     (site, run)

@@ -18,6 +18,8 @@ mod cluster;
 mod coverage;
 #[path = "messages/creation.rs"]
 mod creation;
+#[path = "messages/deploy.rs"]
+mod deploy;
 #[path = "messages/edits.rs"]
 mod edits;
 #[path = "messages/evaluation.rs"]
@@ -28,6 +30,8 @@ mod init;
 mod keys;
 #[path = "messages/literals.rs"]
 mod literals;
+#[path = "messages/modules.rs"]
+mod modules;
 #[path = "messages/people.rs"]
 mod people;
 mod project;
@@ -97,8 +101,15 @@ const SECTIONS: &[Section] = &[
     ("secrets: a new identity", verbs::keygen),
     ("secrets: admins come and go", admins::come_and_go),
     ("secrets: sealed anew", admins::anew),
+    ("deploy: which machines", deploy::which),
+    ("deploy: what must stand in the repository", deploy::repository),
+    ("deploy: what answers", deploy::answers),
+    ("deploy: what becomes of it", deploy::runs),
     ("the router's side", router::router),
     ("passwords of BGP and VRRP", router::passwords),
+    ("modules: what is written, and what is not", modules::modules),
+    ("modules: the record", modules::records),
+    ("modules: people's own secrets", modules::secrets),
     ("no run: the system", values::system),
     ("no run: sealing", values::sealing),
     ("no run: issuing and judging", values::issuing),

@@ -89,3 +89,208 @@ fn every_emitted_file_is_as_nixfmt_leaves_it() {
         }
     }
 }
+
+/// Three masters, three workers of names that tests change, and certificates.
+fn three() -> Project {
+    generated("masters-3", &fs::read_to_string(root().join("tests/modules/masters-3/machines.nix")).unwrap())
+}
+
+/// Another machines.nix, and the certificates for it.
+fn change(project: &Project, from: &str, to: &str) {
+    let machines = fs::read_to_string(project.path("machines.nix")).unwrap();
+    assert!(machines.contains(from), "{machines}");
+    project.write("machines.nix", machines.replace(from, to));
+    project.pki(["gen", "certs"]).expect(0);
+}
+
+/// The lines that are in one of the two and not in the other.
+fn differing(old: &str, new: &str) -> Vec<String> {
+    let only = |here: &str, there: &str, sign: &str| {
+        here.lines().filter(|line| !there.lines().any(|other| other == *line)).map(|line| format!("{sign}{}", line.trim())).collect::<Vec<_>>()
+    };
+    let mut lines = only(old, new, "-");
+    lines.extend(only(new, old, "+"));
+    lines
+}
+
+#[test]
+fn a_second_run_writes_nothing_and_a_dry_run_finds_nothing() {
+    let project = three();
+    project.pki(["modules"]).expect(0);
+    let before = project.tree("modules");
+    let run = project.pki(["modules"]).expect(0);
+    assert!(run.stderr.contains("modules is up to date"), "{}", run.stderr);
+    assert_eq!(run.stdout, "");
+    project.pki(["modules", "--dry-run"]).expect(0);
+    assert_eq!(project::changed(&before, &project.tree("modules")), Vec::<String>::new());
+}
+
+#[test]
+fn a_dry_run_shows_what_is_written_then_and_writes_nothing() {
+    let project = three();
+    let shown = project.pki(["modules", "--dry-run"]).expect(1).stdout;
+    assert!(!project.path("modules").exists());
+    assert_eq!(project.pki(["modules"]).expect(0).stdout, shown);
+    assert!(shown.lines().any(|line| line == "new  cp1.nix"), "{shown}");
+}
+
+#[test]
+fn a_machine_that_moves_changes_the_lines_with_its_address_and_no_other() {
+    let project = three();
+    project.pki(["modules"]).expect(0);
+    let before = emitted(&project);
+    change(&project, "10.0.0.12", "10.0.0.42");
+    project.pki(["modules"]).expect(0);
+    for (name, text) in emitted(&project) {
+        for line in differing(&before[&name], &text) {
+            let concerned = line.contains("10.0.0.12") || line.contains("10.0.0.42");
+            // Its certificates moved as well, and their files did not.
+            assert!(concerned || name == "emitted.json", "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_is_gone_takes_its_file_along_and_nobody_elses() {
+    let project = three();
+    project.pki(["modules"]).expect(0);
+    project.write("modules/mine.nix", "{ }\n");
+    let machines = fs::read_to_string(project.path("machines.nix")).unwrap();
+    let without: String = machines.lines().filter(|line| !line.contains("cp3")).map(|line| format!("{line}\n")).collect();
+    project.write("machines.nix", &without);
+    let refused = project.pki(["modules"]).expect(2).stderr;
+    assert!(refused.contains("pki gen certs") && refused.contains("machines.nix"), "{refused}");
+    project.pki(["gen", "certs"]).expect(0);
+    let shown = project.pki(["modules"]).expect(0).stdout;
+    assert!(shown.lines().any(|line| line == "remove  cp3.nix"), "{shown}");
+    assert!(!project.path("modules/cp3.nix").exists() && project.path("modules/mine.nix").exists());
+}
+
+#[test]
+fn a_file_that_somebody_changed_is_named_and_stays_until_force() {
+    let project = three();
+    project.pki(["modules"]).expect(0);
+    let old = fs::read_to_string(project.path("modules/cp1.nix")).unwrap();
+    project.write("modules/cp1.nix", old.replace("cp1\"", "other\""));
+    project.write("modules/master.nix", "mine\n");
+    let before = project.tree("modules");
+    let refused = project.pki(["modules"]).expect(2).stderr;
+    assert!(refused.contains("2 files") && refused.contains("`cp1.nix`") && refused.contains("`master.nix`"), "{refused}");
+    assert!(refused.contains("--force"), "{refused}");
+    assert_eq!(project::changed(&before, &project.tree("modules")), Vec::<String>::new());
+    project.pki(["modules", "--force"]).expect(0);
+    assert_eq!(fs::read_to_string(project.path("modules/cp1.nix")).unwrap(), old);
+}
+
+#[test]
+fn a_file_of_somebody_elses_under_one_of_our_names_is_not_written_over() {
+    let project = three();
+    project.write("modules/etcd.nix", "{ }\n");
+    let refused = project.pki(["modules"]).expect(2).stderr;
+    assert!(refused.contains("`etcd.nix`"), "{refused}");
+    assert_eq!(fs::read_to_string(project.path("modules/etcd.nix")).unwrap(), "{ }\n");
+    assert!(!project.path("modules/cp1.nix").exists());
+}
+
+#[test]
+fn a_record_that_leads_out_of_the_folder_is_refused() {
+    let project = three();
+    project.pki(["modules"]).expect(0);
+    let record = fs::read_to_string(project.path("modules/emitted.json")).unwrap();
+    for name in ["../machines.nix", "/etc/x.nix", ".x.nix", "flake.lock"] {
+        project.write("modules/emitted.json", record.replace("cp1.nix", name));
+        let refused = project.pki(["modules"]).expect(2).stderr;
+        assert!(refused.contains("emitted.json") && refused.contains("no file of modules"), "{name}: {refused}");
+    }
+    assert!(project.path("machines.nix").exists());
+}
+
+#[test]
+fn one_machines_module_is_printed_and_what_gets_none_says_why() {
+    let project = generated("example", &fs::read_to_string(root().join("machines.nix")).unwrap());
+    let printed = project.pki(["modules", "--only", "cp2"]).expect(0).stdout;
+    assert_eq!(printed, fs::read_to_string(root().join("modules/cp2.nix")).unwrap());
+    assert!(!project.path("modules").exists());
+    let router = project.pki(["modules", "--only", "router"]).expect(2).stderr;
+    assert!(router.contains("no NixOS machine") && router.contains("pki router"), "{router}");
+    let nobody = project.pki(["modules", "--only", "cp9"]).expect(2).stderr;
+    assert!(nobody.contains("machine `cp9`") && nobody.contains("cp1"), "{nobody}");
+}
+
+#[test]
+fn without_certificates_it_says_what_to_run_first() {
+    let project = Project::new(&fs::read_to_string(root().join("machines.nix")).unwrap());
+    let refused = project.pki(["modules"]).expect(2).stderr;
+    assert!(refused.contains("has no certificates yet") && refused.contains("pki gen certs"), "{refused}");
+    assert!(!project.path("modules").exists());
+}
+
+#[test]
+fn peoples_own_secrets_reach_their_machines_by_their_keys() {
+    let project = three();
+    let seal = |path: &str, text: &str| {
+        project.write(path, text);
+        project.secrets(["encrypt", "-i", path]).expect(0);
+    };
+    seal("secrets/all/wifi.yaml", "psk: abc\nguest:\n  psk: def\n");
+    seal("secrets/masters/cloud.json", "{ \"token\": \"x\", \"retries\": 3 }\n");
+    seal("secrets/cp2/app.env", "A=b\n");
+    seal("secrets/admins/root.yaml", "password: x\n");
+    project.write("secrets/all/notes.txt", "not for machines\n");
+    project.pki(["modules"]).expect(0);
+    let files = emitted(&project);
+    for (file, wanted) in [
+        ("common.nix", "\"wifi/psk\" = { sopsFile = default ../secrets/all/wifi.yaml; key = default \"psk\";"),
+        ("common.nix", "\"wifi/guest/psk\" = {"),
+        ("common.nix", "key = default \"guest/psk\";"),
+        ("master.nix", "\"cloud/token\" = {"),
+        // A number is nothing that sops-nix could give by itself.
+        ("master.nix", "\"cloud.json\" = {"),
+        ("cp2.nix", "\"app.env\" = {"),
+        ("cp2.nix", "format = default \"dotenv\";"),
+    ] {
+        let words = files[file].split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(wanted), "{file} has no {wanted}:\n{}", files[file]);
+    }
+    let all: String = files.values().cloned().collect();
+    for absent in ["secrets/admins", "notes.txt"] {
+        assert!(!all.contains(absent), "{absent}");
+    }
+    assert!(!files["cp1.nix"].contains("app.env"));
+    for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".nix")) {
+        assert_eq!(nixfmt_rs::format(text).unwrap(), *text, "{name}");
+    }
+}
+
+#[test]
+fn a_secret_in_clear_is_no_file_for_the_store() {
+    let project = three();
+    project.write("secrets/all/wifi.yaml", "psk: abc\n");
+    let refused = project.pki(["modules"]).expect(2).stderr;
+    assert!(refused.contains("wifi.yaml") && refused.contains("secrets encrypt"), "{refused}");
+    assert!(!project.path("modules").exists());
+}
+
+#[test]
+fn no_module_names_another_machines_keys_an_authority_or_the_operator() {
+    for (case, _, golden) in cases() {
+        let files = texts(&golden);
+        let machines: Vec<&str> = files
+            .iter()
+            .filter(|(name, text)| name.ends_with(".nix") && text.contains("networking.hostName"))
+            .map(|(name, _)| name.trim_end_matches(".nix"))
+            .collect();
+        assert!(!machines.is_empty(), "{case}");
+        for (name, text) in &files {
+            for other in machines.iter().filter(|machine| name != &format!("{machine}.nix")) {
+                assert!(!text.contains(&format!("certs/{other}/")), "{case}/{name} names files of {other}");
+            }
+            for line in text.lines().filter(|line| line.contains("certs/ca/")) {
+                assert!(line.trim_end().ends_with(".bundle.crt;"), "{case}/{name}: {line}");
+            }
+            for absent in ["PRIVATE KEY", "AGE-SECRET-KEY", "/tmp/", "/home/", "/root/", "users/", "host.yaml"] {
+                assert!(!text.contains(absent), "{case}/{name} has {absent}");
+            }
+        }
+    }
+}

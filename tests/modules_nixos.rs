@@ -22,6 +22,8 @@ mod peer;
 mod planted;
 #[path = "nixos/rig.rs"]
 mod rig;
+#[path = "nixos/scripts.rs"]
+mod scripts;
 #[path = "nixos/users.rs"]
 mod users;
 
@@ -84,7 +86,8 @@ fn every_emitted_file_is_nix_and_evaluates_to_settings() {
             let found = &found[machine.name()];
             assert_eq!(found["system"], machine.system(), "{}", case.name);
             let files = found["files"].as_array().unwrap();
-            let empty = files.iter().find(|file| file["settings"].as_object().is_none_or(serde_json::Map::is_empty));
+            let empty =
+                files.iter().find(|file| file["settings"].as_object().is_none_or(serde_json::Map::is_empty));
             assert_eq!(empty, None, "{}", case.name);
         }
     }
@@ -100,7 +103,8 @@ fn every_emitted_setting_is_an_option_of_nixos_and_fits_its_type() {
     let mut faults: BTreeMap<String, String> = BTreeMap::new();
     for case in cases() {
         let found = nix.alone(&Staged::new(&case)).unwrap();
-        let files = found.as_object().unwrap().values().flat_map(|machine| machine["files"].as_array().unwrap());
+        let files =
+            found.as_object().unwrap().values().flat_map(|machine| machine["files"].as_array().unwrap());
         for file in files {
             let place = format!("{} {}", case.name, file["file"]);
             faults.extend(options.faults(&file["settings"]).into_iter().map(|fault| (fault, place.clone())));
@@ -116,8 +120,10 @@ fn over_the_real_modules_each_machine_gets_all_it_needs_and_every_setting_of_our
     for (case, found) in evaluated(&nixos) {
         let staged = Staged::new(case);
         let user = staged.user("{ networking.nftables.enable = true; }");
-        let nftables = nixos.evaluate(&staged, Some(&user)).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let of_case = [found, &nftables].into_iter().flat_map(|found| machines(case, found)).flat_map(planted::faults);
+        let nftables =
+            nixos.evaluate(&staged, Some(&user)).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let of_case =
+            [found, &nftables].into_iter().flat_map(|found| machines(case, found)).flat_map(planted::faults);
         faults.extend(of_case.map(|fault| format!("{} {fault}", case.name)));
     }
     assert!(faults.is_empty(), "{faults:#?}");
@@ -132,7 +138,10 @@ fn what_differs_between_masters_differs_between_all_of_them() {
             for on in machines(case, found).filter(|on| on.machine.master()) {
                 let value = match name {
                     "priority" => priority(on),
-                    _ => on.kube_vip().ok().and_then(|_| on.kube_vip_variable(name).unwrap().map(str::to_owned)),
+                    _ => on
+                        .kube_vip()
+                        .ok()
+                        .and_then(|_| on.kube_vip_variable(name).unwrap().map(str::to_owned)),
                 };
                 if let Some(other) = value.clone().and_then(|value| seen.insert(value, on.machine.name())) {
                     panic!("{}: {name} of {other} and {} is {value:?}", case.name, on.machine.name());
@@ -158,7 +167,8 @@ fn every_script_of_a_unit_is_one_that_bash_can_read() {
             for (unit, service) in on.facts["services"].as_object().unwrap() {
                 for value in strings_within(&service["serviceConfig"]) {
                     for script in facts::scripts(value) {
-                        bash_reads(&script).unwrap_or_else(|why| panic!("{} {unit}: {why}\n{script}", case.name));
+                        bash_reads(&script)
+                            .unwrap_or_else(|why| panic!("{} {unit}: {why}\n{script}", case.name));
                         scripts += 1;
                     }
                 }
@@ -179,8 +189,12 @@ fn strings_within(value: &Json) -> Vec<&str> {
 }
 
 fn bash_reads(script: &str) -> Result<(), String> {
-    let mut bash =
-        Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("bash starts");
+    let mut bash = Command::new("bash")
+        .arg("-n")
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("bash starts");
     bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = bash.wait_with_output().unwrap();
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }

@@ -102,13 +102,6 @@ fn certificates(
         let message = format!("`{certs}` is not what machines.nix plans: {found}");
         return request(message, format!("run `pki gen {certs}` first"));
     }
-    let gone: Vec<String> =
-        manifest.machines.keys().filter(|name| cluster.machine(name).is_none()).cloned().collect();
-    if !gone.is_empty() {
-        let gone = words::list(&gone, MOST_NAMED);
-        let message = format!("`{certs}` has certificates of machines that machines.nix does not name: {gone}");
-        return request(message, format!("run `pki gen {certs} --prune` first, or bring the machine back"));
-    }
     let (admins, _) = named_admins(cluster, Some(manifest))?;
     Ok((manifest.format, admins))
 }

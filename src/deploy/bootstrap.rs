@@ -1,6 +1,5 @@
 //! What a person does by hand for a first cluster: a later release does it.
 
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -17,11 +16,11 @@ const MARKER: &str = "/var/lib/quorate-etcd/bootstrap";
 const PEER_PORT: u16 = 2380;
 
 /// What nobody else applies: the bindings and CoreDNS, by a login that is gone afterwards.
-const ADDONS: &str = "\
-(umask 077; pki kubeconfig super-admin >\"$XDG_RUNTIME_DIR/super-admin\")
-kubectl --kubeconfig \"$XDG_RUNTIME_DIR/super-admin\" apply -f modules/addons.yaml
-rm \"$XDG_RUNTIME_DIR/super-admin\"
-";
+const ADDONS: [&str; 3] = [
+    "(umask 077; pki kubeconfig super-admin >\"$XDG_RUNTIME_DIR/super-admin\")",
+    "kubectl --kubeconfig \"$XDG_RUNTIME_DIR/super-admin\" apply -f modules/addons.yaml",
+    "rm \"$XDG_RUNTIME_DIR/super-admin\"",
+];
 
 /// How many letters a token has, in hexadecimal.
 const TOKEN_LENGTH: usize = 32;
@@ -37,22 +36,23 @@ pub(super) fn commands(cluster: &Cluster, token: &str) -> String {
         })
         .collect();
     let urls = urls.join(",");
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for member in members {
         let Some(ip) = member.local_ip() else { continue };
         let user = member.ssh_user();
         let sudo = if user == "root" { "" } else { "sudo " };
-        let _ = write!(
-            text,
-            "ssh {user}@{ip} '{sudo}install -o etcd -m 0600 /dev/stdin {MARKER} && {sudo}systemctl restart --no-block etcd' <<'END'\n\
-             ETCD_INITIAL_CLUSTER_TOKEN={token}\n\
-             ETCD_INITIAL_CLUSTER={urls}\n\
-             ETCD_INITIAL_CLUSTER_STATE=new\n\
-             END\n"
-        );
+        let place = format!("{sudo}install -o etcd -m 0600 /dev/stdin {MARKER}");
+        let begin = format!("{sudo}systemctl restart --no-block etcd");
+        lines.extend([
+            format!("ssh {user}@{ip} '{place} && {begin}' <<'END'"),
+            format!("ETCD_INITIAL_CLUSTER_TOKEN={token}"),
+            format!("ETCD_INITIAL_CLUSTER={urls}"),
+            "ETCD_INITIAL_CLUSTER_STATE=new".to_owned(),
+            "END".to_owned(),
+        ]);
     }
-    text += ADDONS;
-    text
+    lines.extend(ADDONS.map(str::to_owned));
+    lines.join("\n") + "\n"
 }
 
 /// An address as it stands in a URL.

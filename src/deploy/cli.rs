@@ -9,7 +9,32 @@ use crate::cli::{InventoryArgs, parse_time};
 
 /// Install or update machines of machines.nix, one at a time: nixos-anywhere the first time, nixos-rebuild afterwards.
 #[derive(Debug, Parser)]
-#[command(name = "deploy", version, max_term_width = 100, after_help = HELP)]
+#[command(
+    name = "deploy",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  deploy cp1                        install it, or update it
+  deploy all --dry-run              the commands, for every machine, masters first
+  deploy --role worker              the workers alone
+  nix run .#deploy -- all           with all the programs that it needs
+
+A machine whose ssh shows the host key that `pki gen` made for it is updated. Anything else that answers there is \
+installed, which wipes its disk: you are asked for the machine's name first. A NixOS with another host key is left alone \
+unless --install says otherwise. Machines that do not answer, expired or drifted certificates and missing files are \
+named before anything is touched. It stops at the first machine that fails; run it again for the rest.
+
+The host key of a new machine lies in memory while nixos-anywhere copies it, and nothing else does. After an update, \
+keys arrive on the machine with sops-nix.
+
+Not yet: nothing here asks etcd or the API server whether they are well, drains a worker, restarts etcd after a change of \
+its settings, or rolls back. So update masters one by one, and look between them: \
+`kubectl get --raw '/readyz?verbose'`, `etcdctl endpoint health --cluster`. A first cluster needs two steps by hand, \
+printed after an installation: the marker that lets etcd begin, and modules/addons.yaml.
+
+Exit codes: 0 done, 2 error."
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch that a person types")]
 pub struct Cli {
     /// Machines, by their names; `all` is every one that can be deployed
@@ -61,28 +86,6 @@ pub enum Role {
     /// Runs pods alone
     Worker,
 }
-
-const HELP: &str = "\
-Examples:
-  deploy cp1                        install it, or update it
-  deploy all --dry-run              the commands, for every machine, masters first
-  deploy --role worker              the workers alone
-  nix run .#deploy -- all           with all the programs that it needs
-
-A machine whose ssh shows the host key that `pki gen` made for it is updated. Anything else that answers there is \
-installed, which wipes its disk: you are asked for the machine's name first. A NixOS with another host key is left alone \
-unless --install says otherwise. Machines that do not answer, expired or drifted certificates and missing files are \
-named before anything is touched. It stops at the first machine that fails; run it again for the rest.
-
-The host key of a new machine lies in memory while nixos-anywhere copies it, and nothing else does. After an update, \
-keys arrive on the machine with sops-nix.
-
-Not yet: nothing here asks etcd or the API server whether they are well, drains a worker, restarts etcd after a change of \
-its settings, or rolls back. So update masters one by one, and look between them: \
-`kubectl get --raw '/readyz?verbose'`, `etcdctl endpoint health --cluster`. A first cluster needs two steps by hand, \
-printed after an installation: the marker that lets etcd begin, and modules/addons.yaml.
-
-Exit codes: 0 done, 2 error.";
 
 #[cfg(test)]
 mod tests {

@@ -48,6 +48,13 @@ pub(super) fn decide(asked: Asked<'_>, own: &Answer, anybody: Option<&Answer>) -
     let Asked { machine, target, install, home } = asked;
     let refuse = |message: String, hint: String| Err(Refusal::new(machine, message, hint));
     match (own, anybody) {
+        // Whatever it is, it may be this very machine behind a shell of its own.
+        (Answer::System(System::Unknown), _) | (Answer::OtherKey, Some(Answer::System(System::Unknown))) => {
+            refuse(
+                format!("`{target}` answers and does not say what runs there"),
+                format!("`ssh {target} cat /etc/os-release` must print it: give that user an ordinary shell"),
+            )
+        }
         (Answer::System(System::NixOs), _) if !install => Ok(Action::Update),
         (Answer::System(system), _) => {
             Ok(Action::Install { over: called(system), keeps_key: home == HostKeyHome::Machine })
@@ -99,6 +106,7 @@ fn called(system: &System) -> String {
         System::NixOs => "NixOS".to_owned(),
         System::Installer => "the NixOS installer".to_owned(),
         System::Other(name) => name.clone(),
+        System::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -144,6 +152,15 @@ mod tests {
         for install in [false, true] {
             let refused = decide(asked(install, HostKeyHome::Machine), &Answer::OtherKey, Some(&debian));
             assert!(refused.unwrap_err().message.contains("hostKey"));
+        }
+    }
+
+    #[test]
+    fn what_does_not_say_what_it_is_is_never_wiped() {
+        let unknown = system(System::Unknown);
+        for install in [false, true] {
+            assert!(decide(asked(install, HostKeyHome::Sealed), &unknown, None).is_err());
+            assert!(decide(asked(install, HostKeyHome::Sealed), &Answer::OtherKey, Some(&unknown)).is_err());
         }
     }
 

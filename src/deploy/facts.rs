@@ -11,6 +11,7 @@ use quorate_pki::readers::HostKey;
 use quorate_pki::readers::host_keys;
 use time::OffsetDateTime;
 
+use super::Refusal;
 use super::cli::Cli;
 use super::preflight::{Certificates, Facts, Left};
 use crate::commands::check::{Finding, compared};
@@ -62,8 +63,8 @@ fn certificates(
         Ok(found) => found,
         // What cannot be believed is one more thing in the way.
         Err(Error::State { faults, .. }) => {
-            let drift = faults.into_iter().map(|fault| (fault.file, fault.message)).collect();
-            return Ok((Certificates::Compared { drift, left: Vec::new() }, None));
+            let faults = faults.into_iter().map(|fault| Refusal::new(fault.file, fault.message, fault.hint));
+            return Ok((Certificates::Damaged(faults.collect()), None));
         }
         Err(error) => return Err(error),
     };
@@ -71,6 +72,8 @@ fn certificates(
     let left = manifest
         .certificates
         .iter()
+        // What people have is on no machine.
+        .filter(|record| record.machine.is_some() || record.id.as_str().starts_with("ca/"))
         .map(|record| Left {
             id: record.id.to_string(),
             machine: record.machine.clone(),

@@ -8,6 +8,7 @@
 //! One machine at a time, masters first. It stops at the first that fails, and knows nothing of the time before: where a
 //! machine stands is asked of the machine.
 
+mod ask;
 mod bootstrap;
 pub mod cli;
 mod command;

@@ -37,6 +37,8 @@ pub(super) enum Certificates {
     Missing,
     /// A run of `pki gen` was interrupted while it changed them.
     Interrupted,
+    /// Files among them cannot be believed.
+    Damaged(Vec<Refusal>),
     /// They were compared with the inventory.
     Compared {
         /// What differs, as `pki check` says it: the thing, and what is the matter.
@@ -51,7 +53,7 @@ pub(super) enum Certificates {
 pub(super) struct Left {
     /// Its name: `cp1/apiserver`.
     pub(super) id: String,
-    /// The machine that has it; authorities and people have none.
+    /// The machine that has it; authorities, which concern every machine, have none.
     pub(super) machine: Option<String>,
     /// How long it lasts; negative when it has ended.
     pub(super) time: Duration,
@@ -60,7 +62,8 @@ pub(super) struct Left {
 /// Everything that keeps the targets from being deployed.
 pub(super) fn judge(targets: &[&Machine], facts: &Facts) -> Vec<Refusal> {
     let mut faults = certificates(targets, facts);
-    for machine in targets {
+    // What is no node has no files either, and is refused for what it is.
+    for machine in targets.iter().filter(|machine| machine.node()) {
         faults.extend(files(machine.name(), facts));
     }
     // One missing folder is one fault, of however many machines.
@@ -78,6 +81,7 @@ fn certificates(targets: &[&Machine], facts: &Facts) -> Vec<Refusal> {
         Certificates::Interrupted => {
             vec![Refusal::new(certs, "a run of `pki gen` was interrupted and is not finished", make)]
         }
+        Certificates::Damaged(faults) => faults.clone(),
         Certificates::Compared { drift, left } => {
             let mut faults = Vec::new();
             if !drift.is_empty() {

@@ -1,23 +1,23 @@
 //! A run: everything judged, then one machine after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quorate_pki::cluster::{Cluster, Machine};
-use rayon::prelude::*;
+use quorate_pki::cluster::Cluster;
 use serde_json::json;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
+use super::ask::{Job, jobs};
 use super::cli::Cli;
 use super::command::{self, KNOWN_HOSTS, Line, PRINTED, Paths, STAGED, Settings};
-use super::decide::{Action, Asked, HostKeyHome, decide};
-use super::ssh::{self, Address, Answer};
+use super::decide::Action;
+use super::ssh::{self, Answer};
 use super::stage::{self, HostKey};
 use super::{Refusal, bootstrap, facts, preflight, targets};
-use crate::error::{Error, plain};
+use crate::error::Error;
 use crate::identities::Places;
 use crate::inventory;
 use crate::report::{self, Outcome};
@@ -31,19 +31,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How often somebody who waits is told so.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
-
-/// What is done to one machine, and all that it needs.
-struct Job<'c> {
-    machine: &'c Machine,
-    address: Address,
-    action: Action,
-    /// Its public host key.
-    public: String,
-    /// A known_hosts file with that key.
-    known_hosts: PathBuf,
-    /// The fingerprint of what answers there now, where that is not its own key.
-    fingerprint: Option<String>,
-}
 
 /// Where a machine stands at the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +47,7 @@ impl Stand {
             Self::Installed => "installed",
             Self::Updated => "updated",
             Self::Failed => "failed",
-            Self::Untouched => "not touched",
+            Self::Untouched => "untouched",
         }
     }
 }
@@ -72,15 +59,12 @@ impl Stand {
 pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let cluster = inventory::load(&args.inventory)?;
     let settings = settings(args)?;
-    let (chosen, mut faults) = match targets::targets(&cluster, &args.targets, args.role) {
-        Ok(chosen) => (chosen, Vec::new()),
-        Err(faults) => (Vec::new(), faults),
-    };
+    let (chosen, mut faults) = targets::targets(&cluster, &args.targets, args.role);
     let (facts, store) = facts::read(args, &cluster, now)?;
     faults.extend(preflight::judge(&chosen, &facts));
     let store = store.filter(|_| faults.is_empty()).ok_or(Error::Refused { faults })?;
-    let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
-    let jobs = asked(args, &cluster, &store, &chosen, &folder)?;
+    let folder = folder()?;
+    let jobs = jobs(args, &cluster, &store, &chosen, folder.path())?;
     let lines: Vec<Line> =
         jobs.iter().map(|job| command::line(&job.action, &job.address, &settings, PRINTED)).collect();
     if args.dry_run {
@@ -91,6 +75,17 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     confirm(args, &jobs)?;
     let keys = opened(&store, &jobs)?;
     act(args, &cluster, &jobs, &settings, &keys)
+}
+
+/// A folder for what ssh is told: public keys alone. nixos-rebuild divides options at blanks, so its path has none.
+fn folder() -> Result<TempDir, Error> {
+    let place = std::env::temp_dir();
+    let has_blank = place.to_string_lossy().contains(char::is_whitespace);
+    let place = if has_blank { PathBuf::from("/tmp") } else { place };
+    tempfile::Builder::new()
+        .prefix("quorate-deploy-")
+        .tempdir_in(&place)
+        .map_err(Error::io("create a folder in", place))
 }
 
 fn settings(args: &Cli) -> Result<Settings, Error> {
@@ -110,75 +105,8 @@ fn settings(args: &Cli) -> Result<Settings, Error> {
     })
 }
 
-/// Asks every machine what it is, all at a time, and decides what is done to each.
-fn asked<'c>(
-    args: &Cli,
-    cluster: &Cluster,
-    store: &Store,
-    chosen: &[&'c Machine],
-    folder: &TempDir,
-) -> Result<Vec<Job<'c>>, Error> {
-    if !command::is_on_path("ssh") {
-        return Err(Error::Refused { faults: vec![missing("ssh")] });
-    }
-    report::note(&format!("asking {} over ssh", words::count(chosen.len(), "machine")));
-    let outcomes: Vec<Result<Job<'c>, Refusal>> =
-        chosen.par_iter().map(|machine| ask(args, cluster, store, machine, folder.path())).collect();
-    let (mut jobs, mut faults) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
-        match outcome {
-            Ok(job) => jobs.push(job),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if faults.is_empty() { Ok(jobs) } else { Err(Error::Refused { faults }) }
-}
-
-fn ask<'c>(
-    args: &Cli,
-    cluster: &Cluster,
-    store: &Store,
-    machine: &'c Machine,
-    folder: &Path,
-) -> Result<Job<'c>, Refusal> {
-    let name = machine.name();
-    let lost = |what: &str| {
-        // Judged before, so nobody meets it.
-        Refusal::new(name, format!("its {what} is not known"), "run `pki check`, and this again")
-    };
-    let ip = machine.local_ip().ok_or_else(|| lost("address"))?;
-    let public = facts::public_host_key(cluster, store, name).ok_or_else(|| lost("host key"))?;
-    let address =
-        Address { machine: name.to_owned(), user: machine.ssh_user().to_owned(), ip, options: own_options() };
-    if args.build_host.is_some() && ip.is_ipv6() {
-        return Err(Refusal::new(
-            name,
-            "it has an IPv6 address, by which ssh would look for the build host too",
-            "build here, without `--build-host`",
-        ));
-    }
-    let (known_hosts, strangers) = (folder.join(name), folder.join(format!("{name}.stranger")));
-    let line = format!("{}\n", address.known_host(&public));
-    if let Err(cause) = std::fs::write(&known_hosts, line) {
-        let message = format!("could not write `{}`: {}", known_hosts.display(), plain(&cause));
-        return Err(Refusal::new(name, message, "free some space, or set TMPDIR to a folder with room"));
-    }
-    let own = ssh::ask_own(&address, &known_hosts);
-    let anybody = (own == Answer::OtherKey).then(|| ssh::ask_anybody(&address, &strangers));
-    let home = if machine.host_key().is_some() { HostKeyHome::Machine } else { HostKeyHome::Sealed };
-    let asked = Asked { machine: name, target: &address.target(), install: args.install, home };
-    let action = decide(asked, &own, anybody.as_ref())?;
-    let fingerprint = ssh::fingerprint(&strangers);
-    Ok(Job { machine, address, action, public, known_hosts, fingerprint })
-}
-
-/// The user's own options of ssh, divided as nix divides them.
-fn own_options() -> Vec<String> {
-    let given = std::env::var(command::SSH_OPTIONS).unwrap_or_default();
-    given.split_whitespace().map(str::to_owned).collect()
-}
-
-fn missing(program: &str) -> Refusal {
+/// What a program that is not here is told as.
+pub(super) fn missing(program: &str) -> Refusal {
     Refusal::new(
         program,
         "there is no such program on PATH",
@@ -192,6 +120,12 @@ fn on_path(lines: &[Line]) -> Result<(), Error> {
     let faults: Vec<Refusal> =
         programs.into_iter().filter(|program| !command::is_on_path(program)).map(missing).collect();
     if faults.is_empty() { Ok(()) } else { Err(Error::Refused { faults }) }
+}
+
+/// That it begins, in words.
+fn begun(job: &Job<'_>) -> String {
+    let doing = if job.action == Action::Update { "updating" } else { "installing" };
+    format!("{}: {doing} it, as {}", job.machine.name(), job.address.target())
 }
 
 /// What is done to a machine, in words.
@@ -308,7 +242,7 @@ fn act(
             stands.push((Stand::Untouched, Duration::ZERO));
             continue;
         }
-        report::note(&described(job));
+        report::note(&begun(job));
         match one(args, job, settings, keys) {
             Ok(stand) => {
                 let took = started.elapsed();

@@ -115,6 +115,8 @@ pub(super) enum System {
     Installer,
     /// Anything else, as it calls itself.
     Other(String),
+    /// Something that does not say what it is.
+    Unknown,
 }
 
 /// Reads ssh's ending. `code` is its exit code, and none where it was given up.
@@ -143,9 +145,7 @@ fn system(text: &str) -> System {
     match (is_nixos, field("VARIANT_ID").as_deref()) {
         (true, Some("installer")) => System::Installer,
         (true, _) => System::NixOs,
-        (false, _) => System::Other(
-            field("PRETTY_NAME").unwrap_or_else(|| "a system that does not say which".to_owned()),
-        ),
+        (false, _) => field("PRETTY_NAME").or_else(|| field("ID")).map_or(System::Unknown, System::Other),
     }
 }
 
@@ -251,7 +251,8 @@ mod tests {
                 "PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\n",
                 System::Other("Debian GNU/Linux 12".to_owned()),
             ),
-            ("ID=debian\nID_LIKE=nixos\n", System::Other("a system that does not say which".to_owned())),
+            ("ID=debian\nID_LIKE=nixos\n", System::Other("debian".to_owned())),
+            ("this account is not available\n", System::Unknown),
         ] {
             assert_eq!(read(Some(0), text, ""), Answer::System(expected), "{text}");
         }

@@ -204,6 +204,9 @@ fn walk(folder: &Path, name: &str, found: &mut Vec<(String, u32, bool)>) -> io::
 
 #[cfg(test)]
 mod tests {
+    use quorate_pki::cluster::KeyType;
+    use quorate_pki::key::PrivateKey;
+
     use super::*;
 
     /// A key of OpenSSH's form, made for this run.
@@ -235,8 +238,9 @@ mod tests {
     fn an_authoritys_key_and_another_machines_are_no_host_key() {
         let folder = tempfile::tempdir().unwrap();
         let ((private, _), (_, other)) = (key(), key());
-        let authority = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n";
-        for (name, text, public) in [("a", private, other.clone()), ("b", Secret::from(authority), other)] {
+        let authority = PrivateKey::generate(KeyType::Ed25519).unwrap().expose_pem();
+        let authority = Secret::from(authority.expose_secret());
+        for (name, text, public) in [("a", private, other.clone()), ("b", authority, other)] {
             assert!(!belongs(&text, &public));
             let file = folder.path().join(name);
             fs::write(&file, text.expose_bytes()).unwrap();

@@ -5,6 +5,7 @@ use quorate_pki::typo::nearest;
 
 use super::Refusal;
 use super::cli::Role;
+use crate::init::NO_DISK;
 use crate::words;
 
 /// How many names a hint lists.
@@ -13,16 +14,14 @@ const MOST_NAMES: usize = 12;
 /// The word for every machine.
 const ALL: &str = "all";
 
-/// The machines in the order in which they are deployed, each once: masters and members of etcd, then workers, by name;
-/// or everything that keeps one of them from it.
-///
-/// # Errors
-/// A [`Refusal`] for each word that names no machine to deploy, and for each thing that such a machine lacks.
+/// The machines in the order in which they are deployed, each once: masters and members of etcd, then workers, by name.
+/// Beside them a [`Refusal`] for each word that names no machine, and for each thing that one of the machines lacks:
+/// with any of these nothing is deployed.
 pub(super) fn targets<'c>(
     cluster: &'c Cluster,
     names: &[String],
     role: Option<Role>,
-) -> Result<Vec<&'c Machine>, Vec<Refusal>> {
+) -> (Vec<&'c Machine>, Vec<Refusal>) {
     let mut faults = Vec::new();
     let mut chosen: Vec<&Machine> = Vec::new();
     for name in names.iter().filter(|name| *name != ALL) {
@@ -41,18 +40,19 @@ pub(super) fn targets<'c>(
     faults.extend(chosen.iter().flat_map(|machine| lacks(machine)));
     if chosen.is_empty() && faults.is_empty() {
         faults.push(Refusal::new(
-            role.map_or(ALL, word),
+            typed(role),
             "there is no such machine in the inventory",
             format!("there is {}", known(cluster)),
         ));
     }
-    if faults.is_empty() { Ok(chosen) } else { Err(faults) }
+    (chosen, faults)
 }
 
-fn word(role: Role) -> &'static str {
+/// A choice as it was typed.
+fn typed(role: Option<Role>) -> String {
     match role {
-        Role::Master => "--role master",
-        Role::Worker => "--role worker",
+        None => ALL.to_owned(),
+        Some(role) => format!("--role {}", if role == Role::Master { "master" } else { "worker" }),
     }
 }
 
@@ -78,7 +78,7 @@ fn known(cluster: &Cluster) -> String {
         .filter(|machine| runs_something(machine))
         .map(|machine| machine.name().to_owned())
         .collect();
-    if names.is_empty() { "none that can be deployed".to_owned() } else { words::list(&names, MOST_NAMES) }
+    words::list(&names, MOST_NAMES)
 }
 
 fn unknown(cluster: &Cluster, name: &str) -> Refusal {
@@ -131,7 +131,8 @@ fn lacks(machine: &Machine) -> Vec<Refusal> {
             "`ip -br link` on the machine lists them".to_owned(),
         );
     }
-    if machine.disk().is_none() {
+    // What `pki init` writes for one that nobody knows yet is none either.
+    if machine.disk().is_none_or(|disk| disk == NO_DISK) {
         say(
             "it has no `disk`, expected the one that NixOS is installed on",
             "`ls -l /dev/disk/by-id` on the machine lists them".to_owned(),

@@ -105,15 +105,13 @@ fn addresses(cluster: &Cluster, machine: &Machine) -> String {
         let comment = LOCAL_IP;
         all.push(Address { ip, comment, value: "machine.localIp".to_owned() });
     }
-    let mut text = String::from("    interfaces.${machine.interface} = {\n");
-    for (family, is_v4) in [("ipv4", true), ("ipv6", false)] {
-        let entries: String =
-            all.iter().filter(|one| one.ip.is_ipv4() == is_v4).map(|one| entry(cluster, one)).collect();
-        if !entries.is_empty() {
-            text += &format!("      {family}.addresses = [\n{entries}      ];\n");
-        }
-    }
-    text + "    };\n"
+    let families = [("ipv4", true), ("ipv6", false)].map(|(family, is_v4)| {
+        let own = all.iter().filter(|one| one.ip.is_ipv4() == is_v4);
+        let entries: String = own.map(|one| entry(cluster, one)).collect();
+        let none = entries.is_empty();
+        if none { String::new() } else { format!("      {family}.addresses = [\n{entries}      ];\n") }
+    });
+    format!("    interfaces.${{machine.interface}} = {{\n{}    }};\n", families.concat())
 }
 
 fn entry(cluster: &Cluster, address: &Address) -> String {

@@ -23,6 +23,9 @@ const FIRST_MASTER: u32 = 11;
 const FIRST_WORKER: u32 = 21;
 const VIRTUAL_IP: u32 = 10;
 
+/// A virtual IP for BGP where nothing private follows the machines' network.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(172, 31, 0, 10);
+
 /// Who brings the virtual IP to a living master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -129,8 +132,8 @@ impl Settings {
         let router = value(given.router, "address of the router", likely_router(given), ask)?;
         let around = Ipv4Net::new(router, PREFIX).unwrap_or_default().trunc();
         let node_range = value(given.node_range, "network of the machines", around, ask)?;
-        let mode = one_of(given.mode, "how the virtual IP moves", &Mode::ALL, ask)?;
-        let masters = odd(given.masters, "number of masters, odd", 3, ask)?;
+        let mode = mode(given.mode, "how the virtual IP moves", ask)?;
+        let masters = masters(given.masters, "number of masters, odd", ask)?;
         let workers = value(given.workers, "number of workers", 0, ask)?;
         let first = nth(node_range, FIRST_MASTER);
         let first = value(given.first_ip, "address of the first master", first, ask)?;
@@ -200,22 +203,28 @@ fn likely_router(given: &Given) -> Ipv4Addr {
     given.node_range.or(beside).map_or(ROUTER, |range| nth(range, 1))
 }
 
-/// With BGP outside of the machines' network: in the one of the same size that follows it. Else inside.
+/// With BGP outside of the machines' network: in the one of the same size that follows it, where that is still private
+/// (RFC 1918). Else inside.
 fn likely_virtual_ip(mode: Mode, range: Ipv4Net) -> Ipv4Addr {
+    let following = Ipv4Addr::from(u32::from(range.broadcast()).saturating_add(1).saturating_add(VIRTUAL_IP));
     match mode {
-        Mode::Bgp => u32::from(range.broadcast()).saturating_add(1).saturating_add(VIRTUAL_IP).into(),
+        Mode::Bgp if following.is_private() => following,
+        Mode::Bgp => ELSEWHERE,
         Mode::Arp | Mode::Keepalived | Mode::External => nth(range, VIRTUAL_IP),
     }
 }
 
-/// Asks until there is an answer that fits.
+/// What was given; or asks until there is an answer that fits.
 fn answer<T>(
+    given: Option<T>,
     question: &str,
-    default: T,
-    shown: &str,
+    (default, shown): (T, &str),
     fits: impl Fn(&str) -> Result<T, String>,
     ask: Ask<'_>,
 ) -> Result<T, Error> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
     let mut fault: Option<String> = None;
     loop {
         let Some(typed) = ask(question, shown, fault.as_deref())? else { return Ok(default) };
@@ -230,10 +239,8 @@ fn answer<T>(
 }
 
 fn text(given: Option<&String>, question: &str, default: &str, ask: Ask<'_>) -> Result<String, Error> {
-    match given {
-        Some(given) => Ok(given.clone()),
-        None => answer(question, default.to_owned(), default, |typed| Ok(typed.to_owned()), ask),
-    }
+    let fits = |typed: &str| Ok(typed.to_owned());
+    answer(given.cloned(), question, (default.to_owned(), default), fits, ask)
 }
 
 fn value<T: std::str::FromStr + fmt::Display>(
@@ -242,33 +249,23 @@ fn value<T: std::str::FromStr + fmt::Display>(
     default: T,
     ask: Ask<'_>,
 ) -> Result<T, Error> {
-    let Some(given) = given else {
-        let shown = default.to_string();
-        let fits = |typed: &str| typed.parse().map_err(|_| format!("`{typed}` is not of the form {shown}"));
-        return answer(question, default, &shown, fits, ask);
-    };
-    Ok(given)
+    let shown = default.to_string();
+    let fits = |typed: &str| typed.parse().map_err(|_| format!("`{typed}` is not of the form {shown}"));
+    answer(given, question, (default, &shown), fits, ask)
 }
 
-/// The first is the default.
-fn one_of(given: Option<Mode>, question: &str, all: &[Mode; 4], ask: Ask<'_>) -> Result<Mode, Error> {
-    let [default, ..] = *all;
-    let names = all.map(|mode| mode.to_string()).join(", ");
+fn mode(given: Option<Mode>, question: &str, ask: Ask<'_>) -> Result<Mode, Error> {
+    let [default, ..] = Mode::ALL;
+    let names = Mode::ALL.map(|mode| mode.to_string()).join(", ");
     let fits = |typed: &str| {
-        let found = all.iter().find(|mode| mode.to_string() == typed);
-        found.copied().ok_or_else(|| format!("`{typed}` is none of {names}"))
+        let found = Mode::ALL.into_iter().find(|mode| mode.to_string() == typed);
+        found.ok_or_else(|| format!("`{typed}` is none of {names}"))
     };
-    match given {
-        Some(given) => Ok(given),
-        None => answer(&format!("{question}: {names}"), default, &default.to_string(), fits, ask),
-    }
+    answer(given, &format!("{question}: {names}"), (default, &default.to_string()), fits, ask)
 }
 
-fn odd(given: Option<u32>, question: &str, default: u32, ask: Ask<'_>) -> Result<u32, Error> {
-    match given {
-        Some(given) => Ok(given),
-        None => answer(question, default, &default.to_string(), parse_masters, ask),
-    }
+fn masters(given: Option<u32>, question: &str, ask: Ask<'_>) -> Result<u32, Error> {
+    answer(given, question, (3, "3"), parse_masters, ask)
 }
 
 /// How many masters there may be: an odd number, since an even one survives no more losses than one less, and not more
@@ -310,6 +307,20 @@ mod tests {
             (settings.router.to_string().as_str(), settings.node_range),
             ("10.9.0.1", range.node_range.unwrap())
         );
+    }
+
+    #[test]
+    fn a_virtual_ip_is_never_an_address_of_the_internet() {
+        for (range, expected) in [
+            ("192.168.1.0/24", "192.168.2.10"),
+            ("192.168.0.0/16", "172.31.0.10"),
+            ("10.0.0.0/8", "172.31.0.10"),
+            ("255.255.255.0/24", "172.31.0.10"),
+        ] {
+            let range = range.parse().unwrap();
+            assert_eq!(likely_virtual_ip(Mode::Bgp, range).to_string(), expected, "{range}");
+        }
+        assert_eq!(likely_virtual_ip(Mode::Arp, "10.0.0.0/8".parse().unwrap()).to_string(), "10.0.0.10");
     }
 
     #[test]

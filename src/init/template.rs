@@ -14,11 +14,10 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
         }
         let mut rest = line;
         // A value is not looked at again: what a person typed may look like a place.
-        while let Some((before, name, value, after)) = first_place(rest, values) {
+        while let Some((before, value, after)) = first_place(rest, values) {
             filled.push_str(before);
             filled.push_str(value);
             rest = after;
-            debug_assert!(!name.is_empty());
         }
         filled.push_str(rest);
         filled.push('\n');
@@ -26,17 +25,14 @@ pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-/// The first place of a line: what stands before it, its name, its value, what follows.
-fn first_place<'t>(
-    line: &'t str,
-    values: &[(&'t str, &'t str)],
-) -> Option<(&'t str, &'t str, &'t str, &'t str)> {
+/// The first place of a line: what stands before it, its value, what follows.
+fn first_place<'t>(line: &'t str, values: &[(&'t str, &'t str)]) -> Option<(&'t str, &'t str, &'t str)> {
     let places = values.iter().filter_map(|(name, value)| {
         let mark = format!("@{name}@");
-        line.find(&mark).map(|at| (at, mark.len(), *name, *value))
+        line.find(&mark).map(|at| (at, at + mark.len(), *value))
     });
-    let (at, length, name, value) = places.min_by_key(|(at, ..)| *at)?;
-    Some((line.get(..at)?, name, value, line.get(at + length..)?))
+    let (at, end, value) = places.min_by_key(|(at, ..)| *at)?;
+    Some((line.get(..at)?, value, line.get(end..)?))
 }
 
 /// A text as Nix reads it between quotes.

@@ -134,7 +134,8 @@ fn iptables(rule: &Open) -> String {
         let program = if ip.is_ipv4() { "iptables" } else { "ip6tables" };
         let protocol = rule.protocol.name();
         let port = rule.port.map(|port| format!(" --dport {port}")).unwrap_or_default();
-        format!("{program} -A nixos-fw -p {protocol} -s {ip}{port} -j nixos-fw-accept\n")
+        // It waits while kube-proxy or flannel has the lock: a failure would end the whole firewall.
+        format!("{program} -w -A nixos-fw -p {protocol} -s {ip}{port} -j nixos-fw-accept\n")
     };
     rule.from.iter().flatten().map(line).collect()
 }

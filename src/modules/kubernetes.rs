@@ -1,5 +1,6 @@
 //! What every machine with a kubelet has: kubelet, kube-proxy, the network between pods, containerd.
 
+use ipnet::IpNet;
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{Cni, Machine};
 use quorate_pki::kinds::Scope;
@@ -41,6 +42,13 @@ pub(super) fn settings(site: &Site<'_>) -> Settings {
     if cluster.machines().iter().any(|machine| machine.ips().iter().any(std::net::IpAddr::is_ipv6)) {
         set.set(&k8s("kubelet.address"), default("::"));
         set.set(&k8s("proxy.bindAddress"), default("::"));
+    }
+    if cluster.networks().pod.iter().any(|range| matches!(range, IpNet::V6(_))) {
+        set.comment(
+            "boot.kernel.sysctl.\"net.ipv6.conf.all.forwarding\"",
+            "NixOS' kubelet lets IPv4 pass alone.",
+        );
+        set.set("boot.kernel.sysctl.\"net.ipv6.conf.all.forwarding\"", default(1_u16));
     }
     for (component, kind) in [("kubelet", "kubelet-client"), ("proxy", "kube-proxy")] {
         set.extend(kubeconfig(site, component, kind));

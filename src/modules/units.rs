@@ -4,6 +4,7 @@
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{Cluster, Cni, VipMode};
 use quorate_pki::kinds::Kind;
+use quorate_pki::layout::SERVICE_ACCOUNT_PUBLIC;
 use quorate_pki::plan::Format;
 
 use super::nix::{Nix, Settings, expr, strings};
@@ -23,6 +24,8 @@ pub(super) struct Unit {
     pub(super) secrets: &'static [&'static str],
     /// The trust files that it reads.
     pub(super) trust: &'static [Authority],
+    /// Other public files that it reads.
+    pub(super) public: &'static [&'static str],
 }
 
 const fn always(_: &Cluster) -> bool {
@@ -37,6 +40,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &["apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client"],
         secrets: &["service-account", "encryption-config"],
         trust: &[Authority::Kubernetes, Authority::Etcd, Authority::FrontProxy],
+        public: &[SERVICE_ACCOUNT_PUBLIC],
     },
     Unit {
         name: "kube-controller-manager",
@@ -44,6 +48,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &["controller-manager"],
         secrets: &["service-account"],
         trust: &[Authority::Root],
+        public: &[],
     },
     Unit {
         name: "kube-scheduler",
@@ -51,6 +56,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &["scheduler"],
         secrets: &[],
         trust: &[Authority::Root],
+        public: &[],
     },
     Unit {
         name: KUBE_VIP,
@@ -58,6 +64,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &["kube-vip"],
         secrets: &["bgp-password"],
         trust: &[Authority::Root],
+        public: &[],
     },
     Unit {
         name: VRRP,
@@ -65,6 +72,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &[],
         secrets: &["vrrp-password"],
         trust: &[],
+        public: &[],
     },
     Unit {
         name: "haproxy",
@@ -72,6 +80,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &[],
         secrets: &[],
         trust: &[Authority::Root],
+        public: &[],
     },
     Unit {
         name: "kubelet",
@@ -79,6 +88,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &["kubelet-client", "kubelet-server"],
         secrets: &[],
         trust: &[Authority::Root, Authority::Kubernetes],
+        public: &[],
     },
     Unit {
         name: "kube-proxy",
@@ -86,6 +96,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &["kube-proxy"],
         secrets: &[],
         trust: &[Authority::Root],
+        public: &[],
     },
     Unit {
         name: "flannel",
@@ -93,6 +104,7 @@ pub(super) const UNITS: &[Unit] = &[
         kinds: &["flannel"],
         secrets: &[],
         trust: &[Authority::Root],
+        public: &[],
     },
 ];
 
@@ -139,11 +151,12 @@ fn triggers(site: &Site<'_>, unit: &Unit) -> Vec<Nix> {
     let entry = |entry: String| expr(format!("config.environment.etc.\"{entry}\".source"));
     let certificates = kinds().map(|kind| entry(certificate_entry(kind)));
     let trust = unit.trust.iter().map(|purpose| entry(trust_entry(*purpose)));
+    let public = unit.public.iter().map(|name| entry(format!("quorate/pki/{name}")));
     let sealed = kinds().chain(unit.secrets).filter(|name| {
         site.format == Format::Age && (needed(site.cluster, name) || keys::is_wired(site.cluster, name))
     });
     let sealed = sealed.map(|name| expr(format!("config.age.secrets.\"quorate/{name}\".file")));
-    certificates.chain(trust).chain(sealed).collect()
+    certificates.chain(trust).chain(public).chain(sealed).collect()
 }
 
 /// Whether a kind of that name is one, and this cluster has it.

@@ -1,6 +1,7 @@
 //! A repository, its machines with real sshds, and a desk that `deploy` runs at. nixos-anywhere and nixos-rebuild are
 //! stand-ins: they write down what they were given, and do to the machine what matters to a deploy.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::cluster::{run, wait_for};
 use crate::project::{Project, Run, machines};
 
 /// How long a run may take before the test gives up.
-pub(crate) const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_mins(1);
 
 pub(crate) const DEBIAN: &str = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n";
 pub(crate) const INSTALLER: &str = "ID=nixos\nVARIANT_ID=installer\n/etc/NIXOS\n";
@@ -170,6 +171,22 @@ impl Site {
         command
     }
 
+    /// The same at the desk with other words: `change` gets the program and its arguments.
+    pub(crate) fn command_with(
+        &self,
+        arguments: &[&str],
+        change: impl FnOnce(Vec<OsString>) -> Vec<OsString>,
+    ) -> Command {
+        let plain = self.command(arguments);
+        let words = std::iter::once(plain.get_program()).chain(plain.get_args()).map(ToOwned::to_owned);
+        let words = change(words.collect());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir(self.project.root()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     /// A run of it to its end, within a bound.
     pub(crate) fn deploy(&self, arguments: &[&str]) -> Run {
         let child = self.command(arguments).spawn().expect("deploy starts");
@@ -201,11 +218,13 @@ impl Site {
                 if let Some((before, rest)) = word.split_once("[folder]/desk/run/quorate-edit-") {
                     return format!("{before}[staged]{}", &rest[rest.find('/').unwrap_or(rest.len())..]);
                 }
-                if let Some((before, rest)) = word.split_once("[folder]/desk/run/.tmp") {
+                if let Some((before, rest)) = word.split_once("[folder]/desk/run/quorate-deploy-") {
                     return format!("{before}[known_hosts]{}", &rest[rest.find('/').unwrap_or(rest.len())..]);
                 }
-                let is_key = word.len() == 68 && word.starts_with("AAAA");
-                if is_key { "AAAA...".to_owned() } else { word.to_owned() }
+                match word.split_at_checked(68).filter(|(key, _)| key.starts_with("AAAA")) {
+                    Some((_, rest)) => format!("AAAA...{rest}"),
+                    None => word.to_owned(),
+                }
             });
             out.push(words.collect::<Vec<_>>().join(" "));
         }
@@ -241,13 +260,11 @@ fn search(folder: &Path, aside: &Path, marker: &[u8], found: &mut Vec<PathBuf>) 
 
 /// What `pki modules` and `pki init` leave for these machines, so far as `deploy` looks at it.
 pub(crate) fn lay_out(project: &Project, machines: &[&str]) {
-    let rows: String = machines
-        .iter()
-        .map(|name| {
-            format!("  {name} = {{\n    system = \"x86_64-linux\";\n    module = ./{name}.nix;\n  }};\n")
-        })
-        .collect();
-    project.write("modules/default.nix", format!("{{\n{rows}}}\n"));
+    let row = |name: &&str| {
+        format!("  {name} = {{\n    system = \"x86_64-linux\";\n    module = ./{name}.nix;\n  }};")
+    };
+    let rows = machines.iter().map(row).collect::<Vec<_>>().join("\n");
+    project.write("modules/default.nix", format!("{{\n{rows}\n}}\n"));
     for name in machines {
         project.write(&format!("modules/{name}.nix"), "{ }\n");
         project.write(&format!("hosts/{name}.nix"), "{ }\n");

@@ -115,7 +115,7 @@ pub(crate) fn secrets_command(project: &Project, words: &[&str]) -> Command {
     command
 }
 
-fn told_by(
+pub(crate) fn told_by(
     project: &Project,
     mut command: Command,
     line: &str,

@@ -83,6 +83,23 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     // Ends by the signal, and says nothing.
     ("ended by signal {signal}: the file is as it was", SIGNAL),
     ("the edit was ended by signal {signal}", SIGNAL),
+    // What `deploy` and ssh say to each other.
+    ("cat /etc/os-release; ls -d /etc/NIXOS", "what a machine is asked"),
+    ("Host key verification failed", "what ssh says, and is looked for"),
+    ("no matching host key type found", "what ssh says, and is looked for"),
+    ("no answer in time", "half a minute of waiting"),
+    ("all that is on it is lost; type `{name}` to go on:", TERMINAL),
+    ("`{name}` was not typed, so nothing was touched", TERMINAL),
+    ("run this again to decide anew", TERMINAL),
+    ("it has no entry `{HOST}`", "comparing it with the plan refuses first"),
+    ("the host key could not be laid down: {cause}", OUR_MEMORY),
+    ("`{name}` was not touched: its host key could not be laid down for `{program}`", OUR_MEMORY),
+    ("why stands above; run this again", OUR_MEMORY),
+    ("the folder holds what nobody put there: {}", OUR_MEMORY),
+    ("it is not the private half of host.pub", OUR_MEMORY),
+    ("`cluster.backup` asks for backups, and no admin has a recipient that a machine can seal to", A_PLUGIN),
+    ("name one more admin, with an `age1...` recipient of no plugin or an SSH key: it can lie in a safe", A_PLUGIN),
+    ("backups are not sealed to `{recipient}`: its plugin is not on the machines that make them", A_PLUGIN),
     // Where there is macOS.
     ("hdiutil named no device", "said by macOS alone"),
     ("it does not say why", "said by macOS alone"),
@@ -104,8 +121,10 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("no answer within {} seconds", "two minutes of waiting"),
 ];
 
+const A_PLUGIN: &str = "`pki gen` comes first, and seals to a plugin's recipient by the plugin";
 const BY_FILE: &str = "the shell names the file, and git's command for it";
 const TERMINAL: &str = "asked at a terminal alone";
+const OUR_MEMORY: &str = "the memory that it lies in is ours alone";
 const SIGNAL: &str = "the program ends by that signal";
 const NEW_FILE: &str = "what the editor begins with";
 const VIM: &str = "silent! set noswapfile nobackup nowritebackup patchmode= noundofile viminfo=";

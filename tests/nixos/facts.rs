@@ -41,9 +41,9 @@ impl<'a> On<'a> {
         bracketed(self.machine.ip().expect("a golden's machine has an address"))
     }
 
-    /// Whether the machine has a unit of that name.
+    /// Whether the machine has a unit of that name that starts something.
     pub(crate) fn has_unit(self, unit: &str) -> bool {
-        !self.facts["services"][unit].is_null()
+        !self.facts["services"][unit]["serviceConfig"]["ExecStart"].is_null()
     }
 
     /// A unit.
@@ -71,8 +71,11 @@ impl<'a> On<'a> {
     /// A flag that a unit's command line has exactly once.
     pub(crate) fn flag(self, unit: &str, name: &str) -> Result<String, String> {
         let prefix = format!("--{name}=");
-        let values: Vec<String> =
-            self.words(unit)?.iter().filter_map(|word| word.strip_prefix(&prefix).map(str::to_owned)).collect();
+        let values: Vec<String> = self
+            .words(unit)?
+            .iter()
+            .filter_map(|word| word.strip_prefix(&prefix).map(str::to_owned))
+            .collect();
         match <[String; 1]>::try_from(values) {
             Ok([value]) => Ok(value),
             Err(values) => Err(format!("{unit} has --{name} {} times: {values:?}", values.len())),
@@ -100,7 +103,9 @@ impl<'a> On<'a> {
         let mut found = BTreeSet::new();
         for part in ["services", "etc"] {
             for (name, value) in self.facts[part].as_object().into_iter().flatten() {
-                found.extend(paths_in(&value.to_string(), folder).into_iter().map(|path| (name.clone(), path)));
+                found.extend(
+                    paths_in(&value.to_string(), folder).into_iter().map(|path| (name.clone(), path)),
+                );
             }
         }
         found

@@ -76,14 +76,26 @@ impl Project {
 
     /// `pki`, with nothing of the caller's environment but the path.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pki"));
+        self.program(env!("CARGO_BIN_EXE_pki"), arguments)
+    }
+
+    fn program<A: AsRef<OsStr>>(&self, program: &str, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.root()).env_clear().env("HOME", self.path("home"));
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
     }
 
     pub fn pki<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        self.run(self.command(arguments))
+    }
+
+    pub fn secrets<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Run {
+        self.run(self.program(env!("CARGO_BIN_EXE_secrets"), arguments))
+    }
+
+    fn run(&self, mut command: Command) -> Run {
+        let Output { status, stdout, stderr } = command.output().unwrap();
         let text = |bytes: Vec<u8>| self.redact(&String::from_utf8(bytes).unwrap());
         Run { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }

@@ -57,7 +57,7 @@ fn password(site: &Site<'_>) -> Settings {
     set.set(&unit("description"), "The password of keepalived");
     set.set(&unit("before"), strings(["keepalived.service"]));
     let text = format!(
-        "umask 077\nread -r password <{}\nprintf 'VRRP_PASSWORD=%s\\n' \"$password\" >{SECRET}.new\nmv {SECRET}.new {SECRET}",
+        "umask 077\npassword=$(<{})\nprintf 'VRRP_PASSWORD=%s\\n' \"$password\" >{SECRET}.new\nmv {SECRET}.new {SECRET}",
         keys::path(site, "vrrp-password")
     );
     set.set(&unit("script"), lines(&text));
@@ -79,7 +79,8 @@ fn password(site: &Site<'_>) -> Settings {
 fn haproxy(site: &Site<'_>) -> String {
     let cluster = site.cluster;
     let port = cluster.endpoint().port();
-    let six = cluster.masters().any(|master| master.ips().iter().any(IpAddr::is_ipv6));
+    let masters = cluster.masters().flat_map(Machine::ips);
+    let six = masters.chain(cluster.endpoint().ips()).any(IpAddr::is_ipv6);
     let bind = if six { format!(":::{port} v4v6") } else { format!("*:{port}") };
     let mut text = format!(
         "frontend quorate-api

@@ -66,7 +66,7 @@ fn script(site: &Site<'_>, bgp: Option<&Bgp>) -> String {
     if let Some(bgp) = bgp.filter(|bgp| bgp.password) {
         let _ = write!(
             text,
-            "  read -r password <{}\n  cat >\"$1/peers.json\" <<END\n{}END\n",
+            "  password=$(<{})\n  cat >\"$1/peers.json\" <<END\n{}END\n",
             keys::path(site, "bgp-password"),
             peers_file(bgp)
         );

@@ -44,11 +44,6 @@ let
       name = "nixos-system-${config.networking.hostName}";
       system = config.nixpkgs.hostPlatform;
       builder = "/bin/sh";
-      # The values that come from machines.nix.
-      values = builtins.toJSON {
-        inherit (config) disko networking;
-        users = config.users.users.root;
-      };
     };
   };
 in

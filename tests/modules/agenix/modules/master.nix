@@ -134,6 +134,7 @@ in
         config.environment.etc."quorate/pki/trust/kubernetes.crt".source
         config.environment.etc."quorate/pki/trust/etcd.crt".source
         config.environment.etc."quorate/pki/trust/front-proxy.crt".source
+        config.environment.etc."quorate/pki/service-account.pub".source
         config.age.secrets."quorate/apiserver".file
         config.age.secrets."quorate/apiserver-kubelet-client".file
         config.age.secrets."quorate/apiserver-etcd-client".file
@@ -192,7 +193,7 @@ in
             cluster: local
         current-context: local
         END
-          read -r password </run/agenix/quorate/bgp-password
+          password=$(</run/agenix/quorate/bgp-password)
           cat >"$1/peers.json" <<END
         { "BGPConfig": { "Peers": [
         { "Address": "10.0.0.1", "AS": 64512, "Password": "$password" }

@@ -150,6 +150,7 @@ in
         config.environment.etc."quorate/pki/trust/kubernetes.crt".source
         config.environment.etc."quorate/pki/trust/etcd.crt".source
         config.environment.etc."quorate/pki/trust/front-proxy.crt".source
+        config.environment.etc."quorate/pki/service-account.pub".source
       ];
     };
     kube-controller-manager = {

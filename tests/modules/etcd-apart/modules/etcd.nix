@@ -138,14 +138,14 @@ in
 
   networking.firewall = {
     extraCommands = lib.mkIf (!config.networking.nftables.enable) ''
-      iptables -A nixos-fw -p tcp -s 10.0.0.11 --dport 2379 -j nixos-fw-accept
-      iptables -A nixos-fw -p tcp -s 10.0.0.12 --dport 2379 -j nixos-fw-accept
-      iptables -A nixos-fw -p tcp -s 10.0.0.31 --dport 2379 -j nixos-fw-accept
-      iptables -A nixos-fw -p tcp -s 10.0.0.32 --dport 2379 -j nixos-fw-accept
-      iptables -A nixos-fw -p tcp -s 10.0.0.33 --dport 2379 -j nixos-fw-accept
-      iptables -A nixos-fw -p tcp -s 10.0.0.31 --dport 2380 -j nixos-fw-accept
-      iptables -A nixos-fw -p tcp -s 10.0.0.32 --dport 2380 -j nixos-fw-accept
-      iptables -A nixos-fw -p tcp -s 10.0.0.33 --dport 2380 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.11 --dport 2379 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.12 --dport 2379 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.31 --dport 2379 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.32 --dport 2379 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.33 --dport 2379 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.31 --dport 2380 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.32 --dport 2380 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p tcp -s 10.0.0.33 --dport 2380 -j nixos-fw-accept
     '';
     extraInputRules = lib.mkIf config.networking.nftables.enable ''
       ip saddr { 10.0.0.11, 10.0.0.12, 10.0.0.31, 10.0.0.32, 10.0.0.33 } tcp dport 2379 accept

@@ -124,7 +124,7 @@ in
   networking.firewall = {
     allowedTCPPorts = [ 10250 ];
     extraCommands = lib.mkIf (!config.networking.nftables.enable) ''
-      iptables -A nixos-fw -p udp -s 10.0.0.11 --dport 8472 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.0.0.11 --dport 8472 -j nixos-fw-accept
     '';
     extraInputRules = lib.mkIf config.networking.nftables.enable ''
       ip saddr { 10.0.0.11 } udp dport 8472 accept

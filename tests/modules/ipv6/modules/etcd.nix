@@ -138,12 +138,12 @@ in
 
   networking.firewall = {
     extraCommands = lib.mkIf (!config.networking.nftables.enable) ''
-      ip6tables -A nixos-fw -p tcp -s fd00:1::11 --dport 2379 -j nixos-fw-accept
-      ip6tables -A nixos-fw -p tcp -s fd00:1::12 --dport 2379 -j nixos-fw-accept
-      ip6tables -A nixos-fw -p tcp -s fd00:1::13 --dport 2379 -j nixos-fw-accept
-      ip6tables -A nixos-fw -p tcp -s fd00:1::11 --dport 2380 -j nixos-fw-accept
-      ip6tables -A nixos-fw -p tcp -s fd00:1::12 --dport 2380 -j nixos-fw-accept
-      ip6tables -A nixos-fw -p tcp -s fd00:1::13 --dport 2380 -j nixos-fw-accept
+      ip6tables -w -A nixos-fw -p tcp -s fd00:1::11 --dport 2379 -j nixos-fw-accept
+      ip6tables -w -A nixos-fw -p tcp -s fd00:1::12 --dport 2379 -j nixos-fw-accept
+      ip6tables -w -A nixos-fw -p tcp -s fd00:1::13 --dport 2379 -j nixos-fw-accept
+      ip6tables -w -A nixos-fw -p tcp -s fd00:1::11 --dport 2380 -j nixos-fw-accept
+      ip6tables -w -A nixos-fw -p tcp -s fd00:1::12 --dport 2380 -j nixos-fw-accept
+      ip6tables -w -A nixos-fw -p tcp -s fd00:1::13 --dport 2380 -j nixos-fw-accept
     '';
     extraInputRules = lib.mkIf config.networking.nftables.enable ''
       ip6 saddr { fd00:1::11, fd00:1::12, fd00:1::13 } tcp dport 2379 accept

@@ -51,6 +51,11 @@ in
     flannel.enable = default false;
   };
 
+  boot.kernel.sysctl = {
+    # NixOS' kubelet lets IPv4 pass alone.
+    "net.ipv6.conf.all.forwarding" = default 1;
+  };
+
   environment.etc."cni/net.d" = {
     # Whoever connects the pods writes here, and NixOS has nothing to say.
     enable = default false;

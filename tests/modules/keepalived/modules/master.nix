@@ -197,6 +197,7 @@ in
         config.environment.etc."quorate/pki/trust/kubernetes.crt".source
         config.environment.etc."quorate/pki/trust/etcd.crt".source
         config.environment.etc."quorate/pki/trust/front-proxy.crt".source
+        config.environment.etc."quorate/pki/service-account.pub".source
       ];
     };
     kube-controller-manager = {
@@ -222,7 +223,7 @@ in
       before = [ "keepalived.service" ];
       script = ''
         umask 077
-        read -r password </run/secrets/quorate/vrrp-password
+        password=$(</run/secrets/quorate/vrrp-password)
         printf 'VRRP_PASSWORD=%s\n' "$password" >/run/quorate/vrrp/env.new
         mv /run/quorate/vrrp/env.new /run/quorate/vrrp/env
       '';
@@ -250,9 +251,9 @@ in
       8443
     ];
     extraCommands = lib.mkIf (!config.networking.nftables.enable) ''
-      iptables -A nixos-fw -p 112 -s 10.0.0.11 -j nixos-fw-accept
-      iptables -A nixos-fw -p 112 -s 10.0.0.12 -j nixos-fw-accept
-      iptables -A nixos-fw -p 112 -s 10.0.0.13 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p 112 -s 10.0.0.11 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p 112 -s 10.0.0.12 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p 112 -s 10.0.0.13 -j nixos-fw-accept
     '';
     extraInputRules = lib.mkIf config.networking.nftables.enable ''
       ip saddr { 10.0.0.11, 10.0.0.12, 10.0.0.13 } meta l4proto 112 accept

@@ -162,6 +162,7 @@ in
         config.environment.etc."quorate/pki/trust/kubernetes.crt".source
         config.environment.etc."quorate/pki/trust/etcd.crt".source
         config.environment.etc."quorate/pki/trust/front-proxy.crt".source
+        config.environment.etc."quorate/pki/service-account.pub".source
       ];
     };
     kube-controller-manager = {
@@ -208,7 +209,7 @@ in
             cluster: local
         current-context: local
         END
-          read -r password </run/secrets/quorate/bgp-password
+          password=$(</run/secrets/quorate/bgp-password)
           cat >"$1/peers.json" <<END
         { "BGPConfig": { "Peers": [
         { "Address": "10.0.0.1", "AS": 65001, "Password": "$password", "BFDEnabled": true, "BFDReceiveInterval": 300, "BFDTransmitInterval": 300, "BFDDetectMultiplier": 3 },
@@ -248,8 +249,8 @@ in
   networking.firewall = {
     allowedTCPPorts = [ 6443 ];
     extraCommands = lib.mkIf (!config.networking.nftables.enable) ''
-      iptables -A nixos-fw -p udp -s 10.0.0.1 --dport 3784 -j nixos-fw-accept
-      iptables -A nixos-fw -p udp -s 10.0.0.2 --dport 3784 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.0.0.1 --dport 3784 -j nixos-fw-accept
+      iptables -w -A nixos-fw -p udp -s 10.0.0.2 --dport 3784 -j nixos-fw-accept
     '';
     extraInputRules = lib.mkIf config.networking.nftables.enable ''
       ip saddr { 10.0.0.1, 10.0.0.2 } udp dport 3784 accept

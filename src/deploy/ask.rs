@@ -1,0 +1,123 @@
+//! Every machine is asked what it is, all at a time, and for each is decided what is done to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use quorate_pki::cluster::{Cluster, Machine};
+use quorate_pki::layout::host_file;
+use rayon::prelude::*;
+
+use super::cli::Cli;
+use super::command::{SSH_OPTIONS, is_on_path};
+use super::decide::{Action, Asked, HostKeyHome, decide};
+use super::run::missing;
+use super::ssh::{self, Address, Answer};
+use super::{Refusal, facts};
+use crate::error::Error;
+use crate::report;
+use crate::store::Store;
+use crate::words;
+
+/// How many machines are asked at a time.
+const MOST_AT_ONCE: usize = 32;
+
+/// What is done to one machine, and all that it needs.
+pub(super) struct Job<'c> {
+    pub(super) machine: &'c Machine,
+    pub(super) address: Address,
+    pub(super) action: Action,
+    /// Its public host key.
+    pub(super) public: String,
+    /// A known_hosts file with that key.
+    pub(super) known_hosts: PathBuf,
+    /// The fingerprint of what answers there now, where that is not its own key.
+    pub(super) fingerprint: Option<String>,
+}
+
+/// A machine that is to be asked.
+struct Candidate<'c> {
+    machine: &'c Machine,
+    address: Address,
+    public: String,
+    known_hosts: PathBuf,
+}
+
+/// What is done to each of the machines; `folder` takes what ssh is told of their keys.
+///
+/// # Errors
+/// [`Error::Refused`] with every machine to which nothing can be done, [`Error::Io`] on a full disk.
+pub(super) fn jobs<'c>(
+    args: &Cli,
+    cluster: &Cluster,
+    store: &Store,
+    chosen: &[&'c Machine],
+    folder: &Path,
+) -> Result<Vec<Job<'c>>, Error> {
+    if !is_on_path("ssh") {
+        return Err(Error::Refused { faults: vec![missing("ssh")] });
+    }
+    let candidates: Vec<Candidate<'c>> = chosen
+        .iter()
+        .map(|machine| Candidate::of(cluster, store, machine, folder))
+        .collect::<Result<_, _>>()?;
+    report::note(&format!("asking {} over ssh", words::count(chosen.len(), "machine")));
+    // Who does not answer is waited for, and that costs no processor.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(MOST_AT_ONCE.min(candidates.len())).build();
+    let ask_all = || -> Vec<Result<Job<'c>, Refusal>> {
+        candidates.into_par_iter().map(|candidate| candidate.ask(args)).collect()
+    };
+    let outcomes = match threads {
+        Ok(threads) => threads.install(ask_all),
+        Err(_) => ask_all(),
+    };
+    let (mut jobs, mut faults) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Ok(job) => jobs.push(job),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(jobs) } else { Err(Error::Refused { faults }) }
+}
+
+impl<'c> Candidate<'c> {
+    fn of(cluster: &Cluster, store: &Store, machine: &'c Machine, folder: &Path) -> Result<Self, Error> {
+        let name = machine.name();
+        // Both were judged before.
+        let lost = |wanted: String| Error::NotFound { wanted: format!("`{wanted}`"), known: Vec::new() };
+        let ip = machine.local_ip().ok_or_else(|| lost(format!("{name}.localIp")))?;
+        let public = facts::public_host_key(cluster, store, name).ok_or_else(|| lost(host_file(name)))?;
+        let (user, options) = (machine.ssh_user().to_owned(), own_options());
+        let address = Address { machine: name.to_owned(), user, ip, options };
+        let known_hosts = folder.join(name);
+        let line = format!("{}\n", address.known_host(&public));
+        fs::write(&known_hosts, line).map_err(Error::io("write", &known_hosts))?;
+        Ok(Self { machine, address, public, known_hosts })
+    }
+
+    fn ask(self, args: &Cli) -> Result<Job<'c>, Refusal> {
+        let Self { machine, address, public, known_hosts } = self;
+        let name = machine.name();
+        if args.build_host.is_some() && address.ip.is_ipv6() {
+            return Err(Refusal::new(
+                name,
+                "it has an IPv6 address, by which ssh would look for the build host too",
+                "build here, without `--build-host`",
+            ));
+        }
+        let strangers = known_hosts.with_file_name(format!("{name}.stranger"));
+        let own = ssh::ask_own(&address, &known_hosts);
+        let anybody = (own == Answer::OtherKey).then(|| ssh::ask_anybody(&address, &strangers));
+        let home = if machine.host_key().is_some() { HostKeyHome::Machine } else { HostKeyHome::Sealed };
+        let asked = Asked { machine: name, target: &address.target(), install: args.install, home };
+        let action = decide(asked, &own, anybody.as_ref())?;
+        let fingerprint = anybody.and_then(|_| ssh::fingerprint(&strangers));
+        Ok(Job { machine, address, action, public, known_hosts, fingerprint })
+    }
+}
+
+/// The user's own options of ssh, divided as nix divides them.
+fn own_options() -> Vec<String> {
+    let given = std::env::var(SSH_OPTIONS).unwrap_or_default();
+    given.split_whitespace().map(str::to_owned).collect()
+}
