@@ -24,9 +24,11 @@ pub fn forbid_cores() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(limit), maximum: Some(limit) });
 }
 
-/// Keeps all memory of this process out of swap, where the system sets no bound on that: as root, or where
-/// RLIMIT_MEMLOCK is unlimited. Under a bound (8 MiB is usual) locking would make a later allocation or the growth of a
-/// stack fail, and nothing is locked; SECURITY.md says so.
+/// Keeps all memory of this process that can hold a key out of swap, where the system sets no bound on that: as root, or
+/// where RLIMIT_MEMLOCK is unlimited. Under a bound (8 MiB is usual) locking would make a later allocation or the growth
+/// of a stack fail, and nothing is locked; SECURITY.md says so.
+///
+/// The program's own code is left out: it is no secret, and locking it costs each start half a millisecond.
 #[cfg(target_os = "linux")]
 pub fn lock_memory() {
     use rustix::mm::{MlockAllFlags, mlockall};
@@ -41,9 +43,32 @@ pub fn lock_memory() {
     let may =
         unlimited || capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK));
     if may {
-        // On fault: what is reserved and never touched costs no memory.
-        let _ = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT);
+        // On fault: what is reserved and never touched costs no memory. First what is to come, so that nothing that is
+        // mapped while the rest is looked up is missed.
+        let future = MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+        let _ = mlockall(future);
+        if lock_writable().is_none() {
+            let _ = mlockall(future | MlockAllFlags::CURRENT);
+        }
     }
+}
+
+/// Locks what is mapped now and can be written: stack, heap, variables. None where that cannot be found out or done.
+#[cfg(target_os = "linux")]
+fn lock_writable() -> Option<()> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    for line in maps.lines() {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+        if rest.starts_with("rw") {
+            let lock =
+                region::lock(std::ptr::without_provenance::<u8>(start), end.checked_sub(start)?).ok()?;
+            // For as long as the process lives: its drop unlocks.
+            std::mem::forget(lock);
+        }
+    }
+    Some(())
 }
 
 #[cfg(target_os = "linux")]

@@ -43,12 +43,16 @@ impl SealedFile {
     ///
     /// # Errors
     /// [`SopsError::NotSealed`] for plaintext, and what can be damaged, missing or unsupported, by its name.
-    pub fn parse(text: &str, store: Store) -> Result<Self, SopsError> {
-        let Parts { documents, section } = store.read_sealed(text)?;
+    pub fn parse(text: impl Into<String>, store: Store) -> Result<Self, SopsError> {
+        Self::from_text(text.into(), store)
+    }
+
+    fn from_text(text: String, store: Store) -> Result<Self, SopsError> {
+        let Parts { documents, section } = store.read_sealed(&text)?;
         let metadata = Metadata::parse(section.ok_or(SopsError::NotSealed)?)?;
         let mut check = Check { scope: Scope::new(&metadata.selector) };
         documents.iter().try_for_each(|document| check.branch(document))?;
-        Ok(Self { store, text: text.to_owned(), documents, metadata })
+        Ok(Self { store, text, documents, metadata })
     }
 
     /// The store that it was read in.
