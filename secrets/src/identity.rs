@@ -244,6 +244,9 @@ impl Identity {
         if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
             return Err(IdentityError::EncryptedPem);
         }
+        if text.starts_with("-----BEGIN PRIVATE KEY-----") {
+            return Err(IdentityError::Pkcs8);
+        }
         if !text.starts_with(ssh::OPENSSH_BEGIN) && !text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
             return Err(IdentityError::Pem);
         }

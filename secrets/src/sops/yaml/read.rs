@@ -175,7 +175,10 @@ impl<'t> Reader<'t> {
         let mut keys = HashSet::new();
         loop {
             match self.next()? {
-                (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
+                (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(flow, &at)?;
+                    open.comment(&text, placement, at);
+                }
                 (Event::MappingEnd, at) => {
                     let (block, outer) = open.close(at.line);
                     self.ended = at;
@@ -183,6 +186,7 @@ impl<'t> Reader<'t> {
                     return Ok(block);
                 }
                 (event, at) => {
+                    self.refuse_tab(flow, &at)?;
                     // An explicit key stands behind its mark.
                     open.begin(if start.line == at.line { start.column.min(at.column) } else { at.column });
                     open.flush();
@@ -213,7 +217,10 @@ impl<'t> Reader<'t> {
         open.begin(column);
         loop {
             match self.next()? {
-                (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
+                (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(flow, &at)?;
+                    open.comment(&text, placement, at);
+                }
                 (Event::SequenceEnd, at) => {
                     let (block, outer) = open.close(at.line);
                     self.ended = at;
@@ -221,6 +228,7 @@ impl<'t> Reader<'t> {
                     return Ok(block);
                 }
                 (event, at) => {
+                    self.refuse_tab(flow, &at)?;
                     // Behind a dash, and the map or list only begins in the next line.
                     let is_behind = |loose: &Loose| loose.behind_dash && !flow && is_nested(&event);
                     let behind = open.loose.iter().position(is_behind);
@@ -303,6 +311,20 @@ impl<'t> Reader<'t> {
         }
         self.define(id, at, || content.to_node())?;
         Ok((content, end))
+    }
+
+    /// go-yaml takes no tab for indentation: before a key, an element or a comment that begins its line, or behind a dash.
+    fn refuse_tab(&self, flow: bool, at: &At) -> Result<(), SopsError> {
+        let before = self.text.get(..at.span.start).unwrap_or_default();
+        let rest = before.trim_end_matches([' ', '\t']);
+        let Some(tab) = before.get(rest.len()..).and_then(|blanks| blanks.find('\t')) else { return Ok(()) };
+        let is_mark = rest.ends_with(['-', '?'])
+            && matches!(rest.as_bytes().iter().nth_back(1), None | Some(b' ' | b'\n'));
+        if flow || !(is_mark || rest.is_empty() || rest.ends_with('\n')) {
+            return Ok(());
+        }
+        let column = rest.rsplit('\n').next().map_or(0, |line| line.chars().count()) + tab + 1;
+        Err(SopsError::Syntax { store: "YAML", line: at.line, column })
     }
 
     /// The column of a list's dashes. Where they stand below the key of the list, the parser names the place behind the
