@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
 use zeroize::Zeroize as _;
@@ -116,6 +117,7 @@ impl<'t> Reader<'t> {
             match self.next()? {
                 (Event::StreamEnd, _) => break,
                 (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(false, &at)?;
                     loose.push(Loose::new(&text, placement, at).remark(false));
                 }
                 (Event::DocumentStart(_, version), At { line, .. }) => {
@@ -145,6 +147,7 @@ impl<'t> Reader<'t> {
             match self.next()? {
                 (Event::DocumentEnd | Event::StreamEnd, _) => break,
                 (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(false, &at)?;
                     lines.push(Loose::new(&text, placement, at).remark(false));
                 }
                 (Event::MappingStart(style, id, _), at) => {
@@ -172,7 +175,7 @@ impl<'t> Reader<'t> {
     fn map(&mut self, flow: bool, start: &At, above: Vec<Loose>, depth: usize) -> Result<Block, SopsError> {
         check_depth(depth, start)?;
         let mut open = Open::new(flow, false, above);
-        let mut keys = HashSet::new();
+        let (mut keys, hasher) = (HashSet::new(), RandomState::new());
         loop {
             match self.next()? {
                 (Event::Comment(text, placement), at) => {
@@ -191,7 +194,8 @@ impl<'t> Reader<'t> {
                     open.begin(if start.line == at.line { start.column.min(at.column) } else { at.column });
                     open.flush();
                     let (name, line) = (self.key(event, &at)?, at.line);
-                    if !keys.insert(name.clone()) {
+                    // Two of one hash are looked at: a copy of every key would be a part of the file's memory.
+                    if !keys.insert(hasher.hash_one(&name)) && open.has_key(&name) {
                         return Err(SopsError::DuplicateKey { key: name, line });
                     }
                     let key = Key { name, span: at.span.clone() };
@@ -344,6 +348,9 @@ impl<'t> Reader<'t> {
     fn key(&mut self, event: Event<'t>, at: &At) -> Result<String, SopsError> {
         let not_a_string = SopsError::NonStringKey { line: at.line };
         let node = match event {
+            Event::Scalar(text, ScalarStyle::Plain, 0, None) if scalar::begins_as_string(&text) => {
+                return Ok(text.into_owned());
+            }
             Event::Scalar(text, style, id, tag) => {
                 let node = scalar::meaning(&text, style, tag.as_deref()).map_err(|_| not_a_string.clone())?;
                 self.define(id, at, || node.duplicate())?;
