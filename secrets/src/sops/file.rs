@@ -118,12 +118,17 @@ impl SealedFile {
         let present: Vec<(&str, Option<Recipient>)> =
             self.recipients().map(|text| (text, text.parse().ok())).collect();
         for recipient in all() {
-            if !present.iter().any(|(_, known)| known.as_ref() == Some(recipient)) {
-                drift.missing.push(recipient.to_string());
+            // Somebody may be in two groups, and gains or loses access once.
+            let text = || recipient.to_string();
+            if !present.iter().any(|(_, known)| known.as_ref() == Some(recipient))
+                && !drift.missing.contains(&text())
+            {
+                drift.missing.push(text());
             }
         }
         for (text, known) in &present {
-            if known.as_ref().is_none_or(|known| !all().any(|wanted| wanted == known)) {
+            let is_wanted = known.as_ref().is_some_and(|known| all().any(|wanted| wanted == known));
+            if !is_wanted && !drift.extra.iter().any(|extra| extra == text) {
                 drift.extra.push((*text).to_owned());
             }
         }

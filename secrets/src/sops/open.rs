@@ -155,11 +155,14 @@ impl SealedFile {
         let mut damaged = None;
         let groups = &self.metadata.groups;
         let mut parts: Vec<_> = groups.iter().map(|group| group.open_ready(identities)).collect();
-        // Nobody is asked for a passphrase while it opens without.
-        if parts.iter().flatten().count() < self.metadata.threshold {
-            for (part, group) in parts.iter_mut().zip(groups).filter(|(part, _)| part.is_none()) {
-                *part = group.open(identities, &mut damaged);
+        // Nobody is asked for a passphrase while it opens without, or for one more than it takes.
+        let mut opened = parts.iter().flatten().count();
+        for (part, group) in parts.iter_mut().zip(groups).filter(|(part, _)| part.is_none()) {
+            if opened >= self.metadata.threshold {
+                break;
             }
+            *part = group.open(identities, &mut damaged);
+            opened += usize::from(part.is_some());
         }
         let found: Vec<_> = parts.iter().flatten().map(Secret::duplicate).collect();
         let key = match (groups.len(), found.as_slice()) {
