@@ -119,7 +119,8 @@ impl RuleFiles {
 /// # Errors
 /// [`Error::Io`].
 pub(super) fn text(path: &Path) -> Result<String, Error> {
-    let file = open_regular(path).map_err(Error::io("read", path))?;
+    // Not `read`: scripts take the exit code of a missing file for that of the file they named.
+    let file = open_regular(path).map_err(Error::io("read the rules", path))?;
     let bytes = bounded(&file, path)?;
     let mut text = String::new();
     bytes.as_slice().read_to_string(&mut text).map_err(Error::io("read", path))?;
