@@ -67,6 +67,10 @@
       templates.default = {
         path = ./templates/default;
         description = "A cluster of three masters, as `pki init` lays it out";
+        welcomeText = ''
+          Look through machines.nix, then: `git init`, `nix run .#pki -- gen certs/`, `nix run .#pki -- modules modules/`,
+          `git add --all && git commit`, and for each machine `nix run .#deploy <machine>`.
+        '';
       };
 
       packages = each (pkgs: {

@@ -28,7 +28,7 @@ use crate::vault::recipients;
 pub use write::{Write, write};
 
 /// Where they stand, seen from the folder of machines.nix. The rule of `.sops.yaml` for the masters is for it.
-const FOLDER: &str = "secrets/masters";
+pub(crate) const FOLDER: &str = "secrets/masters";
 /// The SOPS file for all of them.
 const FILE: &str = "cluster.yaml";
 
@@ -88,6 +88,14 @@ pub struct Asked<'a> {
     pub prune: bool,
 }
 
+impl Asked<'_> {
+    /// Whether a master has no host key yet, as `pki check` finds it.
+    fn lacks_a_master(&self) -> bool {
+        let mut nodes = self.cluster.masters().filter(|master| master.node());
+        nodes.any(|master| !self.readers.hosts.contains_key(master.name()))
+    }
+}
+
 impl Passwords {
     /// Compares what is there with what the inventory asks for. Needs no identity.
     ///
@@ -96,14 +104,14 @@ impl Passwords {
     pub fn plan(asked: &Asked<'_>) -> Result<Self, Error> {
         let mut found = Vec::new();
         for file in std::iter::once(sops_file()).chain(PASSWORDS.iter().map(age_file)) {
-            if let Some(old) = read(&asked.folder.join(&file), format_of(&file))? {
+            if let Some(old) = read(&place(asked.folder, &file), format_of(&file))? {
                 found.push((file, old));
             }
         }
         let mut plan = Self { folder: asked.folder.to_owned(), ..Self::default() };
         let is_needed = PASSWORDS.iter().any(|password| (password.needed)(asked.cluster));
         // What cannot be read is nobody's business here while nothing belongs into it.
-        found.retain(|(file, old)| is_needed || old.names(&asked.folder.join(file)).is_ok());
+        found.retain(|(file, old)| is_needed || old.names(&place(asked.folder, file)).is_ok());
         if !is_needed && found.is_empty() {
             return Ok(plan);
         }
@@ -131,7 +139,7 @@ impl Passwords {
         readers: &[Recipient],
     ) -> Result<Option<Change>, Error> {
         let old = found.iter().find(|(known, _)| known == file).map(|(_, old)| old.clone());
-        let path = asked.folder.join(file);
+        let path = place(asked.folder, file);
         let held = old.as_ref().map_or_else(|| Ok(Vec::new()), |old| old.names(&path))?;
         let is_needed = |password: &Password| (password.needed)(asked.cluster);
         let ours: Vec<&'static Password> =
@@ -161,7 +169,11 @@ impl Passwords {
             .collect();
         // Only a file that holds something of ours is ours to look after.
         let drift = match &old {
-            Some(old) if !names.is_empty() => old.drift(&path, readers, asked)?,
+            Some(old) if !names.is_empty() => {
+                // Whose host key is yet to be made cannot read it.
+                let unknown = || asked.lacks_a_master().then(Vec::new);
+                old.drift(&path, readers, asked)?.or_else(unknown)
+            }
             _ => None,
         };
         if let Some(left) = &drift {
@@ -188,7 +200,7 @@ impl Passwords {
     /// What stands in files of the other form, which no machine reads.
     fn other_form(&mut self, asked: &Asked<'_>, found: &[(String, Old)]) -> Result<(), Error> {
         for (file, old) in found.iter().filter(|(_, old)| old.format != asked.format) {
-            let held = old.names(&asked.folder.join(file))?;
+            let held = old.names(&place(asked.folder, file))?;
             let ours: Vec<_> =
                 PASSWORDS.iter().map(|password| password.name).filter(|name| holds(&held, name)).collect();
             if ours.is_empty() {
@@ -229,7 +241,6 @@ impl Passwords {
     /// anew by itself.
     pub fn keep_age_readers(&mut self) {
         self.changes.retain(Change::is_before_commit);
-        self.changes.iter_mut().for_each(|change| change.missing.clear());
     }
 }
 
@@ -303,6 +314,20 @@ fn holds(held: &[String], name: &str) -> bool {
     held.iter().any(|one| one == name)
 }
 
+/// The command that tells a person a password, seen from the folder of machines.nix.
+pub fn command(folder: &Path, name: &str) -> String {
+    let age = format!("{FOLDER}/{name}.age");
+    if place(folder, &age).exists() && !place(folder, &sops_file()).exists() {
+        return format!("age -d -i ~/.config/sops/age/keys.txt {age}");
+    }
+    format!("secrets get {} {name}", sops_file())
+}
+
+/// A file's path, as people see it.
+fn place(folder: &Path, file: &str) -> PathBuf {
+    if folder == Path::new(".") { PathBuf::from(file) } else { folder.join(file) }
+}
+
 fn sops_file() -> String {
     format!("{FOLDER}/{FILE}")
 }
@@ -323,7 +348,7 @@ fn elsewhere(
     folder: &Path,
 ) -> Result<Option<String>, Error> {
     for (other, old) in found.iter().filter(|(other, old)| other != file && old.format != format_of(file)) {
-        if holds(&old.names(&folder.join(other))?, password.name) {
+        if holds(&old.names(&place(folder, other))?, password.name) {
             return Ok(Some(other.clone()));
         }
     }

@@ -6,13 +6,14 @@
 
 mod bird;
 mod frr;
+mod head;
 mod routeros;
 mod vyos;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use quorate_pki::cluster::{Bgp, BgpPeer, Cluster, VipMode};
+use quorate_pki::cluster::{Bgp, BgpPeer, Cluster, Machine, VipMode};
 
 /// How many ways to the virtual IP a router keeps at least: room for masters to come.
 const PATHS: usize = 8;
@@ -21,9 +22,6 @@ const PATHS: usize = 8;
 /// usual practice; a master that falls silent is noticed within a second.
 const BFD_INTERVAL: u32 = 300;
 const BFD_MULTIPLIER: u32 = 3;
-
-/// Where the password of the sessions is to be had.
-const PASSWORD: &str = "secrets get secrets/masters/cluster.yaml bgp-password";
 
 /// A kind of router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +52,10 @@ pub struct Side {
     /// Seconds between two words.
     keepalive: u16,
     bfd: bool,
-    password: bool,
+    /// Where the sessions bear a password: the command that tells it.
+    password: Option<String>,
     /// One for each address of the virtual IP, the primary first.
     families: Vec<Family>,
-    /// Masters without an address in the family of a virtual IP: they cannot announce it.
-    silent: Vec<(String, &'static str)>,
 }
 
 /// The virtual IP in one family, and who announces it.
@@ -146,11 +143,11 @@ impl std::error::Error for SideError {}
 
 impl Side {
     /// What the router behind these addresses must be told. No address: the only router there is, which may have one of
-    /// each family.
+    /// each family. `password` is the command that tells the password of the sessions, should they bear one.
     ///
     /// # Errors
     /// [`SideError`].
-    pub fn of(cluster: &Cluster, chosen: &[IpAddr]) -> Result<Self, SideError> {
+    pub fn of(cluster: &Cluster, chosen: &[IpAddr], password: &str) -> Result<Self, SideError> {
         let endpoint = cluster.endpoint();
         let bgp = match endpoint.mode() {
             VipMode::Bgp(bgp) => bgp,
@@ -159,18 +156,14 @@ impl Side {
             VipMode::External => return Err(SideError::Mode { mode: "external" }),
         };
         let peers = chosen_peers(bgp, chosen)?;
-        let mut silent = Vec::new();
-        let mut families = Vec::new();
-        for vip in endpoint.ips() {
-            let mut neighbours = Vec::new();
-            for master in cluster.masters() {
-                match master.ips().iter().find(|ip| ip.is_ipv4() == vip.is_ipv4()) {
-                    Some(ip) => neighbours.push(Neighbour { machine: master.name().to_owned(), ip: *ip }),
-                    None => silent.push((master.name().to_owned(), family_name(*vip))),
-                }
-            }
-            families.push(Family { vip: *vip, neighbours });
-        }
+        // Parsing has seen to it that each master has an address of each.
+        let families = endpoint.ips().iter().map(|vip| {
+            let own =
+                |master: &Machine| master.ips().iter().find(|ip| ip.is_ipv4() == vip.is_ipv4()).copied();
+            let neighbour =
+                |master| Some(Neighbour { machine: Machine::name(master).to_owned(), ip: own(master)? });
+            Family { vip: *vip, neighbours: cluster.masters().filter_map(neighbour).collect() }
+        });
         Ok(Self {
             cluster: cluster.name().to_owned(),
             addresses: peers.iter().map(|peer| peer.ip).collect(),
@@ -179,9 +172,8 @@ impl Side {
             hold_time: bgp.hold_time,
             keepalive: if bgp.hold_time == 0 { 0 } else { bgp.keepalive },
             bfd: bgp.bfd,
-            password: bgp.password,
-            families,
-            silent,
+            password: bgp.password.then(|| password.to_owned()),
+            families: families.collect(),
         })
     }
 
@@ -198,25 +190,15 @@ impl Side {
 
     /// What will not work as it stands, each with what to do about it.
     pub fn warnings(&self) -> Vec<(String, String)> {
-        let silent = self.silent.iter().map(|(machine, family)| {
-            let what = format!(
-                "master `{machine}` has no {family} address, so it cannot announce the virtual IP there"
-            );
-            (what, format!("add one to `{machine}.ip`, and print this again"))
-        });
-        let unreached =
-            self.families.iter().filter(|family| !family.neighbours.is_empty()).filter(|family| {
-                !self.addresses.iter().any(|address| address.is_ipv4() == family.vip.is_ipv4())
-            });
-        let unreached = unreached.map(|family| {
-            let name = family_name(family.vip);
-            let what = format!(
-                "no peer is an {name} address of this router, so nobody announces {} to it",
-                family.vip
-            );
+        let has = |family: &Family| self.addresses.iter().any(|own| own.is_ipv4() == family.vip.is_ipv4());
+        let unreached = self.families.iter().filter(|family| !has(family));
+        let warning = |Family { vip, .. }: &Family| {
+            let name = if vip.is_ipv4() { "IPv4" } else { "IPv6" };
+            let what =
+                format!("no peer is an {name} address of this router, so nobody announces {vip} to it");
             (what, "name the router by one address of each family in `kubeMaster.bgp.peers`".to_owned())
-        });
-        silent.chain(unreached).collect()
+        };
+        unreached.map(warning).collect()
     }
 
     fn is_internal(&self) -> bool {
@@ -243,38 +225,6 @@ impl Side {
             _ => Ipv4Addr::new(0, 0, 0, 1),
         };
         v4.unwrap_or_else(v6)
-    }
-
-    /// What every text begins with, as comments: whose it is, and what no configuration of a routing daemon holds.
-    fn head(&self, comment: &str, router: &str) -> Vec<String> {
-        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-        let mut head = vec![
-            format!("{router}, the side of {} (AS {})", addresses.join(" and "), self.asn),
-            format!("for the cluster {}, whose masters (AS {}) announce:", self.cluster, self.masters_asn),
-        ];
-        head.extend(self.families.iter().map(|family| format!("  {}", family.prefix())));
-        head.push("Nothing else is accepted from them, and nothing is announced to them.".to_owned());
-        let bfd = if self.bfd { ", UDP port 3784 for BFD" } else { "" };
-        head.push(format!("They open the sessions: let them reach TCP port 179{bfd}."));
-        if self.password {
-            head.push(
-                "The sessions bear a password, which is not printed here; fill it in where it says so:"
-                    .to_owned(),
-            );
-            head.push(format!("  {PASSWORD}"));
-        }
-        head.into_iter().map(|line| format!("{comment} {line}")).collect()
-    }
-
-    /// The kernel's choice among several ways, as comments: by connection, or long ones break when a master goes.
-    /// Source: linux `Documentation/networking/ip-sysctl.rst`, "fib_multipath_hash_policy", 1 is layer 4.
-    fn hashing(&self, comment: &str) -> Vec<String> {
-        let sysctl = |family: &Family| {
-            let name = if family.vip.is_ipv4() { "ipv4" } else { "ipv6" };
-            format!("{comment}   net.{name}.fib_multipath_hash_policy = 1")
-        };
-        let head = format!("{comment} Spread over the masters by connection, in /etc/sysctl.d:");
-        std::iter::once(head).chain(self.families.iter().map(sysctl)).collect()
     }
 }
 
@@ -308,10 +258,6 @@ fn chosen_peers<'b>(bgp: &'b Bgp, chosen: &[IpAddr]) -> Result<Vec<&'b BgpPeer>,
     } else {
         SideError::NotOne { chosen: peers.iter().map(|peer| peer.ip).collect() }
     })
-}
-
-fn family_name(ip: IpAddr) -> &'static str {
-    if ip.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
 fn listed(addresses: &[IpAddr]) -> String {

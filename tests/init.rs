@@ -155,6 +155,11 @@ fn a_machine_that_is_new_gets_its_file_as_soon_as_it_has_what_stands_in_it() {
         "{waits}"
     );
     assert_eq!(changed(&before, &project.tree("lab")), Vec::<String>::new());
+    // Who has written one themselves is left alone.
+    project.write("lab/hosts/worker1.nix", "mine\n");
+    let quiet = project.pki(["init", "lab"]).expect(0).stderr;
+    assert!(!quiet.contains("waits"), "{quiet}");
+    fs::remove_file(project.path("lab/hosts/worker1.nix")).unwrap();
 
     project.write("lab/machines.nix", with("disk = \"/dev/disk/by-id/x\";"));
     let before = project.tree("lab");
@@ -377,4 +382,62 @@ fn all_nix_that_init_writes_is_as_nixfmt_leaves_it() {
         let text = fs::read_to_string(repository(name)).unwrap();
         assert_eq!(nixfmt_rs::format(&text).unwrap(), text, "{name}");
     }
+}
+
+#[test]
+fn deploy_refuses_what_init_left_for_a_person_to_say() {
+    let project = empty();
+    init(&project, &[]).expect(0);
+    let deploy = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deploy"));
+        command.args(["cp1", "--dry-run"]).current_dir(project.path("lab"));
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    let told = deploy();
+    assert!(told.contains("it has no `disk`"), "{told}");
+    let named = project.read("lab/machines.nix").replace("CHANGE-ME", "nvme-1");
+    project.write("lab/machines.nix", named);
+    let told = deploy();
+    assert!(!told.contains("`disk`"), "{told}");
+}
+
+#[test]
+fn ci_renews_with_an_identity_that_does_not_open_the_root() {
+    let project = empty();
+    let programs = [("pki", env!("CARGO_BIN_EXE_pki")), ("secrets", env!("CARGO_BIN_EXE_secrets"))];
+    let run = |line: &str, key: &str| {
+        let mut words = line.split(' ');
+        let name = words.next().unwrap();
+        let (_, program) = programs.iter().find(|(program, _)| *program == name).unwrap();
+        let mut command = Command::new(program);
+        command.args(words).current_dir(project.root()).env_clear().env("HOME", project.path("home"));
+        let output = command.env("SOPS_AGE_KEY", key).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Run { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    };
+    let recipient =
+        |file: &str| run(&format!("secrets keygen -o {file}"), "").expect(0).stdout.trim().to_owned();
+    let (me, ci) = (recipient("me.txt"), recipient("ci.txt"));
+    let key = |file: &str| project.read(file).lines().last().unwrap().to_owned();
+    let (my_key, ci_key) = (key("me.txt"), key("ci.txt"));
+
+    init(&project, &["--admin", &me, "--admin", &ci]).expect(0);
+    let machines = project.read("lab/machines.nix");
+    // As the comments in machines.nix and the recipe say.
+    assert!(machines.contains("#   rootAdmins = [ \"age1...\" ];"), "{machines}");
+    let named = machines.replace("#   rootAdmins = [ \"age1...\" ];", &format!("rootAdmins = [ \"{me}\" ];"));
+    project.write("lab/machines.nix", named);
+    let generate =
+        |at: &str, key: &str| run(&format!("pki --at {at} gen lab/certs --inventory lab/machines.nix"), key);
+    generate("2026-01-10T00:00:00Z", &my_key).expect(0);
+    let before = project.read("lab/certs/cp1/apiserver.crt");
+    let renewed = generate("2026-12-20T00:00:00Z", &ci_key).expect(0);
+    assert!(renewed.stderr.contains("certificates"), "{}", renewed.stderr);
+    assert_ne!(before, project.read("lab/certs/cp1/apiserver.crt"));
+    run("pki --at 2026-12-21T00:00:00Z check lab/certs --inventory lab/machines.nix", "").expect(0);
+
+    run("secrets view lab/certs/ca/kubernetes.yaml", &ci_key).expect(0);
+    let root = run("secrets view lab/certs/ca/root.yaml", &ci_key);
+    assert_ne!(root.code, 0, "the root's key is not for CI");
+    run("secrets view lab/certs/ca/root.yaml", &my_key).expect(0);
 }

@@ -30,9 +30,13 @@ mod init;
 mod keys;
 #[path = "messages/literals.rs"]
 mod literals;
+#[path = "messages/modules.rs"]
+mod modules;
 #[path = "messages/people.rs"]
 mod people;
 mod project;
+#[path = "messages/router.rs"]
+mod router;
 #[path = "messages/sealed.rs"]
 mod sealed;
 #[path = "messages/shell.rs"]
@@ -101,6 +105,11 @@ const SECTIONS: &[Section] = &[
     ("deploy: what must stand in the repository", deploy::repository),
     ("deploy: what answers", deploy::answers),
     ("deploy: what becomes of it", deploy::runs),
+    ("the router's side", router::router),
+    ("passwords of BGP and VRRP", router::passwords),
+    ("modules: what is written, and what is not", modules::modules),
+    ("modules: the record", modules::records),
+    ("modules: people's own secrets", modules::secrets),
     ("no run: the system", values::system),
     ("no run: sealing", values::sealing),
     ("no run: issuing and judging", values::issuing),

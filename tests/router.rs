@@ -83,25 +83,25 @@ impl Inventory {
             let of = |family: &u8| format!("\"{}\"", if *family == 4 { v4 } else { v6 });
             self.families.iter().map(of).collect::<Vec<_>>().join(" ")
         };
-        let mut text = String::from("{\n");
-        for n in 1..=self.masters {
+        let master = |n: usize| {
             let ip = each(&format!("10.13.13.{}", n + 10), &format!("fd00:13::{}", n + 10));
-            text += &format!(
+            format!(
                 "cp{n} = {{ ip = [ {ip} ]; disk = \"/dev/disk/by-id/x\"; interface = \"ens18\"; kubernetes.enable = true; \
-                 etcd.enable = true; }};\n"
-            );
-        }
+                 etcd.enable = true; }};"
+            )
+        };
+        let masters: Vec<String> = (1..=self.masters).map(master).collect();
         let cni = if self.families == [4] { "flannel" } else { "none" };
-        text += &format!(
-            "kubeMaster = {{ ip = [ {} ]; {} }};\ncluster = {{ name = \"magi\"; nodeCidr = [ {} ]; serviceCidr = [ {} ]; \
-             podCidr = [ {} ]; cni = \"{cni}\"; }};\n}}\n",
+        format!(
+            "{{\n{}\nkubeMaster = {{ ip = [ {} ]; {} }};\ncluster = {{ name = \"magi\"; nodeCidr = [ {} ]; \
+             serviceCidr = [ {} ]; podCidr = [ {} ]; cni = \"{cni}\"; }};\n}}\n",
+            masters.join("\n"),
             each("10.13.14.10", "fd00:14::10"),
             self.endpoint,
             each("10.13.13.0/24", "fd00:13::/64"),
             each("10.96.0.0/16", "fd00:96::/112"),
             each("10.244.0.0/16", "fd00:244::/56"),
-        );
-        text
+        )
     }
 
     fn printed(&self, language: &str) -> String {
@@ -145,6 +145,15 @@ fn no_password_is_printed_and_each_router_says_where_it_belongs() {
         assert!(place.iter().all(|line| line.trim_start().starts_with(['!', '#'])), "{place:?}");
         assert!(!named("default").printed(language).contains("password"), "{language}");
     }
+}
+
+#[test]
+fn the_command_that_tells_the_password_is_for_the_form_that_it_has() {
+    let project = Project::new(&named("password").text());
+    project.pki(["gen", "--new-identity", "--format", "age"]).expect(0);
+    let run = project.pki(["router", "frr"]).expect(0);
+    let command = "age -d -i ~/.config/sops/age/keys.txt secrets/masters/bgp-password.age";
+    assert!(run.stdout.contains(command), "{}", run.stdout);
 }
 
 #[test]

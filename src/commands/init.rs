@@ -26,22 +26,24 @@ pub fn run(args: &Init) -> Result<Outcome, Error> {
     let inventory = if args.dir == Path::new(".") { PathBuf::new() } else { args.dir.clone() };
     let inventory = inventory.join("machines.nix");
     let plan = if exists(&inventory) { existing(args, inventory)? } else { new(args, &inventory)? };
-    for (name, attribute) in &plan.waiting {
+    let is_there = |path: &str| exists(&args.dir.join(path));
+    for (name, attribute) in plan.waiting.iter().filter(|(name, _)| !is_there(&format!("hosts/{name}.nix"))) {
         report::warning(&format!(
             "`{name}` has no `{attribute}` in machines.nix: hosts/{name}.nix waits for it, run `pki init` again then"
         ));
     }
     make_folder(&args.dir)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut is_host_new) = (Vec::new(), false);
     for (path, text) in &plan.files {
-        let done = if write(&args.dir.join(path), text)? { "wrote" } else { "kept" };
-        rows.push(vec![done.to_owned(), path.clone()]);
+        let is_new = write(&args.dir.join(path), text)?;
+        is_host_new |= is_new && path.starts_with("hosts/");
+        rows.push(vec![if is_new { "wrote" } else { "kept" }.to_owned(), path.clone()]);
     }
     if let Some(row) = repository(&args.dir)? {
         rows.push(row);
     }
     report::table(&rows);
-    say_what_is_next(&args.dir, plan.is_without_disk, plan.is_without_key);
+    say_what_is_next(&args.dir, plan.is_without_disk, is_host_new && plan.is_without_key);
     Ok(Outcome::Clean)
 }
 

@@ -5,6 +5,7 @@ use quorate_pki::typo::nearest;
 
 use super::Refusal;
 use super::cli::Role;
+use crate::init::NO_DISK;
 use crate::words;
 
 /// How many names a hint lists.
@@ -130,7 +131,8 @@ fn lacks(machine: &Machine) -> Vec<Refusal> {
             "`ip -br link` on the machine lists them".to_owned(),
         );
     }
-    if machine.disk().is_none() {
+    // What `pki init` writes for one that nobody knows yet is none either.
+    if machine.disk().is_none_or(|disk| disk == NO_DISK) {
         say(
             "it has no `disk`, expected the one that NixOS is installed on",
             "`ls -l /dev/disk/by-id` on the machine lists them".to_owned(),

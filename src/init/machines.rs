@@ -16,7 +16,7 @@ const fn range([a, b, c, d]: [u8; 4]) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), 16)
 }
 
-/// A line of an inventory's comment, or of its code.
+/// Comments of the file; empty for none.
 type Lines = &'static str;
 
 /// What machines.nix says of a mode.

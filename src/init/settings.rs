@@ -23,6 +23,9 @@ const FIRST_MASTER: u32 = 11;
 const FIRST_WORKER: u32 = 21;
 const VIRTUAL_IP: u32 = 10;
 
+/// A virtual IP for BGP where nothing private follows the machines' network.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(172, 31, 0, 10);
+
 /// Who brings the virtual IP to a living master.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -200,10 +203,13 @@ fn likely_router(given: &Given) -> Ipv4Addr {
     given.node_range.or(beside).map_or(ROUTER, |range| nth(range, 1))
 }
 
-/// With BGP outside of the machines' network: in the one of the same size that follows it. Else inside.
+/// With BGP outside of the machines' network: in the one of the same size that follows it, where that is still private
+/// (RFC 1918). Else inside.
 fn likely_virtual_ip(mode: Mode, range: Ipv4Net) -> Ipv4Addr {
+    let following = Ipv4Addr::from(u32::from(range.broadcast()).saturating_add(1).saturating_add(VIRTUAL_IP));
     match mode {
-        Mode::Bgp => u32::from(range.broadcast()).saturating_add(1).saturating_add(VIRTUAL_IP).into(),
+        Mode::Bgp if following.is_private() => following,
+        Mode::Bgp => ELSEWHERE,
         Mode::Arp | Mode::Keepalived | Mode::External => nth(range, VIRTUAL_IP),
     }
 }
@@ -301,6 +307,20 @@ mod tests {
             (settings.router.to_string().as_str(), settings.node_range),
             ("10.9.0.1", range.node_range.unwrap())
         );
+    }
+
+    #[test]
+    fn a_virtual_ip_is_never_an_address_of_the_internet() {
+        for (range, expected) in [
+            ("192.168.1.0/24", "192.168.2.10"),
+            ("192.168.0.0/16", "172.31.0.10"),
+            ("10.0.0.0/8", "172.31.0.10"),
+            ("255.255.255.0/24", "172.31.0.10"),
+        ] {
+            let range = range.parse().unwrap();
+            assert_eq!(likely_virtual_ip(Mode::Bgp, range).to_string(), expected, "{range}");
+        }
+        assert_eq!(likely_virtual_ip(Mode::Arp, "10.0.0.0/8".parse().unwrap()).to_string(), "10.0.0.10");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use quorate_secrets::secret::Secret;
 use quorate_secrets::sops::{self, KeyGroups, Opened, Path as KeyPath, SealedFile, SopsError, Step, Store};
 use secrecy::ExposeSecret as _;
 
-use super::{Change, Old, Passwords, damaged_age};
+use super::{Change, Old, Passwords, damaged_age, place};
 use crate::error::Error;
 use crate::identities::{Identities, Places};
 use crate::secrets::locked::{LockError, LockedFile, create_new};
@@ -54,7 +54,7 @@ impl Passwords {
         identities: &mut Identities,
         lastmodified: &str,
     ) -> Result<Write, Error> {
-        let path = self.folder.join(&change.file);
+        let path = place(&self.folder, &change.file);
         let entries = self.values(change, identities)?;
         let new = match (&change.old, change.format) {
             _ if change.verb == "remove" => None,
@@ -92,7 +92,7 @@ impl Passwords {
     }
 
     fn taken_over(&self, name: &str, file: &str, identities: &mut Identities) -> Result<Secret, Error> {
-        let path = self.folder.join(file);
+        let path = place(&self.folder, file);
         let missing = || Error::Sealed {
             file: path.display().to_string(),
             cause: format!("it holds no text under `{name}`"),
@@ -203,12 +203,11 @@ pub fn write(writes: &[Write], is_before_commit: bool) -> Result<(), Error> {
                 if file.bytes() != old {
                     return Err(LockError::Changed { path: write.path.clone() }.into());
                 }
-                match new {
-                    Some(new) => file.replace(new)?,
-                    None => {
-                        fs::remove_file(&write.path).map_err(Error::io("remove", &write.path))?;
-                        sync_parent(&write.path)?;
-                    }
+                if let Some(new) = new {
+                    file.replace(new)?;
+                } else {
+                    fs::remove_file(&write.path).map_err(Error::io("remove", &write.path))?;
+                    sync_parent(&write.path)?;
                 }
             }
         }

@@ -86,7 +86,7 @@ fn template(side: &Side, family: &Family) -> Vec<String> {
     if side.hold_time != 0 {
         lines.push(format!("  keepalive time {};", side.keepalive));
     }
-    if side.password {
+    if side.password.is_some() {
         lines.push("  # password \"...\";".to_owned());
     }
     if side.bfd {

@@ -61,7 +61,7 @@ fn neighbours(side: &Side, family: &Family) -> Vec<String> {
         format!(" neighbor {group} passive"),
         format!(" neighbor {group} timers {} {}", side.keepalive, side.hold_time),
     ];
-    if side.password {
+    if side.password.is_some() {
         lines.push(format!(" ! neighbor {group} password ..."));
     }
     if side.bfd {

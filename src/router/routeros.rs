@@ -27,7 +27,7 @@ pub(super) fn lines(side: &Side) -> Vec<String> {
         if side.bfd {
             lines.extend(family.neighbours.iter().map(bfd));
         }
-        if side.password {
+        if side.password.is_some() {
             lines.push("# Add tcp-md5-key=... to each connection.".to_owned());
         }
         lines.extend(family.neighbours.iter().map(|neighbour| connection(side, family, neighbour)));

@@ -57,7 +57,7 @@ fn session(side: &Side, family: &Family, neighbour: &Neighbour) -> Vec<String> {
     if side.hold_time != 0 {
         lines.push(format!("{head} timers keepalive {}", side.keepalive));
     }
-    if side.password {
+    if side.password.is_some() {
         lines.push(format!("# {head} password ..."));
     }
     if side.bfd {

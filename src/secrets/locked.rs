@@ -257,7 +257,7 @@ impl LockedFile {
             }
             _ => {}
         }
-        if let Some(file) = nameless(&staged) {
+        if let Some(file) = nameless(&staged, Mode::RUSR | Mode::WUSR) {
             write_like(&file, &old, bytes).map_err(system("write", &staged))?;
             if name_it(&file, &staged).is_ok() {
                 return Ok(staged);
@@ -278,6 +278,18 @@ impl LockedFile {
 /// # Errors
 /// [`LockError::Exists`] when something stands there, a link to nowhere included; [`LockError::System`].
 pub fn create_new(path: &Path, bytes: &[u8]) -> Result<(), LockError> {
+    // Narrowed by the umask, as for any new file. Of who is killed before it has its name nothing is left.
+    if let Some(mut file) = nameless(path, Mode::from_raw_mode(0o666)) {
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(system("write", path))?;
+        match name_it(&file, path) {
+            Ok(()) => return Ok(sync_parent(path)?),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(LockError::Exists { path: path.to_owned() });
+            }
+            // A file system where no nameless file gets a name.
+            Err(_) => {}
+        }
+    }
     let mut staged = stage_new(path)?;
     staged.write_all(bytes).and_then(|()| staged.as_file().sync_all()).map_err(system("write", path))?;
     match staged.persist_noclobber(path) {
@@ -343,13 +355,13 @@ fn create(path: &Path) -> Result<File, LockError> {
 
 /// A file without a name in the folder of `path`; `None` where the system or the file system knows none.
 #[cfg(target_os = "linux")]
-fn nameless(path: &Path) -> Option<File> {
+fn nameless(path: &Path, mode: Mode) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    rustix::fs::open(path.parent()?, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+    rustix::fs::open(path.parent()?, flags, mode).ok().map(File::from)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn nameless(_: &Path) -> Option<File> {
+fn nameless(_: &Path, _: Mode) -> Option<File> {
     None
 }
 

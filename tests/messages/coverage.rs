@@ -97,6 +97,9 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("why stands above; run this again", OUR_MEMORY),
     ("the folder holds what nobody put there: {}", OUR_MEMORY),
     ("it is not the private half of host.pub", OUR_MEMORY),
+    ("`cluster.backup` asks for backups, and no admin has a recipient that a machine can seal to", A_PLUGIN),
+    ("name one more admin, with an `age1...` recipient of no plugin or an SSH key: it can lie in a safe", A_PLUGIN),
+    ("backups are not sealed to `{recipient}`: its plugin is not on the machines that make them", A_PLUGIN),
     // Where there is macOS.
     ("hdiutil named no device", "said by macOS alone"),
     ("it does not say why", "said by macOS alone"),
@@ -118,6 +121,7 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("no answer within {} seconds", "two minutes of waiting"),
 ];
 
+const A_PLUGIN: &str = "`pki gen` comes first, and seals to a plugin's recipient by the plugin";
 const BY_FILE: &str = "the shell names the file, and git's command for it";
 const TERMINAL: &str = "asked at a terminal alone";
 const OUR_MEMORY: &str = "the memory that it lies in is ours alone";

@@ -41,9 +41,9 @@ impl<'a> On<'a> {
         bracketed(self.machine.ip().expect("a golden's machine has an address"))
     }
 
-    /// Whether the machine has a unit of that name.
+    /// Whether the machine has a unit of that name that starts something.
     pub(crate) fn has_unit(self, unit: &str) -> bool {
-        !self.facts["services"][unit].is_null()
+        !self.facts["services"][unit]["serviceConfig"]["ExecStart"].is_null()
     }
 
     /// A unit.
@@ -71,8 +71,11 @@ impl<'a> On<'a> {
     /// A flag that a unit's command line has exactly once.
     pub(crate) fn flag(self, unit: &str, name: &str) -> Result<String, String> {
         let prefix = format!("--{name}=");
-        let values: Vec<String> =
-            self.words(unit)?.iter().filter_map(|word| word.strip_prefix(&prefix).map(str::to_owned)).collect();
+        let values: Vec<String> = self
+            .words(unit)?
+            .iter()
+            .filter_map(|word| word.strip_prefix(&prefix).map(str::to_owned))
+            .collect();
         match <[String; 1]>::try_from(values) {
             Ok([value]) => Ok(value),
             Err(values) => Err(format!("{unit} has --{name} {} times: {values:?}", values.len())),
@@ -100,7 +103,9 @@ impl<'a> On<'a> {
         let mut found = BTreeSet::new();
         for part in ["services", "etc"] {
             for (name, value) in self.facts[part].as_object().into_iter().flatten() {
-                found.extend(paths_in(&value.to_string(), folder).into_iter().map(|path| (name.clone(), path)));
+                found.extend(
+                    paths_in(&value.to_string(), folder).into_iter().map(|path| (name.clone(), path)),
+                );
             }
         }
         found
@@ -171,28 +176,6 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Every script inside a text: what was written with `#!` first.
-pub(crate) fn scripts(text: &str) -> Vec<String> {
-    let mut scripts = Vec::new();
-    for (at, open) in text.match_indices(OPENS) {
-        let rest = &text[at + open.len()..];
-        let mut depth = 1_usize;
-        let end = rest.char_indices().find_map(|(index, c)| {
-            match c {
-                OPENS => depth += 1,
-                CLOSES => depth -= 1,
-                _ => {}
-            }
-            (depth == 0).then_some(index)
-        });
-        let script = &rest[..end.expect("what opens closes")];
-        if script.trim_start().starts_with("#!") {
-            scripts.push(script.to_owned());
-        }
-    }
-    scripts
-}
-
 /// The files below a folder that a text names; what ends as a folder is none.
 fn paths_in(text: &str, folder: &str) -> BTreeSet<String> {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
@@ -208,5 +191,4 @@ fn a_text_inside_a_path_is_one_word() {
     let line = "/nix/store/x-kubelet/bin/kubelet \\\n  --config=/nix/store/y-c⟪{ \"a b\": \"⟪c d⟫\" }⟫ \\\n   --v=2\n";
     assert_eq!(words(line).len(), 3);
     assert_eq!(text_of(&words(line)[1]), Some("{ \"a b\": \"⟪c d⟫\" }"));
-    assert_eq!(scripts("a⟪#!x\n⟪no⟫⟫b"), ["#!x\n⟪no⟫"]);
 }

@@ -23,10 +23,12 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the list: each option's name, and an object with its `type`.
     pub(crate) fn read(text: &str) -> Self {
-        let list: BTreeMap<String, BTreeMap<String, Json>> = serde_json::from_str(text).expect("a list of options");
+        let list: BTreeMap<String, BTreeMap<String, Json>> =
+            serde_json::from_str(text).expect("a list of options");
         let mut options = Self::default();
         for (name, about) in list {
-            let at = name.split('.').fold(&mut options, |at, part| at.below.entry(part.to_owned()).or_default());
+            let at =
+                name.split('.').fold(&mut options, |at, part| at.below.entry(part.to_owned()).or_default());
             at.kind = about.get("type").and_then(Json::as_str).map(str::to_owned);
         }
         options
@@ -70,16 +72,30 @@ impl Options {
                         None if ELSEWHERE.iter().any(|(begin, _)| begin.starts_with(&format!("{path}."))) => {
                             Self::default().walk(&path, value, faults);
                         }
-                        None => faults.push(format!("{path} is no option")),
+                        None => faults.extend(self.free(value).map_err(|why| format!("{path}{why}")).err()),
                     }
                 }
             }
             Json::Array(items) if self.kind.as_ref().is_some_and(|kind| kind.contains("list of")) => {
                 if let Some(below) = self.any() {
-                    items.iter().for_each(|item| below.walk(path, item, faults));
+                    for item in items {
+                        below.walk(path, item, faults);
+                    }
                 }
             }
-            _ => faults.push(format!("{path} is {value}, expected {}", self.kind.as_deref().unwrap_or("a set"))),
+            _ => faults
+                .push(format!("{path} is {value}, expected {}", self.kind.as_deref().unwrap_or("a set"))),
+        }
+    }
+}
+
+impl Options {
+    /// Whether a name that is not in the list may be set here to a value: some sets take any name.
+    fn free(&self, value: &Json) -> Result<(), String> {
+        let items = self.kind.as_deref().and_then(|kind| kind.strip_prefix("attribute set of "));
+        match items.filter(|items| *items != "(submodule)") {
+            None => Err(" is no option".to_owned()),
+            Some(items) => fits(value, items).map_err(|why| format!(" is {value}, expected {items}{why}")),
         }
     }
 }
@@ -127,13 +143,21 @@ fn fits(value: &Json, kind: &str) -> Result<(), String> {
         return is(text);
     }
     if kind.starts_with("string matching the pattern ") && kind.ends_with("|timer|scope|slice)") {
-        let units = ["service", "socket", "device", "mount", "swap", "target", "path", "timer", "scope", "slice"];
-        return is(value.as_str().and_then(|text| text.rsplit_once('.')).is_some_and(|(_, end)| units.contains(&end)));
+        let units =
+            ["service", "socket", "device", "mount", "swap", "target", "path", "timer", "scope", "slice"];
+        return is(value
+            .as_str()
+            .and_then(|text| text.rsplit_once('.'))
+            .is_some_and(|(_, end)| units.contains(&end)));
     }
     match kind {
         "string matching the pattern ^$|^[[:alnum:]]([[:alnum:]_-]{0,61}[[:alnum:]])?$" => {
-            let name = |text: &str| text.len() <= 63 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
-            is(value.as_str().is_some_and(|text| name(text) && !text.starts_with('-') && !text.ends_with('-')))
+            let name = |text: &str| {
+                text.len() <= 63 && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+            };
+            is(value
+                .as_str()
+                .is_some_and(|text| name(text) && !text.starts_with('-') && !text.ends_with('-')))
         }
         "boolean" => is(value.is_boolean()),
         "string" => is(text),
@@ -148,6 +172,9 @@ fn fits(value: &Json, kind: &str) -> Result<(), String> {
         "path" => is(tag(value).is_some() || value.as_str().is_some_and(|text| text.starts_with('/'))),
         "package" => is(tag(value) == Some("package")),
         "attribute set" | "submodule" => is(value.is_object() && tag(value).is_none()),
+        "sysctl option value" => {
+            is(value.is_boolean() || value.is_string() || value.is_i64() || value.is_null())
+        }
         "systemd option" => is(!value.is_null() && !value.is_object() || tag(value).is_some()),
         "TOML value" | "JSON value" | "unspecified value" | "anything" | "raw value" => Ok(()),
         _ => Err(format!(" (which this test does not know: `{kind}`)")),
@@ -156,7 +183,9 @@ fn fits(value: &Json, kind: &str) -> Result<(), String> {
 
 /// Both sides of the first `or` that stands outside of parentheses and quotes.
 fn either(kind: &str) -> Option<(&str, &str)> {
-    let outside = |at: usize| balanced(&kind[..at]) && kind[..at].matches('“').count() == kind[..at].matches('”').count();
+    let outside = |at: usize| {
+        balanced(&kind[..at]) && kind[..at].matches('“').count() == kind[..at].matches('”').count()
+    };
     let at = kind.match_indices(" or ").map(|(at, _)| at).find(|at| outside(*at))?;
     Some((&kind[..at], &kind[at + " or ".len()..]))
 }
@@ -183,10 +212,15 @@ fn each_description_of_a_type_takes_what_it_says() {
         ("null or one of “a”, “b”", serde_json::json!("c"), false),
         ("one of “a”, “b”", serde_json::json!("b"), true),
         ("string or list of string", serde_json::json!(["a"]), true),
-        ("attribute set of (null or string or path or package)", serde_json::json!({ "a": null, "b": "c" }), true),
+        (
+            "attribute set of (null or string or path or package)",
+            serde_json::json!({ "a": null, "b": "c" }),
+            true,
+        ),
         ("attribute set of (null or string or path or package)", serde_json::json!({ "a": 1 }), false),
         ("integer between 1 and 255 (both inclusive)", serde_json::json!(256), false),
         ("boolean", serde_json::json!("true"), false),
+        ("attribute set of (sysctl option value)", serde_json::json!({ "net.x": 1 }), true),
         ("no type that is known", serde_json::json!("x"), false),
     ];
     for (kind, value, expected) in rows {

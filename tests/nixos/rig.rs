@@ -23,25 +23,26 @@ pub(crate) struct Case {
     modules: PathBuf,
 }
 
-/// Every golden, by name.
+/// Every golden, by name, and the project's own example.
 pub(crate) fn cases() -> Vec<Case> {
-    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/modules");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let goldens = project.join("tests/modules");
     let folders = fs::read_dir(&goldens).expect("the goldens").map(|entry| entry.expect("an entry").path());
-    let mut cases: Vec<Case> = folders.filter(|folder| folder.is_dir()).map(|folder| case(&folder)).collect();
+    let name = |folder: &Path| folder.file_name().expect("a folder").to_string_lossy().into_owned();
+    let folders = folders.filter(|folder| folder.is_dir());
+    let mut cases: Vec<Case> = folders.map(|folder| case(name(&folder), &folder)).collect();
+    cases.push(case("example".to_owned(), project));
     cases.sort_by(|a, b| a.name.cmp(&b.name));
     assert!(cases.len() >= 8, "eight inventories at least, found {} in {}", cases.len(), goldens.display());
     cases
 }
 
-fn case(folder: &Path) -> Case {
+fn case(name: String, folder: &Path) -> Case {
     let inventory = evaluate(&folder.join("machines.nix"), Evaluator::Builtin);
     let (root, _) = inventory.unwrap_or_else(|error| panic!("{}: {error:?}", folder.display()));
     let (cluster, faults) = Cluster::parse(&root);
     let cluster = cluster.unwrap_or_else(|| panic!("{}: {faults:?}", folder.display()));
-    let below = folder.join("modules");
-    let modules = if below.is_dir() { below } else { folder.to_owned() };
-    let name = folder.file_name().expect("a folder").to_string_lossy().into_owned();
-    Case { name, cluster, modules }
+    Case { name, cluster, modules: folder.join("modules") }
 }
 
 /// Modules in a folder of their own, with something in the place of every file that they name.
@@ -60,7 +61,7 @@ impl Staged {
         for entry in fs::read_dir(&case.modules).expect("the modules") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            if path.extension().is_some_and(|extension| extension == "nix") && name != "machines.nix" {
+            if path.extension().is_some_and(|extension| extension == "nix") {
                 let text = change(&name, fs::read_to_string(&path).expect("a module"));
                 for file in named_files(&text) {
                     let file = root.path().join(file);
@@ -137,7 +138,9 @@ impl NixOs {
     pub(crate) fn find() -> Option<Self> {
         let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let (Some(nixpkgs), Some(sops_nix)) = (folder(NIXPKGS), folder(SOPS_NIX)) else {
-            crate::skipped(&format!("{NIXPKGS} and {SOPS_NIX} name no checkouts, and no package registry has one"));
+            crate::skipped(&format!(
+                "{NIXPKGS} and {SOPS_NIX} name no checkouts, and no package registry has one"
+            ));
             return None;
         };
         for (folder, file) in [(&nixpkgs, "lib/default.nix"), (&sops_nix, "modules/sops/default.nix")] {

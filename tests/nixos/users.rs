@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::facts::{Found, On, holds, same, strings};
-use crate::rig::{NixOs, Staged, cases};
 use crate::machines;
+use crate::rig::{NixOs, Staged, cases};
 
 /// A user's module, and what it must come to on a master.
 struct Wish {
@@ -37,7 +37,8 @@ const WISHES: &[Wish] = &[
         says: "one more open port stands beside ours",
         module: "{ networking.firewall.allowedTCPPorts = [ 9100 ]; }",
         comes_true: |before, after| {
-            let ports = |on: On<'_>| on.facts["firewall"]["allowedTCPPorts"].as_array().cloned().unwrap_or_default();
+            let ports =
+                |on: On<'_>| on.facts["firewall"]["allowedTCPPorts"].as_array().cloned().unwrap_or_default();
             let mut expected = ports(before);
             expected.push(json!(9100));
             expected.sort_by_key(Json::as_u64);
@@ -103,7 +104,8 @@ fn what_a_users_own_module_adds_or_overrides_comes_true() {
     let before = nixos.evaluate(&staged, None).unwrap();
     for wish in WISHES {
         let user = staged.user(wish.module);
-        let after = nixos.evaluate(&staged, Some(&user)).unwrap_or_else(|error| panic!("{}: {error}", wish.says));
+        let after =
+            nixos.evaluate(&staged, Some(&user)).unwrap_or_else(|error| panic!("{}: {error}", wish.says));
         let pairs = machines(case, &before).zip(machines(case, &after)).filter(|(on, _)| on.machine.master());
         for (before, after) in pairs {
             assert_eq!(after.facts["assertions"], json!([]), "{}", wish.says);

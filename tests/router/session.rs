@@ -49,9 +49,9 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let mut rig = Self { daemons: Vec::new(), network, programs, folder, is_v6 };
         if language == "bird" {
-            rig.bird(text)
+            rig.bird(text);
         } else {
-            rig.frr(text)
+            rig.frr(text);
         }
         let asn = if is_v6 { 4_200_000_000_u32 } else { 64_513 };
         let router_asn = if is_v6 { asn } else { 64_512 };
@@ -174,19 +174,19 @@ impl Rig {
     fn told(&self) -> Option<usize> {
         let router = self.network.host("router").address.to_string();
         let family = if self.is_v6 { "ipv6" } else { "ipv4" };
-        let told = |name: &&str| {
+        let heard = |name: &&str| {
             let json = self.gobgp(name, &["neighbor", &router, "adj-in", "-a", family, "-j"]).ok()?;
             let routes = serde_json::from_str::<serde_json::Value>(&json).unwrap();
             Some(routes.as_object().map_or(0, serde_json::Map::len))
         };
-        MASTERS.iter().map(told).sum()
+        MASTERS.iter().map(heard).sum()
     }
 
     fn logs(&self) -> String {
         let logs = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let logs = logs.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
-        logs.map(|path| format!("--- {}\n{}", path.display(), fs::read_to_string(&path).unwrap_or_default()))
-            .collect()
+        let shown = |path: PathBuf| [shown(&path), fs::read_to_string(&path).unwrap_or_default()].join("\n");
+        logs.map(shown).collect::<Vec<_>>().join("\n")
     }
 }
 

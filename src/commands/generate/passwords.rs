@@ -16,7 +16,14 @@ impl Job<'_> {
     /// [`Error::NoIdentity`] and its like.
     pub(crate) fn make_passwords(&mut self, now: OffsetDateTime) -> Result<Vec<Write>, Error> {
         let Self { passwords, identities, places, .. } = self;
-        passwords.make(|| identities.get_or_insert_with(|| Places::load(places)), &whole_seconds(now))
+        let made =
+            passwords.make(|| identities.get_or_insert_with(|| Places::load(places)), &whole_seconds(now));
+        made.map_err(|error| match error {
+            Error::NoIdentity { files, recipients, looked } => {
+                Error::NoIdentity { files, recipients: self.named(&recipients), looked }
+            }
+            error => error,
+        })
     }
 
     /// What the table does not say: what nothing asks for, where else a new one belongs, who knows an old one.

@@ -16,7 +16,9 @@ pub(super) const DEMANDS: &[Demand] = &[
         says: "the control plane runs on masters and nowhere else",
         concerns: everywhere,
         check: |on| {
-            [API, MANAGER, SCHEDULER].iter().try_for_each(|unit| same(unit, &on.has_unit(unit), &on.machine.master()))
+            [API, MANAGER, SCHEDULER]
+                .iter()
+                .try_for_each(|unit| same(unit, &on.has_unit(unit), &on.machine.master()))
         },
     },
     Demand {
@@ -38,7 +40,9 @@ pub(super) const DEMANDS: &[Demand] = &[
     Demand {
         says: "they run as kubernetes",
         concerns: on_masters,
-        check: |on| [API, MANAGER, SCHEDULER].iter().try_for_each(|unit| same(unit, &on.user(unit)?, &"kubernetes")),
+        check: |on| {
+            [API, MANAGER, SCHEDULER].iter().try_for_each(|unit| same(unit, &on.user(unit)?, &"kubernetes"))
+        },
     },
     Demand {
         says: "the API server asks every member of etcd, and no machine that is none",
@@ -73,7 +77,11 @@ pub(super) const DEMANDS: &[Demand] = &[
             pair(on, "kubelet-client-certificate", "kubelet-client-key", "apiserver-kubelet-client")
         },
     },
-    Demand { says: "it aggregates other API servers, with an authority of its own for that", concerns: on_masters, check: aggregation },
+    Demand {
+        says: "it aggregates other API servers, with an authority of its own for that",
+        concerns: on_masters,
+        check: aggregation,
+    },
     Demand {
         says: "it signs tokens with the key that every master has, and verifies with its public half",
         concerns: on_masters,
@@ -89,7 +97,9 @@ pub(super) const DEMANDS: &[Demand] = &[
     Demand {
         says: "it encrypts Secrets in etcd",
         concerns: on_masters,
-        check: |on| has_key(on, "encryption", &on.flag(API, "encryption-provider-config")?, "encryption-config"),
+        check: |on| {
+            has_key(on, "encryption", &on.flag(API, "encryption-provider-config")?, "encryption-config")
+        },
     },
     Demand {
         says: "it advertises its own address, never the virtual one, on the port that everybody dials",
@@ -106,7 +116,9 @@ pub(super) const DEMANDS: &[Demand] = &[
             let modes = on.flag(API, "authorization-mode")?;
             holds(modes == "Node,RBAC" || modes == "RBAC,Node", || format!("modes are {modes}"))?;
             let plugins = on.flag(API, "enable-admission-plugins")?;
-            holds(plugins.split(',').any(|plugin| plugin == "NodeRestriction"), || format!("plugins are {plugins}"))?;
+            holds(plugins.split(',').any(|plugin| plugin == "NodeRestriction"), || {
+                format!("plugins are {plugins}")
+            })?;
             on.flag_is(API, "allow-privileged", "true")
         },
     },

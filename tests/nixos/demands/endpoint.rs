@@ -6,7 +6,7 @@ use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{Bgp, VipMode};
 use serde_json::{Value as Json, json};
 
-use super::{Demand, everywhere, on_masters, trusts};
+use super::{Demand, etcd, everywhere, on_masters, trusts};
 use crate::facts::{Found, On, bracketed, holds, same};
 
 pub(super) const DEMANDS: &[Demand] = &[
@@ -48,8 +48,38 @@ pub(super) const DEMANDS: &[Demand] = &[
     },
     Demand { says: "kube-vip announces a living API server alone", concerns: with_bgp, check: bgp },
     Demand { says: "kube-vip is elected within five seconds", concerns: with_arp, check: arp },
-    Demand { says: "kube-vip's pod starts before there is an API, from files that are there", concerns: with_pod, check: pod },
-    Demand { says: "keepalived gives the address to a living API server, and says its secret to nobody", concerns: with_vrrp, check: vrrp },
+    Demand {
+        says: "kube-vip's pod starts before there is an API, from files that are there",
+        concerns: with_pod,
+        check: pod,
+    },
+    Demand {
+        says: "kube-vip logs in as itself where it elects, and as nobody where it asks nothing of the API",
+        concerns: with_pod,
+        check: login,
+    },
+    Demand {
+        says: "a router's BFD reaches the masters, and nobody else's",
+        concerns: |on| matches!(mode(on), VipMode::Bgp(bgp) if bgp.bfd) && on.machine.master(),
+        check: |on| {
+            let VipMode::Bgp(bgp) = mode(on) else { return Ok(()) };
+            let open = on.facts["firewall"]["allowedUDPPorts"].to_string();
+            holds(!open.contains("3784"), || format!("open to all: {open}"))?;
+            let rules = etcd::rules(on);
+            let reaches = |ip| rules.iter().any(|rule| rule.contains("dport 3784") && etcd::names(rule, ip));
+            bgp.peers.iter().try_for_each(|peer| holds(reaches(peer.ip), || format!("{} does not", peer.ip)))
+        },
+    },
+    Demand {
+        says: "a worker reaches an announced virtual IP by the gateway",
+        concerns: |on| on.machine.worker() && matches!(mode(on), VipMode::Bgp(_)),
+        check: route,
+    },
+    Demand {
+        says: "keepalived gives the address to a living API server, and says its secret to nobody",
+        concerns: with_vrrp,
+        check: vrrp,
+    },
     Demand { says: "HAProxy asks every API server whether it is ready", concerns: with_vrrp, check: haproxy },
 ];
 
@@ -73,6 +103,39 @@ fn with_vrrp(on: On<'_>) -> bool {
     on.machine.master() && matches!(mode(on), VipMode::Keepalived { .. })
 }
 
+fn login(on: On<'_>) -> Found {
+    let variable = on.kube_vip_variable("k8s_config_file")?.unwrap_or("/etc/kubernetes/admin.conf");
+    let path = host_path(on.kube_vip()?, variable).ok_or_else(|| format!("{variable} is in no volume"))?;
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let units = on.facts["services"].as_object().into_iter().flatten();
+    let text: String = units
+        .filter(|(_, unit)| unit.to_string().contains(folder))
+        .map(|(_, unit)| unit.to_string())
+        .collect();
+    holds(text.contains("apiVersion: v1"), || format!("nothing writes {path}"))?;
+    let key = if mode(on) == &VipMode::Arp { "/kube-vip" } else { "" };
+    same("user", &text.contains("client-key"), &!key.is_empty())?;
+    holds(key.is_empty() || text.contains(&format!("quorate{key}")), || "not as kube-vip".to_owned())
+}
+
+fn route(on: On<'_>) -> Found {
+    let endpoint = on.cluster.endpoint();
+    let gateway = endpoint.gateway().ok_or("no gateway")?;
+    let interface = on.machine.interface().ok_or("no interface")?;
+    for ip in endpoint.ips().iter().filter(|ip| ip.is_ipv4() == gateway.is_ipv4()) {
+        let (family, length) = if ip.is_ipv4() { ("ipv4", 32) } else { ("ipv6", 128) };
+        let routes =
+            on.facts["interfaces"][interface][family]["routes"].as_array().cloned().unwrap_or_default();
+        let there = routes.iter().any(|route| {
+            route["address"] == ip.to_string()
+                && route["prefixLength"] == length
+                && route["via"] == gateway.to_string()
+        });
+        holds(there, || format!("routes are {routes:?}"))?;
+    }
+    Ok(())
+}
+
 /// That kube-vip's variables are these.
 fn variables(on: On<'_>, expected: &[(&str, String)]) -> Found {
     expected.iter().try_for_each(|(name, value)| {
@@ -84,7 +147,8 @@ fn bgp(on: On<'_>) -> Found {
     let VipMode::Bgp(Bgp { asn, peers, hold_time, keepalive, bfd, .. }) = mode(on) else { return Ok(()) };
     let endpoint = on.cluster.endpoint();
     let ips: Vec<String> = endpoint.ips().iter().map(ToString::to_string).collect();
-    let lengths: Vec<&str> = endpoint.ips().iter().map(|ip| if ip.is_ipv4() { "32" } else { "128" }).collect();
+    let lengths: Vec<&str> =
+        endpoint.ips().iter().map(|ip| if ip.is_ipv4() { "32" } else { "128" }).collect();
     let router = on.kube_vip_variable("bgp_routerid")?.unwrap_or_default();
     match on.machine.ip() {
         Some(IpAddr::V4(ip)) => same("router id", &router, &ip.to_string().as_str())?,
@@ -104,7 +168,6 @@ fn bgp(on: On<'_>) -> Found {
             ("address", ips.join(",")),
             ("port", endpoint.port().to_string()),
             ("bgp_as", asn.to_string()),
-            ("bgp_sourceip", on.ip()),
             ("bgp_hold_time", hold_time.to_string()),
             ("bgp_keepalive_interval", keepalive.to_string()),
         ],
@@ -116,6 +179,10 @@ fn bgp(on: On<'_>) -> Found {
         let name = format!("control_plane_health_check_{name}");
         holds(on.kube_vip_variable(&name)?.is_some_and(|value| !value.is_empty()), || format!("no {name}"))?;
     }
+    // Sessions come from the machine's own address; where the routers are of two families there is no such one.
+    let mixed = peers.iter().any(|peer| peer.ip.is_ipv4()) && peers.iter().any(|peer| peer.ip.is_ipv6());
+    let own = on.ip();
+    same("source", &on.kube_vip_variable("bgp_sourceip")?, &(!mixed).then_some(own.as_str()))?;
     same("source", &on.kube_vip_variable("bgp_sourceif")?, &None)?;
     // A password makes the peers be rendered at run time.
     if let Some(found) = on.kube_vip_variable("bgp_peers")? {
@@ -157,7 +224,9 @@ fn pod(on: On<'_>) -> Found {
     let version = image.strip_prefix("ghcr.io/kube-vip/kube-vip:v").unwrap_or_default();
     let version = version.split('@').next().unwrap_or_default();
     let numbers: Vec<u32> = version.split('.').filter_map(|number| number.parse().ok()).collect();
-    holds(numbers.as_slice() >= [1, 2, 3].as_slice(), || format!("the image is {image}, expected 1.2.3 or newer"))?;
+    holds(numbers.as_slice() >= [1, 2, 3].as_slice(), || {
+        format!("the image is {image}, expected 1.2.3 or newer")
+    })?;
     same("pull policy", &container["imagePullPolicy"], &json!("IfNotPresent"))?;
     same("network", &pod["spec"]["hostNetwork"], &json!(true))?;
     same("priority", &pod["spec"]["priorityClassName"], &json!("system-node-critical"))?;
@@ -177,10 +246,14 @@ fn pod(on: On<'_>) -> Found {
         let path = volume["hostPath"]["path"].as_str().unwrap_or_default();
         // What is missing must not become a folder of that name.
         let kind = &volume["hostPath"]["type"];
-        holds(*kind == "File" || *kind == "Directory", || format!("{path} may be missing: its type is {kind}"))?;
+        holds(*kind == "File" || *kind == "Directory", || {
+            format!("{path} may be missing: its type is {kind}")
+        })?;
         holds(!path.starts_with("/run/secrets"), || format!("{path} goes away with the next generation"))?;
         let rendered = on.facts["services"].as_object().into_iter().flatten().any(|(name, unit)| {
-            name != "kubelet" && unit["before"].to_string().contains("kubelet.service") && unit.to_string().contains(path)
+            name != "kubelet"
+                && unit["before"].to_string().contains("kubelet.service")
+                && unit.to_string().contains(path)
         });
         let there = !on.facts["etc"][path.trim_start_matches("/etc/")].is_null();
         holds(there || rendered, || format!("nothing puts {path} there before the kubelet starts"))?;
@@ -205,7 +278,8 @@ fn host_path(pod: &Json, inside: &str) -> Option<String> {
     let mounts = pod["spec"]["containers"][0]["volumeMounts"].as_array()?;
     mounts.iter().find_map(|mount| {
         let rest = inside.strip_prefix(mount["mountPath"].as_str()?)?;
-        let volume = pod["spec"]["volumes"].as_array()?.iter().find(|volume| volume["name"] == mount["name"])?;
+        let volume =
+            pod["spec"]["volumes"].as_array()?.iter().find(|volume| volume["name"] == mount["name"])?;
         Some(format!("{}{rest}", volume["hostPath"]["path"].as_str()?))
     })
 }
@@ -216,12 +290,16 @@ fn vrrp(on: On<'_>) -> Found {
         holds(unit.contains(word), || format!("no {word}"))?;
     }
     let VipMode::Keepalived { virtual_router_id, .. } = mode(on) else { return Ok(()) };
-    holds(unit.contains(&format!("virtual_router_id {virtual_router_id}\\n")), || "another router id".to_owned())?;
+    holds(unit.contains(&format!("virtual_router_id {virtual_router_id}\\n")), || {
+        "another router id".to_owned()
+    })?;
     holds(unit.contains("/readyz"), || "nothing asks whether the API is ready".to_owned())?;
     for ip in on.cluster.endpoint().ips() {
         holds(unit.contains(&ip.to_string()), || format!("not for {ip}"))?;
     }
-    holds(!unit.contains("user keepalived_script"), || "its script runs as a user that is not there".to_owned())?;
+    holds(!unit.contains("user keepalived_script"), || {
+        "its script runs as a user that is not there".to_owned()
+    })?;
     let firewall = &on.facts["firewall"];
     let rules = format!("{}{}", firewall["extraCommands"], firewall["extraInputRules"]);
     // By its name, or by the number that IANA gave it.
@@ -233,7 +311,9 @@ fn haproxy(on: On<'_>) -> Found {
     let config = on.facts["etc"]["haproxy.cfg"]["source"].as_str().ok_or("no haproxy.cfg")?;
     let port = on.cluster.apiserver_port();
     holds(config.contains("/readyz"), || "nothing asks whether an API server is ready".to_owned())?;
-    holds(config.contains(&format!(":{}", on.cluster.endpoint().port())), || "another front port".to_owned())?;
+    holds(config.contains(&format!(":{}", on.cluster.endpoint().port())), || {
+        "another front port".to_owned()
+    })?;
     for ip in on.cluster.masters().filter_map(quorate_pki::cluster::Machine::ip) {
         let server = format!("{}:{port}", bracketed(ip));
         holds(config.contains(&server), || format!("no {server}"))?;

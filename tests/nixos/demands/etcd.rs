@@ -1,5 +1,7 @@
 //! etcd: the ETCD_ variables of its unit, how it starts, and that no switch restarts it.
 
+use std::net::IpAddr;
+
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{CaMode, Machine};
 use quorate_pki::san;
@@ -74,13 +76,16 @@ pub(super) const DEMANDS: &[Demand] = &[
         concerns: on_members,
         check: |on| {
             same("state", &variable(on, "INITIAL_CLUSTER_STATE")?, &"existing")?;
+            same("members", &variable(on, "INITIAL_CLUSTER")?, &"")?;
             let unit = on.unit("etcd")?.to_string();
             let others = on.cluster.etcd_members().filter(|member| member.name() != on.machine.name());
             for ip in others.filter_map(Machine::ip) {
                 holds(!unit.contains(&format!("//{ip}:")), || format!("the unit names {ip}"))?;
             }
             let unit = on.unit("etcd")?;
-            holds(!unit["serviceConfig"]["ExecStartPre"].is_null(), || "nothing decides before the start".to_owned())?;
+            holds(!unit["serviceConfig"]["ExecStartPre"].is_null(), || {
+                "nothing decides before the start".to_owned()
+            })?;
             holds(!unit["serviceConfig"]["EnvironmentFile"].is_null(), || "nothing is read of it".to_owned())
         },
     },
@@ -109,13 +114,17 @@ pub(super) const DEMANDS: &[Demand] = &[
             let open = on.facts["firewall"]["allowedTCPPorts"].to_string();
             holds(!open.contains("2379") && !open.contains("2380"), || format!("open to all: {open}"))?;
             let rules = rules(on);
-            let needs = |port: &str, ip: &str| rules.iter().any(|rule| rule.contains(port) && rule.contains(ip));
+            let reaches =
+                |port: &str, ip: IpAddr| rules.iter().any(|rule| rule.contains(port) && names(rule, ip));
             for machine in on.cluster.machines() {
                 let Some(ip) = machine.ip() else { continue };
-                let ip = format!("{ip}{}", if nftables(on) { "" } else { " " });
                 let client = machine.etcd() || machine.master();
-                same(&format!("{} reaches 2379", machine.name()), &needs("dport 2379", &ip), &client)?;
-                same(&format!("{} reaches 2380", machine.name()), &needs("dport 2380", &ip), &machine.etcd())?;
+                same(&format!("{} reaches 2379", machine.name()), &reaches("dport 2379", ip), &client)?;
+                same(
+                    &format!("{} reaches 2380", machine.name()),
+                    &reaches("dport 2380", ip),
+                    &machine.etcd(),
+                )?;
             }
             Ok(())
         },
@@ -154,6 +163,11 @@ fn left_alone(on: On<'_>) -> Found {
 /// Whether this machine's firewall is nftables.
 fn nftables(on: On<'_>) -> bool {
     on.facts["firewall"]["nftables"] == true
+}
+
+/// Whether a rule names an address.
+pub(super) fn names(rule: &str, ip: IpAddr) -> bool {
+    rule.split([' ', ',']).any(|word| word == ip.to_string())
 }
 
 /// The machine's own rules, line by line.

@@ -12,11 +12,34 @@ use crate::facts::{Found, On, holds, same, strings};
 const OPEN: [&str; 2] = ["/run/secrets/", "/run/agenix/"];
 
 pub(super) const DEMANDS: &[Demand] = &[
-    Demand { says: "a machine has its own keys, each its reader's alone", concerns: everywhere, check: owners },
+    Demand {
+        says: "a machine has its own keys, each its reader's alone",
+        concerns: everywhere,
+        check: owners,
+    },
     Demand { says: "a unit can read every key that it names", concerns: everywhere, check: readable },
-    Demand { says: "every secret that is named is one of this machine's", concerns: everywhere, check: declared },
+    Demand {
+        says: "a unit that names a secret waits until secrets are open",
+        concerns: everywhere,
+        check: |on| {
+            for (name, unit) in on.facts["services"].as_object().into_iter().flatten() {
+                let waits = unit["after"].to_string().contains("sops-install-secrets.service");
+                holds(waits || on.paths_of(name, OPEN[0]).is_empty(), || format!("{name} does not wait"))?;
+            }
+            Ok(())
+        },
+    },
+    Demand {
+        says: "every secret that is named is one of this machine's",
+        concerns: everywhere,
+        check: declared,
+    },
     Demand { says: "every file of ours that is named is there", concerns: everywhere, check: present },
-    Demand { says: "nothing of another machine, and no authority's key, is in the closure", concerns: everywhere, check: own },
+    Demand {
+        says: "nothing of another machine, and no authority's key, is in the closure",
+        concerns: everywhere,
+        check: own,
+    },
     Demand {
         says: "secrets are opened with the SSH host key and no other",
         concerns: everywhere,
@@ -56,7 +79,8 @@ fn owners(on: On<'_>) -> Found {
     }
     for (name, owner) in expected {
         let full = format!("quorate/{name}");
-        let (_, secret) = secrets(on).find(|(found, _)| **found == full).ok_or_else(|| format!("no {full}"))?;
+        let (_, secret) =
+            secrets(on).find(|(found, _)| **found == full).ok_or_else(|| format!("no {full}"))?;
         same(&format!("owner of {name}"), &secret["owner"].as_str(), &Some(owner))?;
         same(&format!("mode of {name}"), &secret["mode"].as_str(), &Some("0400"))?;
     }
@@ -68,7 +92,9 @@ fn readable(on: On<'_>) -> Found {
         let user = on.user(name)?;
         let privileged = unit["serviceConfig"]["ExecStartPre"].to_string().contains("\"+");
         for path in OPEN.iter().flat_map(|folder| on.paths_of(name, folder)) {
-            let Some((_, secret)) = secrets(on).find(|(_, secret)| secret["path"] == path.as_str()) else { continue };
+            let Some((_, secret)) = secrets(on).find(|(_, secret)| secret["path"] == path.as_str()) else {
+                continue;
+            };
             let owner = secret["owner"].as_str().unwrap_or("root");
             holds(user == "root" || privileged || owner == user, || {
                 format!("{name} runs as {user}, and {path} is {owner}'s")
@@ -83,7 +109,8 @@ fn declared(on: On<'_>) -> Found {
         let rendered = path.starts_with("/run/secrets/rendered/");
         let known = secrets(on).any(|(_, secret)| secret["path"] == path.as_str());
         let template = on.facts["templates"].as_object().into_iter().flatten();
-        let known = known || (rendered && template.into_iter().any(|(_, template)| template["path"] == path.as_str()));
+        let known = known
+            || (rendered && template.into_iter().any(|(_, template)| template["path"] == path.as_str()));
         holds(known, || format!("{by} names {path}, which nothing opens"))?;
     }
     Ok(())
@@ -100,11 +127,14 @@ fn present(on: On<'_>) -> Found {
 fn own(on: On<'_>) -> Found {
     let machine = on.machine.name();
     let files = on.facts["etc"].as_object().into_iter().flatten().map(|(name, file)| (name, &file["source"]));
-    let sealed = secrets(on).flat_map(|(name, secret)| [(name, &secret["sopsFile"]), (name, &secret["file"])]);
+    let sealed =
+        secrets(on).flat_map(|(name, secret)| [(name, &secret["sopsFile"]), (name, &secret["file"])]);
     for (name, file) in files.chain(sealed) {
         let Some(file) = file.as_str() else { continue };
         let Some((folder, rest)) = ["certs", "secrets"].iter().find_map(|folder| {
-            file.split_once(&format!("/{folder}/")).filter(|_| !file.starts_with("/nix")).map(|(_, rest)| (*folder, rest))
+            file.split_once(&format!("/{folder}/"))
+                .filter(|_| !file.starts_with("/nix"))
+                .map(|(_, rest)| (*folder, rest))
         }) else {
             continue;
         };
@@ -124,7 +154,8 @@ fn own(on: On<'_>) -> Found {
 
 fn restarted(on: On<'_>) -> Found {
     for (name, unit) in on.facts["services"].as_object().into_iter().flatten() {
-        let lasts = unit["serviceConfig"]["Type"] != "oneshot" || unit["serviceConfig"]["RemainAfterExit"] == true;
+        let lasts =
+            unit["serviceConfig"]["Type"] != "oneshot" || unit["serviceConfig"]["RemainAfterExit"] == true;
         if name == "etcd" || !lasts || unit["wantedBy"].as_array().is_none_or(Vec::is_empty) {
             continue;
         }
@@ -135,7 +166,10 @@ fn restarted(on: On<'_>) -> Found {
             holds(triggered, || format!("{name} keeps running when {path} changes"))?;
         }
         for path in OPEN.iter().flat_map(|folder| on.paths_of(name, folder)) {
-            let Some((secret, facts)) = secrets(on).find(|(_, secret)| secret["path"] == path.as_str()) else { continue };
+            let Some((secret, facts)) = secrets(on).find(|(_, secret)| secret["path"] == path.as_str())
+            else {
+                continue;
+            };
             let by_sops = strings(&facts["restartUnits"]).contains(&format!("{name}.service"));
             let by_age = triggers.iter().any(|trigger| facts["file"] == trigger.as_str());
             holds(by_sops || by_age, || format!("{name} keeps running when {secret} changes"))?;

@@ -6,6 +6,7 @@ mod endpoint;
 mod etcd;
 mod keys;
 mod node;
+mod upkeep;
 
 use quorate_pki::authority::Authority;
 
@@ -23,7 +24,9 @@ pub(crate) struct Demand {
 
 /// Every demand.
 pub(crate) fn all() -> impl Iterator<Item = &'static Demand> {
-    [etcd::DEMANDS, control_plane::DEMANDS, node::DEMANDS, keys::DEMANDS, endpoint::DEMANDS].into_iter().flatten()
+    [etcd::DEMANDS, control_plane::DEMANDS, node::DEMANDS, keys::DEMANDS, endpoint::DEMANDS, upkeep::DEMANDS]
+        .into_iter()
+        .flatten()
 }
 
 /// What a machine lacks.
@@ -68,7 +71,11 @@ fn shows(on: On<'_>, what: &str, path: &str, kind: &str) -> Found {
 
 fn holds(on: On<'_>, what: &str, path: &str, file: &str) -> Found {
     let source = source(on, path)?;
-    if source.ends_with(&format!("/{file}")) { Ok(()) } else { Err(format!("{what} {path} is {source}, expected {file}")) }
+    if source.ends_with(&format!("/{file}")) {
+        Ok(())
+    } else {
+        Err(format!("{what} {path} is {source}, expected {file}"))
+    }
 }
 
 /// That a path holds this machine's key of a kind.
@@ -108,6 +115,7 @@ fn server(on: On<'_>) -> String {
         return format!("https://127.0.0.1:{}", cluster.apiserver_port());
     }
     let endpoint = cluster.endpoint();
-    let host = endpoint.ips().first().map_or_else(|| endpoint.name().to_owned(), |ip| crate::facts::bracketed(*ip));
+    let host =
+        endpoint.ips().first().map_or_else(|| endpoint.name().to_owned(), |ip| crate::facts::bracketed(*ip));
     format!("https://{host}:{}", endpoint.port())
 }

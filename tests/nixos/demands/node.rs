@@ -33,7 +33,11 @@ pub(super) const DEMANDS: &[Demand] = &[
             units.iter().try_for_each(|unit| same(unit, &on.has_unit(unit), &on.machine.kubernetes()))
         },
     },
-    Demand { says: "kubelet, proxy and flannel know the node by one name, its own", concerns: on_nodes, check: names },
+    Demand {
+        says: "kubelet, proxy and flannel know the node by one name, its own",
+        concerns: on_nodes,
+        check: names,
+    },
     Demand {
         says: "the kubelet serves with its own certificate and asks the API about whoever comes",
         concerns: on_nodes,
@@ -68,7 +72,11 @@ pub(super) const DEMANDS: &[Demand] = &[
             same("domain", &kubelet["clusterDomain"], &json!(on.cluster.domain()))
         },
     },
-    Demand { says: "pods may run: masters keep them off only where there are workers", concerns: on_nodes, check: taints },
+    Demand {
+        says: "pods may run: masters keep them off only where there are workers",
+        concerns: on_nodes,
+        check: taints,
+    },
     Demand {
         says: "the node is known by its cluster addresses",
         concerns: on_nodes,
@@ -93,7 +101,11 @@ pub(super) const DEMANDS: &[Demand] = &[
             on.flag_is("kube-proxy", "cluster-cidr", &ranges.join(","))
         },
     },
-    Demand { says: "flannel logs in as itself, and stands aside where somebody else connects the pods", concerns: on_nodes, check: flannel },
+    Demand {
+        says: "flannel logs in as itself, and stands aside where somebody else connects the pods",
+        concerns: on_nodes,
+        check: flannel,
+    },
     Demand {
         says: "who reaches the network between pods is a node",
         concerns: on_nodes,
@@ -105,9 +117,20 @@ pub(super) const DEMANDS: &[Demand] = &[
             }
             let rules = etcd::rules(on);
             for node in on.cluster.kubernetes_nodes().filter_map(quorate_pki::cluster::Machine::ip) {
-                let ip = node.to_string();
-                let reaches = rules.iter().any(|rule| rule.contains("dport 8472") && rule.contains(&ip));
-                holds(reaches, || format!("{ip} does not reach 8472"))?;
+                let reaches = rules.iter().any(|rule| rule.contains("dport 8472") && etcd::names(rule, node));
+                holds(reaches, || format!("{node} does not reach 8472"))?;
+            }
+            Ok(())
+        },
+    },
+    Demand {
+        says: "packets between pods are passed on, in each family that pods have",
+        concerns: on_nodes,
+        check: |on| {
+            for range in &on.cluster.networks().pod {
+                let v4 = range.addr().is_ipv4();
+                let name = if v4 { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" };
+                same(name, &on.facts["sysctl"][name], &json!(1))?;
             }
             Ok(())
         },
@@ -134,7 +157,11 @@ fn names(on: On<'_>) -> Found {
     same("host name", &on.facts["hostName"], &json!(name))?;
     on.flag_is("kubelet", "hostname-override", name)?;
     on.flag_is("kube-proxy", "hostname-override", name)?;
-    if on.has_unit("flannel") { same("flannel", &on.variable("flannel", "NODE_NAME")?, &name) } else { Ok(()) }
+    if on.has_unit("flannel") {
+        same("flannel", &on.variable("flannel", "NODE_NAME")?, &name)
+    } else {
+        Ok(())
+    }
 }
 
 fn taints(on: On<'_>) -> Found {
@@ -150,19 +177,16 @@ fn flannel(on: On<'_>) -> Found {
         return holds(on.facts["etc"]["cni/net.d"].is_null(), || "/etc/cni/net.d is NixOS'".to_owned());
     }
     let path = on.variable("flannel", "FLANNELD_KUBECONFIG_FILE")?;
-    let config = match parsed(path) {
-        Some(config) => config,
-        None => {
-            let entry = path.strip_prefix("/etc/").unwrap_or_default();
-            let file = &on.facts["etc"][entry];
-            let text = file["text"].as_str().unwrap_or_default();
-            serde_json::from_str(text).map_err(|_| format!("flannel's kubeconfig is {path}: {file}"))?
-        }
-    };
+    let config = parsed(path).or_else(|| {
+        let file = &on.facts["etc"][path.strip_prefix("/etc/")?];
+        serde_json::from_str(file["text"].as_str()?).ok()
+    });
+    let config = config.ok_or_else(|| format!("flannel's kubeconfig is {path}"))?;
     logs_in(on, "flannel", &config, "flannel")?;
     same("by the API", &on.variable("flannel", "FLANNELD_KUBE_SUBNET_MGR")?, &"true")?;
     let network = &on.facts["etc"]["kube-flannel/net-conf.json"]["source"];
     let network = parsed(network.as_str().unwrap_or_default()).ok_or("flannel has no net-conf.json")?;
-    let range = on.cluster.networks().pod.iter().find(|range| range.addr().is_ipv4()).map(ToString::to_string);
+    let range =
+        on.cluster.networks().pod.iter().find(|range| range.addr().is_ipv4()).map(ToString::to_string);
     same("flannel's range", &network["Network"], &json!(range))
 }
