@@ -10,12 +10,15 @@ mod site;
 #[allow(dead_code, unreachable_pub, reason = "a part of it is used here")]
 #[path = "desk/terminal.rs"]
 mod terminal;
+#[allow(unreachable_pub, reason = "other test targets use it as well")]
+#[path = "desk/traced.rs"]
+mod traced;
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use cluster::{run, wait_for};
+use cluster::{peer, run, wait_for};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use site::{BOUND, DEBIAN, INSTALLER, NIXOS, Site};
@@ -159,6 +162,30 @@ fn a_person_agrees_by_typing_the_name() {
         assert!(shown.contains(told), "{shown}");
         assert_eq!(site.record().contains("nixos-anywhere"), code == 0);
     }
+}
+
+#[test]
+fn no_call_writes_the_key_anywhere_but_into_memory() {
+    let Some(mut site) = Site::new() else { return };
+    if !traced::is_here() {
+        return;
+    }
+    site.start("cp1", DEBIAN, false);
+    fs::write(site.desk("fail"), "").unwrap();
+    let log = site.project.path("log");
+    let mut command = site.command_with(&["cp1", "--yes"], |mut words| {
+        let at = words.iter().position(|word| word.to_string_lossy().ends_with("/deploy")).unwrap();
+        words.splice(at..at, traced::strace(&log).into_iter().map(Into::into));
+        words
+    });
+    let run = site.finish(command.spawn().unwrap());
+    assert!(run.stderr.contains("`nixos-anywhere` ended with exit code 3"), "{}", run.stderr);
+    let key = site.host_key("cp1");
+    let marker = key.lines().nth(2).unwrap();
+    let staged = site.desk("run/quorate-edit-").display().to_string();
+    let leaks = traced::leaks(&log, marker, std::slice::from_ref(&staged));
+    assert!(leaks.is_empty(), "{leaks:#?}");
+    assert!(!traced::leaks(&log, marker, &[]).is_empty(), "the writes into memory were seen");
 }
 
 /// Somebody who is not root.

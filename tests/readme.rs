@@ -54,16 +54,39 @@ fn every_command_of_the_readme_works_in_the_order_in_which_it_is_read() {
         assert_eq!(adopting.read("certs/ca/root.crt"), project.read("certs/ca/root.crt"));
     }
     keep_secrets(&project, &commands);
+    deploy_machines(&project, &commands);
     let others: Vec<&String> = commands
         .iter()
         .filter(|line| !line.starts_with(FROM_SOURCE) && !line.starts_with("pki ") && *line != TESTS)
-        .filter(|line| !is_for_secrets(line))
+        .filter(|line| !is_for_secrets(line) && !line.starts_with("deploy "))
         .collect();
     assert!(others.is_empty(), "no test runs {others:?}");
 }
 
 fn is_for_secrets(line: &str) -> bool {
     ["secrets ", "mkdir ", "git "].iter().any(|start| line.starts_with(start))
+}
+
+/// The commands about machines, with stand-ins for the programs that touch them: every machine runs NixOS.
+fn deploy_machines(project: &Project, commands: &[String]) {
+    run(project, "modules modules/");
+    for machine in ["cp1", "cp2", "cp3", "worker1", "worker2"] {
+        project.write(&format!("hosts/{machine}.nix"), "{ }\n");
+    }
+    for (name, text) in [("ssh", "echo ID=nixos"), ("nixos-rebuild", "exit 0")] {
+        project.write(&format!("stand-ins/{name}"), format!("#!/bin/sh\n{text}\n"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(project.path(format!("stand-ins/{name}")), mode).unwrap();
+    }
+    let lines: Vec<&str> = commands.iter().filter_map(|line| line.strip_prefix("deploy ")).collect();
+    assert!(lines.len() >= 2, "{commands:?}");
+    for line in lines {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_deploy"));
+        command.args(line.split_whitespace()).current_dir(project.root()).env_clear();
+        command.env("HOME", project.path("home")).env("PATH", project.path("stand-ins"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
 }
 
 /// The commands about secrets, as a person types them, in the repository that `pki gen` filled.

@@ -71,3 +71,17 @@ pub(super) fn token() -> Result<String, Error> {
     read.map_err(Error::io("read", SOURCE))?;
     Ok(format!("{:0TOKEN_LENGTH$x}", u128::from_be_bytes(bytes)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_another_one_each_time_and_an_ipv6_address_has_brackets_in_a_url() {
+        let (one, other) = (token().unwrap(), token().unwrap());
+        assert_eq!((one.len(), one == other), (TOKEN_LENGTH, false));
+        assert!(one.chars().all(|letter| letter.is_ascii_hexdigit()));
+        assert_eq!(bracketed("fd00::1".parse().unwrap()), "[fd00::1]");
+        assert_eq!(bracketed("10.0.0.1".parse().unwrap()), "10.0.0.1");
+    }
+}
