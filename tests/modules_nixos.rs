@@ -30,6 +30,7 @@ mod scripts;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use quorate_pki::cluster::Machine;
@@ -137,6 +138,33 @@ fn over_the_real_modules_each_machine_gets_all_it_needs_and_every_setting_of_our
         faults.extend(of_case.map(|fault| format!("{} {fault}", case.name)));
     }
     assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn the_examples_machines_get_all_of_it_beside_what_their_own_files_say() {
+    let Some(nixos) = NixOs::find() else { return };
+    let (case, alone) = evaluated(&nixos).iter().find(|(case, _)| case.name == "example").unwrap();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let beside = [("hosts", project.join("hosts")), ("inventory", project.join("machines.nix"))];
+    let found = nixos.evaluate_with(&Staged::new(case), &beside).unwrap();
+    for (on, alone) in machines(case, &found).zip(machines(case, alone)) {
+        let faults: Vec<_> = planted::faults(on);
+        // The example names nobody's key, and its machines say so.
+        let expected = "names no key, so that nobody can log in";
+        assert!(faults.iter().all(|fault| fault.ends_with(expected)), "{faults:#?}");
+        let interface = &on.facts["interfaces"][on.machine.interface().unwrap()]["ipv4"];
+        assert!(interface["addresses"].to_string().contains(&on.ip()), "{interface}");
+        assert_eq!(interface["routes"], route_of(alone), "{}", on.machine.name());
+        for (unit, before) in alone.facts["services"].as_object().unwrap() {
+            assert_eq!(on.facts["services"][unit]["serviceConfig"], before["serviceConfig"], "{unit}");
+        }
+    }
+}
+
+/// The routes that our own modules give the machine's interface.
+fn route_of(on: On<'_>) -> Json {
+    let routes = &on.facts["interfaces"][on.machine.interface().unwrap()]["ipv4"]["routes"];
+    if routes.is_null() { Json::Array(Vec::new()) } else { routes.clone() }
 }
 
 #[test]

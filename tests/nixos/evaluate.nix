@@ -8,6 +8,9 @@
   modules,
   # A user's own module, for every machine.
   user ? null,
+  # The folder of the machines' own files, and the inventory that they read.
+  hosts ? null,
+  inventory ? null,
 }:
 let
   lib = import (nixpkgs + "/lib");
@@ -82,10 +85,14 @@ let
   configOf = body: body.config or (removeAttrs body [ "imports" "_file" "key" ]);
 
   machine =
-    _: entry:
+    name: entry:
     let
       evaluated = lib.evalModules {
         class = "nixos";
+        specialArgs = {
+          inventory = import inventory;
+          modulesPath = toString nixos;
+        };
         modules =
           real
           ++ [
@@ -93,6 +100,7 @@ let
             (sopsNix + "/modules/sops")
             entry.module
           ]
+          ++ lib.optional (hosts != null) (hosts + "/${name}.nix")
           ++ lib.optional (user != null) user;
       };
       inherit (evaluated) config options;
@@ -216,7 +224,8 @@ let
           ;
         nftables = config.networking.nftables.enable;
       };
-      inherit (config.networking) hosts hostName interfaces;
+      inherit (config.networking) hosts hostName;
+      interfaces = plain config.networking.interfaces;
       users = lib.mapAttrs (_: account: { inherit (account) uid group; }) config.users.users;
       kubernetes = {
         inherit (config.services.kubernetes)
