@@ -28,7 +28,7 @@ use crate::vault::recipients;
 pub use write::{Write, write};
 
 /// Where they stand, seen from the folder of machines.nix. The rule of `.sops.yaml` for the masters is for it.
-const FOLDER: &str = "secrets/masters";
+pub(crate) const FOLDER: &str = "secrets/masters";
 /// The SOPS file for all of them.
 const FILE: &str = "cluster.yaml";
 

@@ -122,6 +122,8 @@ fn without_a_setting_there_is_no_password_and_nothing_beside_machines_nix() {
     let run = project.pki(["gen"]).expect(2);
     assert!(run.stderr.contains("is not sealed"), "{}", run.stderr);
     assert_eq!(project.read(FILE), "not: sealed\n");
+    let found = project.pki(["check"]).expect(1);
+    assert!(found.stdout.contains("`secrets/masters/cluster.yaml` is not sealed"), "{}", found.stdout);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::{known_readers, named_admins, read_store};
 use crate::cli::Check;
 use crate::error::Error;
 use crate::inventory;
-use crate::passwords::{Asked, Passwords};
+use crate::passwords::{self, Asked, Passwords};
 use crate::report::{self, Outcome};
 use crate::rules::{RulesFile, folder_of, plan_rules};
 use crate::store::Store;
@@ -83,7 +83,7 @@ pub(crate) fn compared(
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
-                    findings.extend(passwords(inventory, cluster, &plan, &readers, &store)?);
+                    findings.extend(passwords_drift(inventory, cluster, &plan, &readers, &store)?);
                     let rules = plan_rules(inventory, certs, cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
                         findings
@@ -132,29 +132,36 @@ fn drift(decision: &Decision) -> Vec<Finding> {
         let text = if file.reason == "new" { "it does not exist yet" } else { &file.reason };
         Finding::drift(&file.path, text)
     });
-    let orphans = decision
-        .orphans
-        .iter()
-        .map(|orphan| Finding::left_over(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`"));
+    let orphans = decision.orphans.iter().map(|orphan| {
+        Finding::left_over(&orphan.to_string(), "nothing plans it any more: `pki gen --prune`")
+    });
     certs.chain(sealed).chain(files).chain(orphans).collect()
 }
 
 /// What `gen` would do about the passwords of BGP and VRRP.
-fn passwords(
+fn passwords_drift(
     inventory: &Path,
     cluster: &Cluster,
     plan: &Plan,
     readers: &Readers,
     store: &Store,
 ) -> Result<Vec<Finding>, Error> {
-    let passwords = Passwords::plan(&Asked {
+    let planned = Passwords::plan(&Asked {
         folder: folder_of(inventory),
         cluster,
         format: plan.format,
         readers,
         manifest: store.state.manifest.as_ref(),
         prune: false,
-    })?;
+    });
+    let passwords = match planned {
+        Ok(passwords) => passwords,
+        // What stands in their place is a finding like any other.
+        Err(error @ (Error::Plaintext { .. } | Error::Secrets { .. } | Error::Sealed { .. })) => {
+            return Ok(vec![Finding::drift(passwords::FOLDER, error.to_string())]);
+        }
+        Err(error) => return Err(error),
+    };
     let changes = passwords.changes().iter();
     let changes = changes.map(|change| Finding::drift(&change.file, change.reasons.join("; ")));
     let unused = passwords.unused().iter().map(|(name, file)| {

@@ -6,6 +6,7 @@ mod wired;
 use std::path::{Component, Path, PathBuf};
 
 use quorate_pki::cluster::Cluster;
+use quorate_pki::manifest::Manifest;
 use quorate_pki::plan::Format;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -53,6 +54,27 @@ pub fn run(args: &Modules, now: OffsetDateTime) -> Result<Outcome, Error> {
         return Ok(Outcome::Clean);
     }
     Ok(if changes.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// The files below `folder` that are not what `pki modules` would write there now, whoever changed them. `certs` must be
+/// what the inventory plans.
+///
+/// # Errors
+/// As [`run`], but for files that were changed by hand.
+pub(crate) fn out_of_date(
+    folder: &Path,
+    certs: &Path,
+    secrets: &Path,
+    cluster: &Cluster,
+    manifest: &Manifest,
+) -> Result<Vec<String>, Error> {
+    let (admins, _) = named_admins(cluster, Some(manifest))?;
+    let format = manifest.format;
+    let (wired, _) = wired::read(secrets, cluster, format)?;
+    let (certs, secrets) = (from(folder, certs)?, from(folder, secrets)?);
+    let site = Site { cluster, format, admins: &admins, certs: &certs, secrets: &secrets, wired: &wired };
+    let changes = Folder::read(folder)?.compare(&emit(&site, Flavour::Upstream), true)?;
+    Ok(changes.iter().map(|change| change.name().to_owned()).collect())
 }
 
 /// A machine that gets a module, or why it gets none.
