@@ -195,3 +195,13 @@ fn priority(on: On<'_>) -> Option<String> {
     let rest = unit.split_once("\\n  priority ")?.1;
     Some(rest.split("\\n").next()?.to_owned())
 }
+
+#[test]
+fn the_rigs_own_nix_is_as_nixfmt_leaves_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nixos");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "nix")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(nixfmt_rs::format(&text).unwrap(), text, "{}", path.display());
+    }
+}

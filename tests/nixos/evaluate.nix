@@ -82,7 +82,13 @@ let
       body = if lib.isFunction imported then imported args else imported;
     in
     [ body ] ++ lib.concatMap (applied args) (lib.filter lib.isPath (body.imports or [ ]));
-  configOf = body: body.config or (removeAttrs body [ "imports" "_file" "key" ]);
+  configOf =
+    body:
+    body.config or (removeAttrs body [
+      "imports"
+      "_file"
+      "key"
+    ]);
 
   machine =
     name: entry:
@@ -110,7 +116,14 @@ let
       astray =
         let
           ours = lib.concatMap (body: settings [ ] lib.modules.defaultOverridePriority (configOf body)) (
-            applied { inherit config options lib pkgs; } entry.module
+            applied {
+              inherit
+                config
+                options
+                lib
+                pkgs
+                ;
+            } entry.module
           );
           # Submodules add what was not said: each thing that was said must be there.
           covers =
@@ -120,7 +133,8 @@ let
             else if lib.isAttrs ours && lib.isAttrs final then
               lib.all (name: final ? ${name} && covers final.${name} ours.${name}) (lib.attrNames ours)
             else if lib.isList ours && lib.isList final then
-              lib.length final == lib.length ours && lib.all (pair: covers pair.fst pair.snd) (lib.zipLists final ours)
+              lib.length final == lib.length ours
+              && lib.all (pair: covers pair.fst pair.snd) (lib.zipLists final ours)
             else
               final == ours;
           within =
@@ -133,14 +147,12 @@ let
               covers final setting.value;
           final = setting: lib.attrByPath setting.path "nothing" config;
         in
-        map
-          (setting: {
-            option = lib.showOption setting.path;
-            inherit (setting) priority;
-            ours = plain setting.value;
-            has = plain (final setting);
-          })
-          (lib.filter (setting: !(within setting (final setting))) ours);
+        map (setting: {
+          option = lib.showOption setting.path;
+          inherit (setting) priority;
+          ours = plain setting.value;
+          has = plain (final setting);
+        }) (lib.filter (setting: !(within setting (final setting))) ours);
 
       unit = name: service: {
         inherit (service)
