@@ -35,7 +35,9 @@ pub fn run(args: &Modules, now: OffsetDateTime) -> Result<Outcome, Error> {
     let (format, admins) = certificates(args, &cluster, now)?;
     backup_recipients(&cluster, &admins)?;
     let (wired, skipped) = wired::read(&args.secrets, &cluster, format)?;
-    skipped.iter().for_each(|text| report::warning(text));
+    for text in &skipped {
+        report::warning(text);
+    }
     let certs = from(&args.folder, &args.certs)?;
     let secrets = from(&args.folder, &args.secrets)?;
     let site =
@@ -157,9 +159,8 @@ fn from(folder: &Path, to: &Path) -> Result<String, Error> {
     let up = folder.components().skip(common).map(|_| "..".to_owned());
     let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
     let parts: Vec<String> = up.chain(down).collect();
-    let plain = |part: &String| {
-        part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'))
-    };
+    let plain =
+        |part: &String| part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'));
     if let Some(odd) = parts.iter().find(|part| !plain(part)) {
         return Err(Error::Request {
             message: format!("`{odd}` in the path of `{}` cannot be written as a path in Nix", to.display()),
@@ -192,7 +193,9 @@ fn whole(path: &Path) -> Result<PathBuf, Error> {
 fn show(args: &Modules, files: &[Emitted], changes: &[Change]) {
     if args.json {
         let row = |change: &Change| json!({ "file": change.name(), "change": change.word() });
-        report::json(&json!({ "files": files.len(), "changes": changes.iter().map(row).collect::<Vec<_>>() }));
+        report::json(
+            &json!({ "files": files.len(), "changes": changes.iter().map(row).collect::<Vec<_>>() }),
+        );
     } else {
         let row = |change: &Change| vec![change.word().to_owned(), change.name().to_owned()];
         report::table(&changes.iter().map(row).collect::<Vec<_>>());
@@ -203,7 +206,10 @@ fn show(args: &Modules, files: &[Emitted], changes: &[Change]) {
     } else if args.dry_run {
         report::note(&format!("{} to write in {folder}", words::count(changes.len(), "file")));
     } else {
-        report::note(&format!("{} of {} written in {folder}", changes.len(), words::count(files.len(), "file")));
+        report::note(&format!(
+            "{} of {} written in {folder}",
+            changes.len(),
+            words::count(files.len(), "file")
+        ));
     }
 }
-
