@@ -30,6 +30,7 @@ mod scripts;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use quorate_pki::cluster::Machine;
@@ -140,6 +141,33 @@ fn over_the_real_modules_each_machine_gets_all_it_needs_and_every_setting_of_our
 }
 
 #[test]
+fn the_examples_machines_get_all_of_it_beside_what_their_own_files_say() {
+    let Some(nixos) = NixOs::find() else { return };
+    let (case, alone) = evaluated(&nixos).iter().find(|(case, _)| case.name == "example").unwrap();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let beside = [("hosts", project.join("hosts")), ("inventory", project.join("machines.nix"))];
+    let found = nixos.evaluate_with(&Staged::new(case), &beside).unwrap();
+    for (on, alone) in machines(case, &found).zip(machines(case, alone)) {
+        let faults: Vec<_> = planted::faults(on);
+        // The example names nobody's key, and its machines say so.
+        let expected = "names no key, so that nobody can log in";
+        assert!(faults.iter().all(|fault| fault.ends_with(expected)), "{faults:#?}");
+        let interface = &on.facts["interfaces"][on.machine.interface().unwrap()]["ipv4"];
+        assert!(interface["addresses"].to_string().contains(&on.ip()), "{interface}");
+        assert_eq!(interface["routes"], route_of(alone), "{}", on.machine.name());
+        for (unit, before) in alone.facts["services"].as_object().unwrap() {
+            assert_eq!(on.facts["services"][unit]["serviceConfig"], before["serviceConfig"], "{unit}");
+        }
+    }
+}
+
+/// The routes that our own modules give the machine's interface.
+fn route_of(on: On<'_>) -> Json {
+    let routes = &on.facts["interfaces"][on.machine.interface().unwrap()]["ipv4"]["routes"];
+    if routes.is_null() { Json::Array(Vec::new()) } else { routes.clone() }
+}
+
+#[test]
 fn what_differs_between_masters_differs_between_all_of_them() {
     let Some(nixos) = NixOs::find() else { return };
     for (case, found) in evaluated(&nixos) {
@@ -166,4 +194,14 @@ fn priority(on: On<'_>) -> Option<String> {
     let unit = on.unit("keepalived").ok()?.to_string();
     let rest = unit.split_once("\\n  priority ")?.1;
     Some(rest.split("\\n").next()?.to_owned())
+}
+
+#[test]
+fn the_rigs_own_nix_is_as_nixfmt_leaves_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nixos");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.extension().is_some_and(|extension| extension == "nix")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(nixfmt_rs::format(&text).unwrap(), text, "{}", path.display());
+    }
 }

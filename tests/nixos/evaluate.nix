@@ -8,6 +8,9 @@
   modules,
   # A user's own module, for every machine.
   user ? null,
+  # The folder of the machines' own files, and the inventory that they read.
+  hosts ? null,
+  inventory ? null,
 }:
 let
   lib = import (nixpkgs + "/lib");
@@ -79,13 +82,23 @@ let
       body = if lib.isFunction imported then imported args else imported;
     in
     [ body ] ++ lib.concatMap (applied args) (lib.filter lib.isPath (body.imports or [ ]));
-  configOf = body: body.config or (removeAttrs body [ "imports" "_file" "key" ]);
+  configOf =
+    body:
+    body.config or (removeAttrs body [
+      "imports"
+      "_file"
+      "key"
+    ]);
 
   machine =
-    _: entry:
+    name: entry:
     let
       evaluated = lib.evalModules {
         class = "nixos";
+        specialArgs = {
+          inventory = import inventory;
+          modulesPath = toString nixos;
+        };
         modules =
           real
           ++ [
@@ -93,6 +106,7 @@ let
             (sopsNix + "/modules/sops")
             entry.module
           ]
+          ++ lib.optional (hosts != null) (hosts + "/${name}.nix")
           ++ lib.optional (user != null) user;
       };
       inherit (evaluated) config options;
@@ -102,7 +116,14 @@ let
       astray =
         let
           ours = lib.concatMap (body: settings [ ] lib.modules.defaultOverridePriority (configOf body)) (
-            applied { inherit config options lib pkgs; } entry.module
+            applied {
+              inherit
+                config
+                options
+                lib
+                pkgs
+                ;
+            } entry.module
           );
           # Submodules add what was not said: each thing that was said must be there.
           covers =
@@ -112,7 +133,8 @@ let
             else if lib.isAttrs ours && lib.isAttrs final then
               lib.all (name: final ? ${name} && covers final.${name} ours.${name}) (lib.attrNames ours)
             else if lib.isList ours && lib.isList final then
-              lib.length final == lib.length ours && lib.all (pair: covers pair.fst pair.snd) (lib.zipLists final ours)
+              lib.length final == lib.length ours
+              && lib.all (pair: covers pair.fst pair.snd) (lib.zipLists final ours)
             else
               final == ours;
           within =
@@ -125,14 +147,12 @@ let
               covers final setting.value;
           final = setting: lib.attrByPath setting.path "nothing" config;
         in
-        map
-          (setting: {
-            option = lib.showOption setting.path;
-            inherit (setting) priority;
-            ours = plain setting.value;
-            has = plain (final setting);
-          })
-          (lib.filter (setting: !(within setting (final setting))) ours);
+        map (setting: {
+          option = lib.showOption setting.path;
+          inherit (setting) priority;
+          ours = plain setting.value;
+          has = plain (final setting);
+        }) (lib.filter (setting: !(within setting (final setting))) ours);
 
       unit = name: service: {
         inherit (service)
@@ -216,7 +236,8 @@ let
           ;
         nftables = config.networking.nftables.enable;
       };
-      inherit (config.networking) hosts hostName interfaces;
+      inherit (config.networking) hosts hostName;
+      interfaces = plain config.networking.interfaces;
       users = lib.mapAttrs (_: account: { inherit (account) uid group; }) config.users.users;
       kubernetes = {
         inherit (config.services.kubernetes)

@@ -4,7 +4,9 @@ let
   store =
     name: text:
     "/nix/store/${
-      builtins.substring 0 32 (builtins.hashString "sha256" "${name}${builtins.unsafeDiscardStringContext text}")
+      builtins.substring 0 32 (
+        builtins.hashString "sha256" "${name}${builtins.unsafeDiscardStringContext text}"
+      )
     }-${name}";
 
   derivation' =
@@ -28,7 +30,6 @@ let
   package = name: derivation' name (store name "") { };
 
   written = name: text: derivation' name "${store name text}⟪${text}⟫" { inherit text; };
-  program = name: text: derivation' name "${store name text}⟪${text}⟫" { inherit text; };
 
   json = lib: {
     type =
@@ -133,14 +134,15 @@ let
       writeTextFile = args: written args.name args.text;
       writeScript = written;
       writeShellScript = name: text: written name "#!${pkgs.runtimeShell}\n${text}";
-      writeScriptBin = program;
-      writeShellScriptBin = name: text: program name "#!${pkgs.runtimeShell}\n${text}";
-      writeShellApplication = args: program args.name "#!${pkgs.runtimeShell}\n${args.text}";
+      writeScriptBin = written;
+      writeShellScriptBin = name: text: written name "#!${pkgs.runtimeShell}\n${text}";
+      writeShellApplication = args: written args.name "#!${pkgs.runtimeShell}\n${args.text}";
       runCommand =
         name: _: text:
         written name text;
       runCommandLocal = pkgs.runCommand;
-      buildEnv = args: written args.name (builtins.concatStringsSep "\n" (map (path: "${path}") args.paths));
+      buildEnv =
+        args: written args.name (builtins.concatStringsSep "\n" (map (path: "${path}") args.paths));
       symlinkJoin = pkgs.buildEnv;
       linkFarm = name: _: package name;
       dockerTools = {

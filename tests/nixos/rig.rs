@@ -151,17 +151,20 @@ impl NixOs {
 
     /// What every machine gets, with a user's own module on each if there is one.
     pub(crate) fn evaluate(&self, staged: &Staged, user: Option<&Path>) -> Result<Json, String> {
+        let user = user.map(|user| ("user", user.to_owned()));
+        self.evaluate_with(staged, user.as_slice())
+    }
+
+    /// What every machine gets, with more arguments for evaluate.nix.
+    pub(crate) fn evaluate_with(&self, staged: &Staged, more: &[(&str, PathBuf)]) -> Result<Json, String> {
         let mut command = self.nix.instantiate();
         // A store of its own, since modules put files into it.
         command.env_remove("NIX_REMOTE").arg("--store").arg(staged.0.path().join("store"));
         command.args(["--eval", "--strict", "--json"]).arg(expression("evaluate.nix"));
         let modules = staged.modules();
         let arguments = [("nixpkgs", &self.nixpkgs), ("sopsNix", &self.sops_nix), ("modules", &modules)];
-        for (name, path) in arguments {
+        for (name, path) in arguments.into_iter().chain(more.iter().map(|(name, path)| (*name, path))) {
             command.arg("--arg").arg(name).arg(path);
-        }
-        if let Some(user) = user {
-            command.arg("--arg").arg("user").arg(user);
         }
         answer(&mut command).map(|text| json(&text))
     }

@@ -227,6 +227,8 @@ in
     boot = {
       blacklistedKernelModules = strings;
       extraModprobeConfig = lines;
+      initrd.availableKernelModules = strings;
+      initrd.kernelModules = strings;
       kernel.sysctl = value (types.attrsOf types.anything) { };
       kernelModules = strings;
       kernelPackages = value types.raw {
@@ -237,8 +239,11 @@ in
       };
       zfs.enabled = bool false;
       zfs.package = value types.package pkgs.coreutils;
+      loader.grub = anything;
       tmp.cleanOnBoot = bool false;
     };
+
+    disko.devices = anything;
 
     environment = {
       etc = value (types.attrsOf (types.submodule file)) { };
@@ -248,6 +253,7 @@ in
     };
 
     fileSystems = value (types.attrsOf types.anything) { };
+    hardware.enableRedistributableFirmware = bool false;
     nixpkgs.hostPlatform = value types.raw null;
     swapDevices = value (types.listOf types.anything) [ ];
     time.timeZone = value (types.nullOr types.str) null;

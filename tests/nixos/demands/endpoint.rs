@@ -106,16 +106,19 @@ fn with_vrrp(on: On<'_>) -> bool {
 fn login(on: On<'_>) -> Found {
     let variable = on.kube_vip_variable("k8s_config_file")?.unwrap_or("/etc/kubernetes/admin.conf");
     let path = host_path(on.kube_vip()?, variable).ok_or_else(|| format!("{variable} is in no volume"))?;
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let written: String = renderers(on, &path).map(|(_, unit)| unit.to_string()).collect();
+    holds(written.contains("apiVersion: v1"), || format!("nothing writes {path}"))?;
+    // An election asks the API, the announcement of a route does not.
+    let elects = *mode(on) == VipMode::Arp;
+    same("a key", &written.contains("client-key"), &elects)?;
+    same("the key of kube-vip", &written.contains("/quorate/kube-vip "), &elects)
+}
+
+/// The units that name the folder of a file, and so put it there.
+fn renderers<'a>(on: On<'a>, path: &str) -> impl Iterator<Item = (&'a String, &'a Json)> {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let units = on.facts["services"].as_object().into_iter().flatten();
-    let text: String = units
-        .filter(|(_, unit)| unit.to_string().contains(folder))
-        .map(|(_, unit)| unit.to_string())
-        .collect();
-    holds(text.contains("apiVersion: v1"), || format!("nothing writes {path}"))?;
-    let key = if mode(on) == &VipMode::Arp { "/kube-vip" } else { "" };
-    same("user", &text.contains("client-key"), &!key.is_empty())?;
-    holds(key.is_empty() || text.contains(&format!("quorate{key}")), || "not as kube-vip".to_owned())
+    units.filter(move |(_, unit)| unit.to_string().contains(&folder))
 }
 
 fn route(on: On<'_>) -> Found {
@@ -265,10 +268,7 @@ fn pod(on: On<'_>) -> Found {
         return trusts(on, "health check", &path, Authority::Root);
     }
     // Or a unit puts it there, from the trust file.
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let units = on.facts["services"].as_object().into_iter().flatten();
-    let renders = units.filter(|(_, unit)| unit.to_string().contains(folder)).map(|(name, _)| name);
-    let from = renders.flat_map(|name| on.paths_of(name, "/etc/quorate/pki/"));
+    let from = renderers(on, &path).flat_map(|(name, _)| on.paths_of(name, "/etc/quorate/pki/"));
     let from: Vec<String> = from.filter(|path| trusts(on, "", path, Authority::Root).is_ok()).collect();
     holds(!from.is_empty(), || format!("{path} is not made from the root"))
 }
