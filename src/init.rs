@@ -10,7 +10,7 @@ pub use machines::machines;
 pub(crate) use settings::parse_masters;
 pub use settings::{Ask, Given, Mode, NO_DISK, Settings};
 
-use template::fill;
+use template::{fill, quoted};
 
 /// The NixOS release that flake.lock pins, as `system.stateVersion` has it.
 pub const RELEASE: &str = "26.05";
@@ -24,6 +24,7 @@ pub const QUORATE: &str = "github:quorate/quorate";
 /// the first recipients are known when `pki gen` has made them. It writes the file.
 pub fn files(name: &str, quorate: &str) -> Vec<(&'static str, String)> {
     let page = quorate.strip_prefix("github:").map(|path| format!("https://github.com/{path}"));
+    let url = quoted(quorate);
     let page = page.unwrap_or_else(|| quorate.to_owned());
     [
         ("flake.nix", include_str!("init/files/flake.nix")),
@@ -33,7 +34,7 @@ pub fn files(name: &str, quorate: &str) -> Vec<(&'static str, String)> {
         ("README.md", include_str!("init/files/README.md")),
     ]
     .map(|(path, text)| {
-        let values = [("name", name), ("quorate", quorate), ("quorate_page", &page)];
+        let values = [("name", name), ("quorate", &url), ("quorate_page", &page)];
         (path, fill(text, &values))
     })
     .into()
