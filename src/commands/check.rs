@@ -83,7 +83,7 @@ pub(crate) fn compared(
                 findings.extend(drift(&decision));
                 // Without admins there is nothing yet, and nothing to seal to.
                 if !readers.admins.is_empty() {
-                    findings.extend(passwords(inventory, cluster, &plan, &readers, &store)?);
+                    findings.extend(passwords_drift(inventory, cluster, &plan, &readers, &store)?);
                     let rules = plan_rules(inventory, certs, cluster, &plan, &readers)?;
                     if rules.as_ref().is_some_and(RulesFile::changes) {
                         findings
@@ -147,7 +147,7 @@ fn passwords_drift(
     store: &Store,
 ) -> Result<Vec<Finding>, Error> {
     let planned = Passwords::plan(&Asked {
-        folder: folder_of(&args.inventory.file),
+        folder: folder_of(inventory),
         cluster,
         format: plan.format,
         readers,
