@@ -82,10 +82,10 @@ pub fn plan_rules(
             hint: "put the file itself there".to_owned(),
         });
     }
-    let old = match std::fs::read_to_string(&path) {
+    let old = match files::text(&path) {
         Ok(text) => Some(text),
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
-        Err(cause) => return Err(Error::io("read", path)(cause)),
+        Err(Error::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
     };
     let (first, last) = rules(&below, cluster, plan, readers)?;
     let new = edit_rules(old.as_deref(), &first, &last).map_err(|error| Error::Rules {

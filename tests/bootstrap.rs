@@ -61,7 +61,11 @@ impl Machine {
     fn script(&self, text: &str) -> Result<(), String> {
         // As NixOS runs them: bash, ending at the first failure.
         let output = self.command(Path::new("bash")).args(["-e", "-c", text]).output().expect("bash starts");
-        if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
     }
 
     /// The unit's start: the script before, then etcd with what that wrote.
@@ -111,7 +115,9 @@ impl Drop for Machine {
 }
 
 fn founding(token: &str) -> String {
-    format!("ETCD_INITIAL_CLUSTER_TOKEN={token}\nETCD_INITIAL_CLUSTER={FOUND}\nETCD_INITIAL_CLUSTER_STATE=new\n")
+    format!(
+        "ETCD_INITIAL_CLUSTER_TOKEN={token}\nETCD_INITIAL_CLUSTER={FOUND}\nETCD_INITIAL_CLUSTER_STATE=new\n"
+    )
 }
 
 fn members(machine: &Machine) -> Vec<String> {
@@ -185,7 +191,10 @@ fn a_marker_that_says_too_little_is_refused_by_what_it_lacks() {
     for (marker, wanted) in [
         ("", "expected new or existing"),
         ("ETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER_TOKEN=t\n", "has no ETCD_INITIAL_CLUSTER"),
-        ("ETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER=cp1=http://x\n", "has no ETCD_INITIAL_CLUSTER_TOKEN"),
+        (
+            "ETCD_INITIAL_CLUSTER_STATE=new\nETCD_INITIAL_CLUSTER=cp1=http://x\n",
+            "has no ETCD_INITIAL_CLUSTER_TOKEN",
+        ),
         ("ETCD_INITIAL_CLUSTER_STATE=\"maybe\"\n", "ETCD_INITIAL_CLUSTER_STATE=maybe"),
     ] {
         machine.mark(marker);

@@ -55,11 +55,15 @@ impl Nix {
         Some(Self { program, project })
     }
 
-    fn run(&self, words: &[&str]) -> Result<String, String> {
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["--extra-experimental-features", "nix-command flakes"]).args(words);
         command.env("NIX_REMOTE", self.project.path("store")).env("NO_COLOR", "1");
-        let output = command.output().expect("nix can be started");
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Result<String, String> {
+        let output = self.command(words).output().expect("nix can be started");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
@@ -323,4 +327,17 @@ fn what_a_build_is_handed_is_a_workspace_that_cargo_takes() {
         .map(|bin| bin["name"].as_str().unwrap())
         .collect();
     assert_eq!(programs.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&"deploy", &"pki", &"secrets"]));
+}
+
+#[test]
+fn the_template_is_to_be_had_without_any_input() {
+    let Some(nix) = Nix::with_flake() else { return };
+    let flake = format!("path:{}", nix.project.path("flake").display());
+    fs::create_dir(nix.project.path("new")).unwrap();
+    let mut command = nix.command(&["flake", "init", "--template", &flake]);
+    let output = command.current_dir(nix.project.path("new")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let written = nix.project.tree("new");
+    assert_eq!(written, nix.project.tree("flake/templates/default"));
+    assert!(written.contains_key("hosts/cp3.nix") && written.contains_key(".pre-commit-config.yaml"));
 }

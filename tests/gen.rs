@@ -253,3 +253,23 @@ fn the_form_of_the_keys_changes_in_one_go_and_back() {
     assert_eq!(changed(&before, &public(&project)), Vec::<String>::new());
     project.pki(["check"]).expect(0);
 }
+
+#[test]
+fn rules_in_a_pipe_are_refused_and_not_waited_for() {
+    let project = Project::generated(&machines(1, ""));
+    std::fs::remove_file(project.path(".sops.yaml")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(project.path(".sops.yaml")).status().unwrap().success());
+    let mut command = project.command(["gen"]);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let started = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > std::time::Duration::from_secs(60) {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(".sops.yaml`: it is no regular file"), "{said}");
+}

@@ -264,6 +264,21 @@ fn the_old_form_of_a_locked_ssh_key_is_refused_and_its_remedy_works() {
 }
 
 #[test]
+fn an_ssh_key_in_pkcs8_is_refused_for_its_form_and_the_remedy_works() {
+    let Some(home) = Home::new() else { return };
+    let (path, public) = home.ssh_key(".ssh/id_rsa", "rsa", &["-b", "2048", "-m", "PKCS8", "-N", ""]);
+    assert!(fs::read_to_string(&path).unwrap().starts_with("-----BEGIN PRIVATE KEY-----"));
+    home.seal_with_sops(&public);
+    let output = home.secrets(&["get", "x.yaml", "password"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("PKCS#8 PEM") && told.contains("ssh-keygen -p"), "{told}");
+    let words = ["-q", "-p", "-P", "", "-N", "", "-f", path.to_str().unwrap()];
+    run(&mut home.program("ssh-keygen", &words));
+    let output = run(&mut home.secrets(&["get", "x.yaml", "password"]));
+    assert_eq!(output.stdout, VALUE.as_bytes());
+}
+
+#[test]
 fn gen_without_admins_seals_to_the_identity_behind_a_passphrase() {
     let Some(home) = Home::new() else { return };
     let (text, recipient) = home.identity(&[]);

@@ -308,6 +308,47 @@ fn the_keeper_killed_takes_the_editor_with_it_and_the_file_stays() {
     }
 }
 
+#[test]
+fn memory_that_can_hold_a_key_is_locked_and_code_is_not() {
+    for desk in Desk::each() {
+        desk.fake_editor("touch ~/here; sleep 2");
+        let mut command = desk.command(&["edit", "x.yaml"]);
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let here = desk.path("home/here");
+        desk::wait_for("the editor", || here.exists());
+        let pid = child.id().cast_signed();
+        for pid in [pid, only_child(child.id())] {
+            // Under a bound nothing is locked: what is allocated later would fail.
+            let may = desk.who() == Who::Self_ && desk::is_root();
+            for (mapping, flags) in mappings(pid) {
+                let holds_keys = mapping.contains(" rw");
+                let is_locked = flags.split_whitespace().any(|flag| flag == "lo");
+                assert_eq!(is_locked, may && holds_keys, "{:?}: {mapping}", desk.who());
+            }
+        }
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        wait_for_all(child);
+        fs::remove_file(here).unwrap();
+    }
+}
+
+/// The mappings of a process, each with its flags; none where they are not ours to see. Source: proc_pid_smaps(5).
+fn mappings(pid: i32) -> Vec<(String, String)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap_or_default();
+    let mut head = String::new();
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if name == "VmFlags:" {
+            found.push((head.clone(), rest.to_owned()));
+        } else if !name.ends_with(':') {
+            head = line.to_owned();
+        }
+    }
+    found
+}
+
 fn only_child(pid: u32) -> i32 {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     text.trim().parse().unwrap()

@@ -2,7 +2,12 @@
 //!
 //! The goldens stand beside each inventory below `tests/modules/`; `QUORATE_WRITE_GOLDENS=1` writes them anew, and git
 //! shows what changed. The repository's own example is one of them: its modules stand in `modules/`.
-#![allow(clippy::unwrap_used, reason = "a fault ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::panic,
+    reason = "a fault ends the test"
+)]
 
 mod project;
 
@@ -49,7 +54,9 @@ fn texts(folder: &Path) -> BTreeMap<String, String> {
     let Ok(entries) = fs::read_dir(folder) else { return BTreeMap::new() };
     entries
         .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap())
+        })
         .collect()
 }
 
@@ -71,19 +78,30 @@ fn each_cluster_has_the_modules_that_are_kept_beside_its_inventory() {
         let expected = texts(&golden);
         let names = |texts: &BTreeMap<String, String>| texts.keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&found), names(&expected), "{case}");
-        differ.extend(found.iter().filter(|(name, text)| expected[*name] != **text).map(|(name, _)| format!("{case}/{name}")));
+        differ.extend(
+            found
+                .iter()
+                .filter(|(name, text)| expected[*name] != **text)
+                .map(|(name, _)| format!("{case}/{name}")),
+        );
     }
-    assert!(differ.is_empty(), "{differ:?}: QUORATE_WRITE_GOLDENS=1 writes them anew, git diff shows how they differ");
+    assert!(
+        differ.is_empty(),
+        "{differ:?}: QUORATE_WRITE_GOLDENS=1 writes them anew, git diff shows how they differ"
+    );
 }
 
 #[test]
 fn every_emitted_file_is_as_nixfmt_leaves_it() {
     for (case, _, golden) in cases() {
         for (name, text) in texts(&golden).iter().filter(|(name, _)| name.ends_with(".nix")) {
-            let formatted = nixfmt_rs::format(text).unwrap_or_else(|error| panic!("{case}/{name}: {error:?}"));
+            let formatted =
+                nixfmt_rs::format(text).unwrap_or_else(|error| panic!("{case}/{name}: {error:?}"));
             if formatted != *text {
                 let line = formatted.lines().zip(text.lines()).position(|(a, b)| a != b).unwrap_or_default();
-                let show = |text: &str| text.lines().skip(line.saturating_sub(2)).take(8).collect::<Vec<_>>().join("\n");
+                let show = |text: &str| {
+                    text.lines().skip(line.saturating_sub(2)).take(8).collect::<Vec<_>>().join("\n")
+                };
                 panic!("{case}/{name}:{line}\n--- nixfmt\n{}\n--- emitted\n{}", show(&formatted), show(text));
             }
         }
@@ -106,7 +124,10 @@ fn change(project: &Project, from: &str, to: &str) {
 /// The lines that are in one of the two and not in the other.
 fn differing(old: &str, new: &str) -> Vec<String> {
     let only = |here: &str, there: &str, sign: &str| {
-        here.lines().filter(|line| !there.lines().any(|other| other == *line)).map(|line| format!("{sign}{}", line.trim())).collect::<Vec<_>>()
+        here.lines()
+            .filter(|line| !there.lines().any(|other| other == *line))
+            .map(|line| format!("{sign}{}", line.trim()))
+            .collect::<Vec<_>>()
     };
     let mut lines = only(old, new, "-");
     lines.extend(only(new, old, "+"));
@@ -156,8 +177,8 @@ fn a_machine_that_is_gone_takes_its_file_along_and_nobody_elses() {
     project.pki(["modules"]).expect(0);
     project.write("modules/mine.nix", "{ }\n");
     let machines = fs::read_to_string(project.path("machines.nix")).unwrap();
-    let without: String = machines.lines().filter(|line| !line.contains("cp3")).map(|line| format!("{line}\n")).collect();
-    project.write("machines.nix", &without);
+    let without: Vec<&str> = machines.lines().filter(|line| !line.contains("cp3")).collect();
+    project.write("machines.nix", without.join("\n"));
     let refused = project.pki(["modules"]).expect(2).stderr;
     assert!(refused.contains("pki gen certs") && refused.contains("machines.nix"), "{refused}");
     project.pki(["gen", "certs"]).expect(0);
@@ -175,7 +196,10 @@ fn a_file_that_somebody_changed_is_named_and_stays_until_force() {
     project.write("modules/master.nix", "mine\n");
     let before = project.tree("modules");
     let refused = project.pki(["modules"]).expect(2).stderr;
-    assert!(refused.contains("2 files") && refused.contains("`cp1.nix`") && refused.contains("`master.nix`"), "{refused}");
+    assert!(
+        refused.contains("2 files") && refused.contains("`cp1.nix`") && refused.contains("`master.nix`"),
+        "{refused}"
+    );
     assert!(refused.contains("--force"), "{refused}");
     assert_eq!(project::changed(&before, &project.tree("modules")), Vec::<String>::new());
     project.pki(["modules", "--force"]).expect(0);
@@ -200,7 +224,10 @@ fn a_record_that_leads_out_of_the_folder_is_refused() {
     for name in ["../machines.nix", "/etc/x.nix", ".x.nix", "flake.lock"] {
         project.write("modules/emitted.json", record.replace("cp1.nix", name));
         let refused = project.pki(["modules"]).expect(2).stderr;
-        assert!(refused.contains("emitted.json") && refused.contains("no file of modules"), "{name}: {refused}");
+        assert!(
+            refused.contains("emitted.json") && refused.contains("no file of modules"),
+            "{name}: {refused}"
+        );
     }
     assert!(project.path("machines.nix").exists());
 }
@@ -240,7 +267,10 @@ fn peoples_own_secrets_reach_their_machines_by_their_keys() {
     project.pki(["modules"]).expect(0);
     let files = emitted(&project);
     for (file, wanted) in [
-        ("common.nix", "\"wifi/psk\" = { sopsFile = default ../secrets/all/wifi.yaml; key = default \"psk\";"),
+        (
+            "common.nix",
+            "\"wifi/psk\" = { sopsFile = default ../secrets/all/wifi.yaml; key = default \"psk\";",
+        ),
         ("common.nix", "\"wifi/guest/psk\" = {"),
         ("common.nix", "key = default \"guest/psk\";"),
         ("master.nix", "\"cloud/token\" = {"),
@@ -288,7 +318,9 @@ fn no_module_names_another_machines_keys_an_authority_or_the_operator() {
             for line in text.lines().filter(|line| line.contains("certs/ca/")) {
                 assert!(line.trim_end().ends_with(".bundle.crt;"), "{case}/{name}: {line}");
             }
-            for absent in ["PRIVATE KEY", "AGE-SECRET-KEY", "/tmp/", "/home/", "/root/", "users/", "host.yaml"] {
+            for absent in
+                ["PRIVATE KEY", "AGE-SECRET-KEY", "/tmp/", "/home/", "/root/", "users/", "host.yaml"]
+            {
                 assert!(!text.contains(absent), "{case}/{name} has {absent}");
             }
         }

@@ -20,6 +20,8 @@ mod options;
 mod peer;
 #[path = "nixos/planted.rs"]
 mod planted;
+#[path = "nixos/programs.rs"]
+mod programs;
 #[path = "nixos/rig.rs"]
 mod rig;
 #[path = "nixos/scripts.rs"]
@@ -28,8 +30,6 @@ mod scripts;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use quorate_pki::cluster::Machine;
@@ -56,6 +56,19 @@ fn machines<'a>(case: &'a Case, facts: &'a Json) -> impl Iterator<Item = On<'a>>
     })
 }
 
+/// Every golden without any nixpkgs; evaluated once for all tests.
+fn emitted(nix: &Nix) -> &'static [(Case, Json)] {
+    static EMITTED: OnceLock<Vec<(Case, Json)>> = OnceLock::new();
+    EMITTED.get_or_init(|| {
+        let evaluate = |case: Case| {
+            let found =
+                nix.alone(&Staged::new(&case)).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            (case, found)
+        };
+        cases().into_iter().map(evaluate).collect()
+    })
+}
+
 /// Every golden over the real modules as it is; evaluated once for all tests.
 fn evaluated(nixos: &NixOs) -> &'static [(Case, Json)] {
     static EVALUATED: OnceLock<Vec<(Case, Json)>> = OnceLock::new();
@@ -72,17 +85,15 @@ fn evaluated(nixos: &NixOs) -> &'static [(Case, Json)] {
 #[test]
 fn every_emitted_file_is_nix_and_evaluates_to_settings() {
     let Some(nix) = Nix::find() else { return };
-    for case in cases() {
-        let staged = Staged::new(&case);
-        for entry in std::fs::read_dir(staged.modules()).unwrap() {
+    for (case, found) in emitted(&nix) {
+        for entry in std::fs::read_dir(Staged::new(case).modules()).unwrap() {
             nix.parses(&entry.unwrap().path()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         }
-        let found = nix.alone(&staged).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         let named: Vec<&String> = found.as_object().unwrap().keys().collect();
-        let mut expected: Vec<&str> = targets(&case).map(Machine::name).collect();
+        let mut expected: Vec<&str> = targets(case).map(Machine::name).collect();
         expected.sort_unstable();
         assert_eq!(named, expected, "{}", case.name);
-        for machine in targets(&case) {
+        for machine in targets(case) {
             let found = &found[machine.name()];
             assert_eq!(found["system"], machine.system(), "{}", case.name);
             let files = found["files"].as_array().unwrap();
@@ -101,8 +112,7 @@ fn every_emitted_setting_is_an_option_of_nixos_and_fits_its_type() {
     };
     let options = options::Options::read(&std::fs::read_to_string(list).unwrap());
     let mut faults: BTreeMap<String, String> = BTreeMap::new();
-    for case in cases() {
-        let found = nix.alone(&Staged::new(&case)).unwrap();
+    for (case, found) in emitted(&nix) {
         let files =
             found.as_object().unwrap().values().flat_map(|machine| machine["files"].as_array().unwrap());
         for file in files {
@@ -156,46 +166,4 @@ fn priority(on: On<'_>) -> Option<String> {
     let unit = on.unit("keepalived").ok()?.to_string();
     let rest = unit.split_once("\\n  priority ")?.1;
     Some(rest.split("\\n").next()?.to_owned())
-}
-
-#[test]
-fn every_script_of_a_unit_is_one_that_bash_can_read() {
-    let Some(nixos) = NixOs::find() else { return };
-    let mut scripts = 0;
-    for (case, found) in evaluated(&nixos) {
-        for on in machines(case, found) {
-            for (unit, service) in on.facts["services"].as_object().unwrap() {
-                for value in strings_within(&service["serviceConfig"]) {
-                    for script in facts::scripts(value) {
-                        bash_reads(&script)
-                            .unwrap_or_else(|why| panic!("{} {unit}: {why}\n{script}", case.name));
-                        scripts += 1;
-                    }
-                }
-            }
-        }
-    }
-    assert!(scripts > 0, "no unit has a script");
-}
-
-/// Every string in a value.
-fn strings_within(value: &Json) -> Vec<&str> {
-    match value {
-        Json::String(text) => vec![text],
-        Json::Array(items) => items.iter().flat_map(strings_within).collect(),
-        Json::Object(fields) => fields.values().flat_map(strings_within).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn bash_reads(script: &str) -> Result<(), String> {
-    let mut bash = Command::new("bash")
-        .arg("-n")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("bash starts");
-    bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = bash.wait_with_output().unwrap();
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

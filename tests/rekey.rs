@@ -417,6 +417,7 @@ fn the_files_of_pki_gen_are_left_to_it() {
         let (code, said) = secrets(&[verb, "."]);
         assert_eq!(code, Some(0), "{said}");
         assert!(said.contains("of `certs` passed by: `pki gen` sees to them"), "{said}");
+        assert!(said.contains("there is no other sealed file here"), "{said}");
         let (code, said) = secrets(&[verb, "certs/cp1/keys.yaml"]);
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains("`pki gen` seals it anew"), "{said}");

@@ -143,6 +143,9 @@ fn a_condition_that_sops_has_a_number_for_ends_with_that_number() {
         &["get", "secrets/cut.yaml", "port"][..],
         &["view", "secrets/none.yaml"],
         &["rotate", "secrets/theirs.yaml"],
+        // It is not the file that is missing. sops has no number for it.
+        &["encrypt", "--config", "nowhere.yaml", ".sops.yaml"],
+        &["edit", "--config", "nowhere.yaml", "secrets/new.yaml"],
     ] {
         assert_eq!(repository.secrets(verb).status.code(), Some(2), "{verb:?}");
     }

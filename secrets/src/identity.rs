@@ -12,7 +12,7 @@ mod person;
 mod plugin;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use age::ssh::UnsupportedKey;
 use age::{DecryptError, Identity as _, x25519};
@@ -36,13 +36,15 @@ use plugin::Plugin;
 /// between threads. `Debug` shows the recipient or the place, nothing else.
 pub struct Identity {
     key: Key,
+    /// Where the key does not tell it.
     recipient: Option<Recipient>,
-    /// A name for messages where the recipient is not known.
+    /// A name for messages where the key does not tell its recipient.
     name: String,
 }
 
 enum Key {
-    X25519(x25519::Identity),
+    /// With its recipient, once somebody asks for it: to work it out takes as long as to read the file of the key.
+    X25519(x25519::Identity, OnceLock<Recipient>),
     Ssh(Box<age::ssh::Identity>),
     Deferred(Box<Deferred>),
     Plugin(Box<Plugin>),
@@ -125,12 +127,15 @@ impl Identity {
     /// Whom to seal to, that this identity can open. `None` where that is not known before the identity was used: one
     /// behind a passphrase, a command or a plugin. An SSH key with a passphrase has its public half in clear.
     pub fn recipient(&self) -> Option<&Recipient> {
-        self.recipient.as_ref()
+        match &self.key {
+            Key::X25519(key, known) => Some(known.get_or_init(|| Recipient::from_x25519(key.to_public()))),
+            _ => self.recipient.as_ref(),
+        }
     }
 
     /// Whether it opens files without asking anybody or starting anything.
     pub fn is_ready(&self) -> bool {
-        matches!(self.key, Key::X25519(_) | Key::Ssh(_))
+        matches!(self.key, Key::X25519(..) | Key::Ssh(_))
     }
 
     /// The recipients of what it gives, got now if need be: a passphrase is asked for, a command run. None of a plugin.
@@ -138,7 +143,9 @@ impl Identity {
     /// # Errors
     /// What [`failure`](Self::failure) tells from then on.
     pub fn find_recipients(&self) -> Result<Vec<Recipient>, UseError> {
-        let Key::Deferred(deferred) = &self.key else { return Ok(self.recipient.iter().cloned().collect()) };
+        let Key::Deferred(deferred) = &self.key else {
+            return Ok(self.recipient().cloned().into_iter().collect());
+        };
         if let Some(recipient) = &self.recipient {
             return Ok(vec![recipient.clone()]);
         }
@@ -152,7 +159,7 @@ impl Identity {
     /// Why it could not be used, when it was needed and could not: what to tell when nothing opens a file.
     pub fn failure(&self) -> Option<UseError> {
         match &self.key {
-            Key::X25519(_) | Key::Ssh(_) => None,
+            Key::X25519(..) | Key::Ssh(_) => None,
             Key::Plugin(plugin) => plugin.failure(),
             Key::Deferred(deferred) => deferred
                 .failure()
@@ -163,7 +170,7 @@ impl Identity {
     /// The file key, where that needs nobody.
     pub(crate) fn unwrap_ready(&self, stanzas: &[Stanza]) -> Option<Result<FileKey, DecryptError>> {
         match &self.key {
-            Key::X25519(identity) => identity.unwrap_stanzas(stanzas),
+            Key::X25519(identity, _) => identity.unwrap_stanzas(stanzas),
             Key::Ssh(identity) => identity.unwrap_stanzas(stanzas),
             Key::Plugin(_) => None,
             Key::Deferred(deferred) => deferred
@@ -180,7 +187,7 @@ impl Identity {
         recipient: Option<&str>,
     ) -> Option<Result<FileKey, DecryptError>> {
         match &self.key {
-            Key::X25519(_) | Key::Ssh(_) => None,
+            Key::X25519(..) | Key::Ssh(_) => None,
             Key::Plugin(plugin) => plugin.unwrap(stanzas).map(Ok),
             Key::Deferred(deferred) => {
                 let found: Arc<Vec<Self>> = deferred.get(stanzas, recipient)?;
@@ -191,8 +198,7 @@ impl Identity {
     }
 
     fn from_x25519(key: x25519::Identity) -> Self {
-        let recipient = Recipient::from_x25519(key.to_public());
-        Self { name: recipient.to_string(), key: Key::X25519(key), recipient: Some(recipient) }
+        Self { key: Key::X25519(key, OnceLock::new()), recipient: None, name: String::new() }
     }
 
     fn from_plugin(plugin: Plugin, origin: Origin<'_>) -> Self {
@@ -237,6 +243,9 @@ impl Identity {
     fn parse_ssh(text: &str, origin: Origin<'_>) -> Result<Self, IdentityError> {
         if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
             return Err(IdentityError::EncryptedPem);
+        }
+        if text.starts_with("-----BEGIN PRIVATE KEY-----") {
+            return Err(IdentityError::Pkcs8);
         }
         if !text.starts_with(ssh::OPENSSH_BEGIN) && !text.starts_with("-----BEGIN RSA PRIVATE KEY-----") {
             return Err(IdentityError::Pem);
@@ -307,6 +316,9 @@ impl fmt::Debug for Identity {
 /// A name for messages: the recipient, or where an identity is of which that is not known.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
+        match (&self.key, self.recipient()) {
+            (Key::X25519(..), Some(recipient)) => recipient.fmt(f),
+            _ => f.write_str(&self.name),
+        }
     }
 }

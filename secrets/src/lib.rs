@@ -21,3 +21,8 @@ pub mod scan;
 pub mod secret;
 pub mod sops;
 mod ssh;
+
+/// The example of the README, run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

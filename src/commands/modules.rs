@@ -6,6 +6,7 @@ mod wired;
 use std::path::{Component, Path, PathBuf};
 
 use quorate_pki::cluster::Cluster;
+use quorate_pki::manifest::Manifest;
 use quorate_pki::plan::Format;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -34,7 +35,9 @@ pub fn run(args: &Modules, now: OffsetDateTime) -> Result<Outcome, Error> {
     let (format, admins) = certificates(args, &cluster, now)?;
     backup_recipients(&cluster, &admins)?;
     let (wired, skipped) = wired::read(&args.secrets, &cluster, format)?;
-    skipped.iter().for_each(|text| report::warning(text));
+    for text in &skipped {
+        report::warning(text);
+    }
     let certs = from(&args.folder, &args.certs)?;
     let secrets = from(&args.folder, &args.secrets)?;
     let site =
@@ -53,6 +56,27 @@ pub fn run(args: &Modules, now: OffsetDateTime) -> Result<Outcome, Error> {
         return Ok(Outcome::Clean);
     }
     Ok(if changes.is_empty() { Outcome::Clean } else { Outcome::Findings })
+}
+
+/// The files below `folder` that are not what `pki modules` would write there now, whoever changed them. `certs` must be
+/// what the inventory plans.
+///
+/// # Errors
+/// As [`run`], but for files that were changed by hand.
+pub(crate) fn out_of_date(
+    folder: &Path,
+    certs: &Path,
+    secrets: &Path,
+    cluster: &Cluster,
+    manifest: &Manifest,
+) -> Result<Vec<String>, Error> {
+    let (admins, _) = named_admins(cluster, Some(manifest))?;
+    let format = manifest.format;
+    let (wired, _) = wired::read(secrets, cluster, format)?;
+    let (certs, secrets) = (from(folder, certs)?, from(folder, secrets)?);
+    let site = Site { cluster, format, admins: &admins, certs: &certs, secrets: &secrets, wired: &wired };
+    let changes = Folder::read(folder)?.compare(&emit(&site, Flavour::Upstream), true)?;
+    Ok(changes.iter().map(|change| change.name().to_owned()).collect())
 }
 
 /// A machine that gets a module, or why it gets none.
@@ -135,9 +159,8 @@ fn from(folder: &Path, to: &Path) -> Result<String, Error> {
     let up = folder.components().skip(common).map(|_| "..".to_owned());
     let down = to.components().skip(common).map(|part| part.as_os_str().to_string_lossy().into_owned());
     let parts: Vec<String> = up.chain(down).collect();
-    let plain = |part: &String| {
-        part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'))
-    };
+    let plain =
+        |part: &String| part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+'));
     if let Some(odd) = parts.iter().find(|part| !plain(part)) {
         return Err(Error::Request {
             message: format!("`{odd}` in the path of `{}` cannot be written as a path in Nix", to.display()),
@@ -170,7 +193,9 @@ fn whole(path: &Path) -> Result<PathBuf, Error> {
 fn show(args: &Modules, files: &[Emitted], changes: &[Change]) {
     if args.json {
         let row = |change: &Change| json!({ "file": change.name(), "change": change.word() });
-        report::json(&json!({ "files": files.len(), "changes": changes.iter().map(row).collect::<Vec<_>>() }));
+        report::json(
+            &json!({ "files": files.len(), "changes": changes.iter().map(row).collect::<Vec<_>>() }),
+        );
     } else {
         let row = |change: &Change| vec![change.word().to_owned(), change.name().to_owned()];
         report::table(&changes.iter().map(row).collect::<Vec<_>>());
@@ -181,7 +206,10 @@ fn show(args: &Modules, files: &[Emitted], changes: &[Change]) {
     } else if args.dry_run {
         report::note(&format!("{} to write in {folder}", words::count(changes.len(), "file")));
     } else {
-        report::note(&format!("{} of {} written in {folder}", changes.len(), words::count(files.len(), "file")));
+        report::note(&format!(
+            "{} of {} written in {folder}",
+            changes.len(),
+            words::count(files.len(), "file")
+        ));
     }
 }
-

@@ -41,7 +41,7 @@ pub(super) fn commands(cluster: &Cluster, token: &str) -> String {
         let Some(ip) = member.local_ip() else { continue };
         let user = member.ssh_user();
         let sudo = if user == "root" { "" } else { "sudo " };
-        let place = format!("{sudo}install -o etcd -m 0600 /dev/stdin {MARKER}");
+        let place = format!("{sudo}install -D -o etcd -m 0600 /dev/stdin {MARKER}");
         let begin = format!("{sudo}systemctl restart --no-block etcd");
         lines.extend([
             format!("ssh {user}@{ip} '{place} && {begin}' <<'END'"),

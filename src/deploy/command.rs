@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(
             told,
             "NIX_SSHOPTS=\"-o UserKnownHostsFile=$known_hosts -o GlobalKnownHostsFile=/dev/null -o HostKeyAlias=cp1 \
-             -o HostKeyAlgorithms=ssh-ed25519 -o StrictHostKeyChecking=yes -o UpdateHostKeys=no -o BatchMode=yes\" \
+             -o HostKeyAlgorithms=ssh-ed25519 -o UpdateHostKeys=no -o BatchMode=yes -o ControlPath=none -o StrictHostKeyChecking=yes\" \
              nixos-rebuild switch --flake '.#cp1' --target-host ops@10.0.0.1 --sudo"
         );
     }

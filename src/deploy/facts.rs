@@ -13,14 +13,17 @@ use time::OffsetDateTime;
 
 use super::Refusal;
 use super::cli::Cli;
-use super::preflight::{Certificates, Facts, Left};
+use super::preflight::{Certificates, Facts, Left, Modules};
 use crate::commands::check::{Finding, compared};
+use crate::commands::modules::out_of_date;
 use crate::error::Error;
 use crate::store::Store;
 use crate::store::commit::{Interrupted, interrupted};
 
 /// The folder of the emitted modules, beside the inventory.
 const MODULES: &str = "modules";
+/// The folder of people's own secrets, beside the inventory.
+const SECRETS: &str = "secrets";
 /// The folder of the users' own files, beside the inventory.
 const HOSTS: &str = "hosts";
 
@@ -35,20 +38,34 @@ pub(super) fn read(
 ) -> Result<(Facts, Option<Store>), Error> {
     let root = args.inventory.file.parent().unwrap_or(Path::new("."));
     let (state, store) = certificates(args, cluster, now)?;
-    let default = root.join(MODULES).join("default.nix");
-    let modules = match fs::read_to_string(&default) {
-        Ok(text) => Some(super::preflight::listed(&text)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
-        Err(cause) => return Err(Error::io("read", default)(cause)),
-    };
+    let modules = modules(args, cluster, root, &state, store.as_ref())?;
     let facts = Facts {
         certs: args.certs.display().to_string(),
         state,
         modules,
-        module_files: nix_files(&root.join(MODULES))?,
         hosts: nix_files(&root.join(HOSTS))?,
     };
     Ok((facts, store))
+}
+
+fn modules(
+    args: &Cli,
+    cluster: &Cluster,
+    root: &Path,
+    state: &Certificates,
+    store: Option<&Store>,
+) -> Result<Modules, Error> {
+    let folder = root.join(MODULES);
+    if !folder.join("default.nix").is_file() {
+        return Ok(Modules::Missing);
+    }
+    let manifest = store.and_then(|store| store.state.manifest.as_ref());
+    match (state, manifest) {
+        (Certificates::Compared { drift, .. }, Some(manifest)) if drift.is_empty() => {
+            out_of_date(&folder, &args.certs, &root.join(SECRETS), cluster, manifest).map(Modules::OutOfDate)
+        }
+        _ => Ok(Modules::NotCompared),
+    }
 }
 
 fn certificates(
@@ -80,7 +97,9 @@ fn certificates(
             time: record.not_after - now,
         })
         .collect();
-    let drift = findings.into_iter().map(|Finding { what, text, .. }| (what, text)).collect();
+    // What is left over harms nobody.
+    let findings = findings.into_iter().filter(|finding| !finding.is_left_over);
+    let drift = findings.map(|Finding { what, text, .. }| (what, text)).collect();
     Ok((Certificates::Compared { drift, left }, Some(store)))
 }
 

@@ -21,12 +21,22 @@ pub(super) struct Facts {
     pub(super) certs: String,
     /// What stands there.
     pub(super) state: Certificates,
-    /// The machines that `modules/default.nix` lists; `None` where there is no such file.
-    pub(super) modules: Option<BTreeSet<String>>,
-    /// The machines that have a file below `modules/`.
-    pub(super) module_files: BTreeSet<String>,
+    /// The emitted modules.
+    pub(super) modules: Modules,
     /// The machines that have a file below `hosts/`.
     pub(super) hosts: BTreeSet<String>,
+}
+
+/// The emitted modules.
+#[derive(Debug, Default)]
+pub(super) enum Modules {
+    /// There are none.
+    #[default]
+    Missing,
+    /// These files are not what the inventory and certs/ ask for; may be nothing.
+    OutOfDate(Vec<String>),
+    /// They cannot be compared before certs/ is in order.
+    NotCompared,
 }
 
 /// The certificates.
@@ -62,12 +72,10 @@ pub(super) struct Left {
 /// Everything that keeps the targets from being deployed.
 pub(super) fn judge(targets: &[&Machine], facts: &Facts) -> Vec<Refusal> {
     let mut faults = certificates(targets, facts);
-    // What is no node has no files either, and is refused for what it is.
-    for machine in targets.iter().filter(|machine| machine.node()) {
-        faults.extend(files(machine.name(), facts));
-    }
-    // One missing folder is one fault, of however many machines.
-    faults.dedup();
+    faults.extend(modules(facts));
+    // What is no node has no file either, and is refused for what it is.
+    let nodes = targets.iter().filter(|machine| machine.node());
+    faults.extend(nodes.filter_map(|machine| host_file(machine.name(), facts)));
     faults
 }
 
@@ -113,19 +121,21 @@ fn certificates(targets: &[&Machine], facts: &Facts) -> Vec<Refusal> {
     }
 }
 
-/// The files of one machine that its configuration is made of.
-fn files(name: &str, facts: &Facts) -> Option<Refusal> {
-    let emit = "run `pki modules modules/`, and commit what it wrote".to_owned();
+fn modules(facts: &Facts) -> Option<Refusal> {
+    let emit = "run `pki modules modules/`, and commit what it wrote";
     match &facts.modules {
-        None => return Some(Refusal::new("modules/", "there are no modules yet", emit)),
-        Some(listed) if !listed.contains(name) => {
-            return Some(Refusal::new(name, "`modules/default.nix` does not list it", emit));
+        Modules::Missing => Some(Refusal::new("modules/", "there are no modules yet", emit)),
+        Modules::OutOfDate(files) if !files.is_empty() => {
+            let files = words::list(files, MOST_FINDINGS);
+            let message = format!("it is not what the inventory asks for: {files}");
+            Some(Refusal::new("modules/", message, emit))
         }
-        Some(_) if !facts.module_files.contains(name) => {
-            return Some(Refusal::new(name, "its file below `modules/` is missing", emit));
-        }
-        Some(_) => {}
+        Modules::OutOfDate(_) | Modules::NotCompared => None,
     }
+}
+
+/// The file of one machine that is its user's.
+fn host_file(name: &str, facts: &Facts) -> Option<Refusal> {
     (!facts.hosts.contains(name)).then(|| {
         Refusal::new(
             name,
@@ -133,30 +143,4 @@ fn files(name: &str, facts: &Facts) -> Option<Refusal> {
             "run `pki init`, which writes the missing ones, and look at what it wrote",
         )
     })
-}
-
-/// The machines that the text of `modules/default.nix` lists: `cp1 = {`, a machine a line, as `pki modules` writes it.
-pub(super) fn listed(default_nix: &str) -> BTreeSet<String> {
-    let name = |line: &str| {
-        let name = line.trim_start().split_once('=')?.0.trim();
-        let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
-        let name = name.split('.').next().unwrap_or(name);
-        (!name.is_empty()).then(|| name.to_owned())
-    };
-    default_nix.lines().filter_map(name).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_listed_machines_are_read_in_each_form_of_a_name() {
-        let text = "{\n  cp1 = {\n    system = \"x86_64-linux\";\n    module = ./cp1.nix;\n  };\n  \"1st\" = { };\n  w1.module = ./w1.nix;\n}\n";
-        let found = listed(text);
-        for name in ["cp1", "1st", "w1"] {
-            assert!(found.contains(name), "{name}: {found:?}");
-        }
-        assert!(!found.contains("cp2"));
-    }
 }

@@ -82,10 +82,7 @@ fn folder() -> Result<TempDir, Error> {
     let place = std::env::temp_dir();
     let has_blank = place.to_string_lossy().contains(char::is_whitespace);
     let place = if has_blank { PathBuf::from("/tmp") } else { place };
-    tempfile::Builder::new()
-        .prefix("quorate-deploy-")
-        .tempdir_in(&place)
-        .map_err(Error::io("create a folder in", place))
+    tempfile::Builder::new().prefix("quorate-deploy-").tempdir_in(&place).map_err(Error::io("create", place))
 }
 
 fn settings(args: &Cli) -> Result<Settings, Error> {

@@ -25,6 +25,10 @@ const LONGEST: u64 = 64 << 10;
 /// What tells one system from another. Two words that every shell knows, since nobody knows whose shell it is.
 const QUESTION: &str = "cat /etc/os-release; ls -d /etc/NIXOS";
 
+/// No file of known hosts is written but those that are named, nobody is asked for anything, and no connection is shared
+/// with another ssh, which another known_hosts file let through.
+const ALONE: [&str; 3] = ["UpdateHostKeys=no", "BatchMode=yes", "ControlPath=none"];
+
 /// Where ssh finds a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
@@ -73,7 +77,8 @@ pub(super) fn strict(address: &Address, known_hosts: &str, others: Option<&str>)
         // It may have others as well, which nobody knows here.
         options.push("HostKeyAlgorithms=ssh-ed25519".to_owned());
     }
-    options.extend(["StrictHostKeyChecking=yes", "UpdateHostKeys=no", "BatchMode=yes"].map(str::to_owned));
+    options.extend(ALONE.map(str::to_owned));
+    options.push("StrictHostKeyChecking=yes".to_owned());
     options.extend(address.host_name());
     options
 }
@@ -86,9 +91,8 @@ fn lenient(address: &Address, known_hosts: &str) -> Vec<String> {
         format!("HostKeyAlias={}", address.machine),
         "StrictHostKeyChecking=accept-new".to_owned(),
         "HashKnownHosts=no".to_owned(),
-        "UpdateHostKeys=no".to_owned(),
-        "BatchMode=yes".to_owned(),
     ];
+    options.extend(ALONE.map(str::to_owned));
     options.extend(address.host_name());
     options
 }
@@ -166,8 +170,7 @@ fn ask(address: &Address, options: &[String]) -> Answer {
     }
     command.arg("-T").args(options.iter().flat_map(|option| ["-o", option]));
     let timeout = format!("ConnectTimeout={CONNECT_SECONDS}");
-    // What its user shares between connections was let through by another known_hosts.
-    command.args(["-o", &timeout, "-o", "LogLevel=ERROR", "-o", "ControlPath=none"]);
+    command.args(["-o", &timeout, "-o", "LogLevel=ERROR"]);
     command.args(&address.options).args([&address.target(), QUESTION]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     match command.spawn() {

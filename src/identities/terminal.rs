@@ -6,10 +6,12 @@ use std::io::{self, Read as _, Write as _};
 use quorate_secrets::identity::{Person, Question};
 use quorate_secrets::secret::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use crate::secrets::edit::Signals;
 use crate::words;
 
 /// What nobody types. More is refused, so that the buffer never moves and leaves no copy behind.
@@ -43,11 +45,14 @@ fn ask(question: Question<'_>) -> io::Result<Option<Secret>> {
             Ok(read_line(&mut terminal)?.line())
         }
         Question::Passphrase(text) => {
+            let signals = Signals::take_ends()?;
             let quiet = Quiet::begin(&terminal)?;
             write!(&terminal, "{} ", tame(text))?;
-            let typed = read_line(&mut &terminal).and_then(|typed| alone(typed, &terminal));
+            let mut keys = Keys { terminal: &terminal, signals: &signals };
+            let typed = read_line(&mut keys).and_then(|typed| alone(typed, &terminal));
             // What is left of a paste goes with it: the shell must not take it for commands.
             drop(quiet);
+            signals.obey();
             writeln!(terminal)?;
             if let Err(cause) = &typed {
                 writeln!(terminal, "{cause}")?;
@@ -58,6 +63,30 @@ fn ask(question: Question<'_>) -> io::Result<Option<Secret>> {
                 kill_process(getpid(), Signal::INT)?;
             }
             Ok(typed.line())
+        }
+    }
+}
+
+/// What is typed, until a signal comes that ends this process: then nothing more is.
+struct Keys<'t> {
+    terminal: &'t File,
+    signals: &'t Signals,
+}
+
+impl io::Read for Keys<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.signals.end().is_some() {
+                return Ok(0);
+            }
+            let mut ends =
+                [PollFd::new(self.terminal, PollFlags::IN), PollFd::new(self.signals, PollFlags::IN)];
+            match poll(&mut ends, None) {
+                Ok(_) if ends[0].revents().is_empty() => {}
+                Ok(_) => return self.terminal.read(buffer),
+                Err(Errno::INTR) => {}
+                Err(cause) => return Err(cause.into()),
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 //! are rules, in the language of whichever firewall the machine has.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use quorate_pki::cluster::{Cluster, Cni, Machine, VipMode};
 
-use super::nix::{Nix, Settings, lines};
 use super::etcd;
+use super::nix::{Nix, Settings, lines};
 
 /// Where kubelets answer. Source: kubernetes.io, "Ports and Protocols".
 const KUBELET: u16 = 10250;
@@ -144,14 +145,15 @@ fn iptables(rule: &Open) -> String {
 fn nftables(rule: &Open) -> String {
     let mut text = String::new();
     for (family, is_of) in [("ip", IpAddr::is_ipv4 as fn(&IpAddr) -> bool), ("ip6", IpAddr::is_ipv6)] {
-        let from: Vec<String> = rule.from.iter().flatten().filter(|ip| is_of(ip)).map(ToString::to_string).collect();
+        let from: Vec<String> =
+            rule.from.iter().flatten().filter(|ip| is_of(ip)).map(ToString::to_string).collect();
         if !from.is_empty() {
             let protocol = rule.protocol.name();
             let what = match rule.port {
                 Some(port) => format!("{protocol} dport {port}"),
                 None => format!("meta l4proto {protocol}"),
             };
-            text.push_str(&format!("{family} saddr {{ {} }} {what} accept\n", from.join(", ")));
+            let _ = writeln!(text, "{family} saddr {{ {} }} {what} accept", from.join(", "));
         }
     }
     text

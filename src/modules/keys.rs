@@ -124,7 +124,10 @@ pub(super) fn of_scope(site: &Site<'_>, scope: Scope) -> Settings {
             let option = secret(site, password.name);
             match site.format {
                 Format::Sops => {
-                    set.set(&format!("{option}.sopsFile"), default(expr(format!("{}/masters/cluster.yaml", site.secrets))));
+                    set.set(
+                        &format!("{option}.sopsFile"),
+                        default(expr(format!("{}/masters/cluster.yaml", site.secrets))),
+                    );
                 }
                 Format::Age => {
                     let file = format!("{}/masters/{}.age", site.secrets, password.name);

@@ -92,7 +92,8 @@ fn network(site: &Site<'_>, set: &mut Settings) {
     kubeconfig.set("caFile", trust(Authority::Root));
     kubeconfig.set("certFile", certificate("flannel"));
     kubeconfig.set("keyFile", keys::path(site, "flannel"));
-    let made = Nix::Apply("config.services.kubernetes.lib.mkKubeConfig \"flannel\"", Box::new(Nix::Set(kubeconfig)));
+    let made =
+        Nix::Apply("config.services.kubernetes.lib.mkKubeConfig \"flannel\"", Box::new(Nix::Set(kubeconfig)));
     set.set("services.flannel.kubeconfig", default(made));
     set.extend(units::settings(site, &["flannel"]));
 }

@@ -45,7 +45,10 @@ pub(super) fn settings(site: &Site<'_>) -> Settings {
     }
     set.extend(keys::of_scope(site, Scope::Master));
     let public = format!("{}/{SERVICE_ACCOUNT_PUBLIC}", site.certs);
-    set.set(&format!("environment.etc.\"quorate/pki/{SERVICE_ACCOUNT_PUBLIC}\".source"), default(expr(public)));
+    set.set(
+        &format!("environment.etc.\"quorate/pki/{SERVICE_ACCOUNT_PUBLIC}\".source"),
+        default(expr(public)),
+    );
     set.extend(units::settings(site, &["kube-apiserver", "kube-controller-manager", "kube-scheduler"]));
     set.extend(firewall::settings(&firewall::master(cluster)));
     set.extend(keys::wired(site, "masters"));

@@ -27,8 +27,8 @@ use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{Cluster, Machine};
 use quorate_pki::plan::Format;
 
-use nix::Settings;
 pub use keys::{Wired, WiredFormat};
+use nix::Settings;
 pub use upkeep::unusable_recipients;
 
 /// What the modules of a cluster are made from.
@@ -124,7 +124,8 @@ const UPSTREAM: &[Shared] = &[
 ];
 
 /// Where people are told that a file is not theirs to edit.
-const ORIGIN: &str = "Written by `pki modules` from machines.nix: change that, and run it again. What is yours goes into
+const ORIGIN: &str =
+    "Written by `pki modules` from machines.nix: change that, and run it again. What is yours goes into
 a module of your own, where a plain value is stronger than one that is marked `default` here.";
 
 /// The files of the modules: `default.nix`, which names the machines, one for each of them, what they share, and
@@ -157,7 +158,8 @@ fn index(machines: &[&Machine]) -> Emitted {
     let mut settings = Settings::new();
     for machine in machines {
         settings.set(&format!("\"{}\".system", machine.name()), machine.system());
-        settings.set(&format!("\"{}\".module", machine.name()), nix::expr(format!("./{}.nix", machine.name())));
+        settings
+            .set(&format!("\"{}\".module", machine.name()), nix::expr(format!("./{}.nix", machine.name())));
     }
     let about = format!("The machines of the cluster, each with its platform and its module.\n{ORIGIN}");
     Emitted { name: "default.nix".to_owned(), text: nix::set(&about, &settings) }

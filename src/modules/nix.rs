@@ -172,15 +172,12 @@ impl Settings {
     }
 
     fn entry(&mut self, name: &str) -> &mut Entry {
-        let at = match self.entries.iter().position(|entry| entry.name == name) {
-            Some(at) => at,
-            None => {
-                let entry =
-                    Entry { comment: Vec::new(), name: name.to_owned(), value: None, below: Self::new() };
-                self.entries.push(entry);
-                self.entries.len() - 1
-            }
-        };
+        let known = self.entries.iter().position(|entry| entry.name == name);
+        let at = known.unwrap_or_else(|| {
+            let entry = Entry { comment: Vec::new(), name: name.to_owned(), value: None, below: Self::new() };
+            self.entries.push(entry);
+            self.entries.len() - 1
+        });
         &mut self.entries[at]
     }
 }
@@ -210,10 +207,11 @@ pub fn module(comment: &str, settings: &Settings) -> String {
     print_set(&mut body, settings, 0);
     let used = |name: &str| settings.uses(name);
     let defaults = used(DEFAULT);
-    let arguments: Vec<&str> = [("config", used("config")), ("lib", defaults || used("lib")), ("pkgs", used("pkgs"))]
-        .into_iter()
-        .filter_map(|(name, used)| used.then_some(name))
-        .collect();
+    let arguments: Vec<&str> =
+        [("config", used("config")), ("lib", defaults || used("lib")), ("pkgs", used("pkgs"))]
+            .into_iter()
+            .filter_map(|(name, used)| used.then_some(name))
+            .collect();
     text.push_str(&header(&arguments));
     if defaults {
         let _ = write!(text, "let\n  {DEFAULT} = lib.mkOverride {PRIORITY};\nin\n");
@@ -237,8 +235,7 @@ fn header(arguments: &[&str]) -> String {
         [] => "{ ... }:\n".to_owned(),
         [one] => format!("{{ {one}, ... }}:\n"),
         many => {
-            let names: String = many.iter().map(|name| format!("  {name},\n")).collect();
-            format!("{{\n{names}  ...\n}}:\n")
+            format!("{{\n  {},\n  ...\n}}:\n", many.join(",\n  "))
         }
     }
 }
@@ -371,7 +368,11 @@ fn print_value(text: &mut String, value: &Nix, indent: usize) {
 }
 
 fn parenthesised(expression: &str) -> String {
-    if expression.contains(['!', ' ']) && !expression.starts_with('"') { format!("({expression})") } else { expression.to_owned() }
+    if expression.contains(['!', ' ']) && !expression.starts_with('"') {
+        format!("({expression})")
+    } else {
+        expression.to_owned()
+    }
 }
 
 fn print_argument(text: &mut String, value: &Nix, indent: usize) {

@@ -118,7 +118,8 @@ const SECRETS: &str = "sops-install-secrets.service";
 
 /// The units, as systemd names them, that start again when a secret of that name changes.
 pub(super) fn restarted_by(cluster: &Cluster, name: &str) -> Vec<String> {
-    let reads = |unit: &&Unit| (unit.runs)(cluster) && (unit.kinds.contains(&name) || unit.secrets.contains(&name));
+    let reads =
+        |unit: &&Unit| (unit.runs)(cluster) && (unit.kinds.contains(&name) || unit.secrets.contains(&name));
     UNITS.iter().filter(reads).map(|unit| format!("{}.service", unit.name)).collect()
 }
 

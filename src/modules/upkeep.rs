@@ -23,12 +23,15 @@ pub(super) fn backup(site: &Site<'_>) -> Settings {
     let mut set = Settings::new();
     let Some(backup) = site.cluster.backup() else { return set };
     let recipients = site.admins.iter().filter(|admin| is_usable(admin));
-    let recipients: String = recipients.map(|admin| format!("{admin}\n")).collect();
-    set.set("environment.etc.\"quorate/backup-recipients\".text", default(lines(&recipients)));
+    let recipients = Nix::Lines(recipients.cloned().collect());
+    set.set("environment.etc.\"quorate/backup-recipients\".text", default(recipients));
     let unit = |option: &str| format!("systemd.services.{BACKUP}.{option}");
     set.set(&unit("description"), "Snapshot of etcd, sealed to the admins");
     set.set(&unit("after"), strings(["etcd.service"]));
-    set.comment(&unit("unitConfig.RequiresMountsFor"), "A folder without its mount would be this machine's own disk.");
+    set.comment(
+        &unit("unitConfig.RequiresMountsFor"),
+        "A folder without its mount would be this machine's own disk.",
+    );
     set.set(&unit("unitConfig.RequiresMountsFor"), backup.dir.as_str());
     set.set(&unit("unitConfig.AssertPathIsMountPoint"), default(backup.dir.as_str()));
     set.set(&unit("path"), Nix::List(vec![expr("config.services.etcd.package"), expr("pkgs.age")]));

@@ -103,10 +103,7 @@ impl RuleFiles {
         if let Some(known) = self.read.get(path) {
             return Ok(Arc::clone(known));
         }
-        let file = open_regular(path).map_err(Error::io("read", path))?;
-        let bytes = bounded(&file, path)?;
-        let mut text = String::new();
-        bytes.as_slice().read_to_string(&mut text).map_err(Error::io("read", path))?;
+        let text = text(path)?;
         let rules = CreationRules::parse(&text).map_err(|error| wrong(path, &error))?;
         // A link in the place of the file itself is not followed: its paths are those of where it is found.
         let absolute = std::path::absolute(path).map_err(Error::io("find", path))?;
@@ -115,6 +112,19 @@ impl RuleFiles {
         self.read.insert(path.to_owned(), Arc::clone(&file));
         Ok(file)
     }
+}
+
+/// What a file of rules says. Nothing that could be waited for without end is read, and nothing without bounds.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(super) fn text(path: &Path) -> Result<String, Error> {
+    // Not `read`: scripts take the exit code of a missing file for that of the file they named.
+    let file = open_regular(path).map_err(Error::io("read the rules", path))?;
+    let bytes = bounded(&file, path)?;
+    let mut text = String::new();
+    bytes.as_slice().read_to_string(&mut text).map_err(Error::io("read", path))?;
+    Ok(text)
 }
 
 impl Governed {

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use quorate_secrets::sops::{Path as ValuePath, Store};
 use time::OffsetDateTime;
 
+use super::later::Later;
 use crate::cli::parse_time;
 
 /// Secrets in git: files that sops and sops-nix read and write as well, sealed value by value.
@@ -42,16 +43,16 @@ Examples:
 
 The plaintext lies in memory that is never written to a disk, and goes with the editor. The editor is SOPS_EDITOR, EDITOR, \
 or the first of vim, nano, vi.")]
-    Edit(Edit),
+    Edit(Later<Edit>),
     /// Show a file in your pager
-    View(Read),
+    View(Later<Read>),
     /// Print one value
     #[command(after_help = "\
 Examples:
   secrets get db users[0].password         from secrets/db.yaml
   secrets get secrets/db.yaml '[\"users\"][0][\"password\"]'
   secrets get db password --json           {\"secret\": \"...\"}, for terraform's external data source")]
-    Get(Get),
+    Get(Later<Get>),
     /// Set one value, read from stdin or asked for
     #[command(after_help = "\
 Examples:
@@ -61,23 +62,23 @@ Examples:
 
 The value never stands on the command line, where other users and your shell's history would see it. An empty stdin is \
 refused, since what was to write to it may have failed; --exact takes it as it is.")]
-    Set(Set),
+    Set(Later<Set>),
     /// Remove one value
-    Unset(Unset),
+    Unset(Later<Unset>),
     /// Seal a file
     #[command(after_help = "\
 Examples:
   secrets encrypt -i secrets/db.yaml       in its place, for the readers that .sops.yaml names for its path
   secrets encrypt plain.yaml -o secrets/db.yaml
   kubectl get secret x -o yaml | secrets encrypt --filename secrets/x.yaml - > secrets/x.yaml")]
-    Encrypt(Encrypt),
+    Encrypt(Later<Encrypt>),
     /// Print a file in the open
     #[command(after_help = "\
 Examples:
   secrets decrypt secrets/db.yaml
   secrets decrypt secrets/db.yaml --output-type json
   secrets decrypt --ignore-mac broken.yaml   what is left of a file after a wrong merge")]
-    Decrypt(Decrypt),
+    Decrypt(Later<Decrypt>),
     /// Seal files to those whom the rules name now
     #[command(after_help = "\
 Examples:
@@ -87,9 +88,9 @@ Examples:
 
 Files that are damaged, or that no rule covers, are named and left as they are, the others are done; exit code 1 then. \
 Stopped half-way, the same command does what is left.")]
-    Rekey(Rekey),
+    Rekey(Later<Rekey>),
     /// Seal files anew under new data keys, for the same readers
-    Rotate(Files),
+    Rotate(Later<Files>),
     /// Print a file in the open for `git diff`, and as it is where it cannot be opened
     #[command(after_help = "\
 Examples:
@@ -97,15 +98,15 @@ Examples:
   echo 'secrets/** diff=secrets' >> .gitattributes
 
 git is never asked to cache what it gets.")]
-    Diff(Diff),
+    Diff(Later<Diff>),
     /// Run a program with the values in its environment, or in a file that only it sees
     #[command(after_help = "\
 Examples:
   secrets exec db -- ./migrate             each key of secrets/db.yaml is a variable
   secrets exec --file kube.yaml -- kubectl --kubeconfig {} get nodes")]
-    Exec(Exec),
+    Exec(Later<Exec>),
     /// Make an age identity
-    Keygen(Keygen),
+    Keygen(Later<Keygen>),
     /// Who can open what: list, add and remove admins, print a recovery sheet
     #[command(after_help = "\
 Examples:
@@ -115,16 +116,16 @@ Examples:
   secrets recipients --sheet | lpr         how to get everything back; no secret is on it
 
 Stopped half-way, the same command does what is left.")]
-    Recipients(Recipients),
+    Recipients(Later<Recipients>),
     /// Find plaintext, and files that are not sealed to whom the rules name; needs no identity
     #[command(after_help = "\
 Examples:
   secrets check                            what is staged in git, or all below this folder where there is no git
   secrets check --all                      the whole tree
   secrets check secrets/db.yaml --json")]
-    Check(Check),
+    Check(Later<Check>),
     /// Print a completion script for your shell
-    Completions(Completions),
+    Completions(Later<Completions>),
 }
 
 /// One file and how it is laid out.

@@ -12,7 +12,7 @@ use quorate_secrets::sops::SopsError;
 
 use super::cli;
 use super::edit::{self, EditError, Options};
-use super::target::{Target, opened};
+use super::target::{Target, decrypted};
 use crate::error::Error;
 use crate::identities::VARIABLES;
 use crate::report::Outcome;
@@ -21,8 +21,7 @@ use crate::report::Outcome;
 /// the exit code are its own.
 pub(super) fn run(args: &cli::Exec) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
-    let opened = opened(&target)?;
-    let plaintext = opened.plaintext();
+    let plaintext = decrypted(&target)?;
     let failed = |error| target.error(error);
     if args.as_file {
         let text = plaintext.write(target.store, None).map_err(failed)?;

@@ -9,6 +9,7 @@ mod edit_file;
 mod encrypt;
 mod exec;
 mod keygen;
+pub mod later;
 pub mod locked;
 mod read;
 mod readers;

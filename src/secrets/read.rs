@@ -5,12 +5,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use quorate_secrets::secret::Secret;
+use quorate_secrets::sops::{Plaintext, SealedFile};
 use serde_json::json;
 
 use super::cli;
 use super::edit::Interrupts;
 use super::locked::LockedFile;
-use super::target::{Target, identities, opened};
+use super::target::{Target, decrypted, identities};
 use crate::error::Error;
 use crate::identities::VARIABLES;
 use crate::report::{self, Outcome};
@@ -21,8 +22,7 @@ const WAIT: Duration = Duration::from_secs(5);
 /// `secrets view`
 pub(super) fn view(args: &cli::Read) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
-    let opened = opened(&target)?;
-    let text = opened.plaintext().write(target.store, None).map_err(|error| target.error(error))?;
+    let text = decrypted(&target)?.write(target.store, None).map_err(|error| target.error(error))?;
     if !report::is_for_a_person() {
         report::plaintext(&text)?;
         return Ok(Outcome::Clean);
@@ -67,9 +67,8 @@ fn page(text: &Secret) -> Result<Outcome, Error> {
 /// `secrets get`
 pub(super) fn get(args: &cli::Get) -> Result<Outcome, Error> {
     let target = Target::of(&args.file);
-    let opened = opened(&target)?;
     let failed = |error| target.error(error);
-    let value = opened.plaintext().get(&args.path).map_err(failed)?;
+    let value = decrypted(&target)?.get(&args.path).map_err(failed)?;
     if args.json {
         let text = value
             .expose_text()
@@ -95,20 +94,22 @@ pub(super) fn decrypt(args: &cli::Decrypt) -> Result<Outcome, Error> {
     if args.in_place {
         return decrypt_in_place(args, &target);
     }
-    let sealed = target.parse(&target.read()?)?;
-    let identities = identities();
-    let opened = if args.ignore_mac {
-        sealed.open_unverified(&identities.all).map_err(|error| target.refused(error, &identities))?
-    } else {
-        target.open(&sealed, &identities)?
-    };
-    let plaintext = opened.plaintext();
+    let plaintext = opened(args, &target, target.parse(target.read()?)?)?;
     let text = match &args.extract {
         Some(path) => plaintext.get(path),
         None => plaintext.write(args.output_type.unwrap_or(target.store), None),
     };
     report::plaintext(&text.map_err(failed)?)?;
     Ok(Outcome::Clean)
+}
+
+/// With or without a look at the checksum.
+fn opened(args: &cli::Decrypt, target: &Target, sealed: SealedFile) -> Result<Plaintext, Error> {
+    let identities = identities();
+    if !args.ignore_mac {
+        return target.decrypt(sealed, &identities);
+    }
+    sealed.decrypt_unverified(&identities.all).map_err(|error| target.refused(error, &identities))
 }
 
 fn decrypt_in_place(args: &cli::Decrypt, target: &Target) -> Result<Outcome, Error> {
@@ -126,15 +127,9 @@ fn decrypt_in_place(args: &cli::Decrypt, target: &Target) -> Result<Outcome, Err
     }
     target.may_be_changed()?;
     let file = LockedFile::open(&target.path, WAIT)?;
-    let sealed = target.parse(file.bytes())?;
-    let identities = identities();
-    let opened = if args.ignore_mac {
-        sealed.open_unverified(&identities.all).map_err(|error| target.refused(error, &identities))?
-    } else {
-        target.open(&sealed, &identities)?
-    };
+    let plaintext = opened(args, target, target.parse(file.bytes())?)?;
     let store = args.output_type.unwrap_or(target.store);
-    let text = opened.plaintext().write(store, None).map_err(|error| target.error(error))?;
+    let text = plaintext.write(store, None).map_err(|error| target.error(error))?;
     // Nothing half-done is left: what is staged is in the open. It takes a moment.
     let _held = Interrupts::hold().map_err(Error::io("write", &target.path))?;
     file.replace(text.expose_bytes())?;
@@ -147,9 +142,8 @@ pub(super) fn diff(args: &cli::Diff) -> Result<Outcome, Error> {
     let target = Target::named(&args.file);
     let bytes = target.read()?;
     let shown = (|| {
-        let sealed = target.parse(&bytes)?;
-        let opened = target.open(&sealed, &identities())?;
-        opened.plaintext().write(target.store, None).map_err(|error| target.error(error))
+        let sealed = target.parse(bytes.as_slice())?;
+        target.decrypt(sealed, &identities())?.write(target.store, None).map_err(|error| target.error(error))
     })();
     match shown {
         Ok(text) => report::plaintext(&text)?,

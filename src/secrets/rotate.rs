@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::cli;
 use super::lastmodified;
 use super::rekey::plan::seal;
-use super::rekey::{ended, show, tell, write};
+use super::rekey::{ended, say_empty, show, tell, write};
 use super::target::identities;
 use super::walk::{self, Names};
 use crate::error::Error;
@@ -20,7 +20,7 @@ pub(super) fn run(args: &cli::Files, now: OffsetDateTime) -> Result<Outcome, Err
     let files: Vec<_> = std::mem::take(&mut found.files).into_iter().map(|file| (file, None)).collect();
     let mut left = std::mem::take(&mut found.left);
     if files.is_empty() && left.is_empty() {
-        report::note("nothing to do: there is no sealed file here");
+        say_empty(&found.certs);
         return Ok(Outcome::Clean);
     }
     let mut identities = identities();

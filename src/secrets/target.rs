@@ -1,11 +1,11 @@
 //! The file that a verb is about: found, read within bounds, opened.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use quorate_secrets::secret::Secret;
-use quorate_secrets::sops::{MAX_BYTES, Opened, SealedFile, SopsError, Store};
+use quorate_secrets::sops::{MAX_BYTES, Opened, Plaintext, SealedFile, SopsError, Store};
 
 use super::cli::FileArgs;
 use super::locked::open_regular;
@@ -75,7 +75,7 @@ impl Target {
     /// Its bytes; `-` is stdin.
     pub(super) fn read(&self) -> Result<Vec<u8>, Error> {
         if self.path.as_os_str() == "-" {
-            return read_all(io::stdin().lock(), &self.path);
+            return read_all(io::stdin().lock(), &self.path, Vec::new());
         }
         let failed = Error::io("read", &self.path);
         // The shell's `<(...)`: what is open already, with who writes to it at the other end.
@@ -85,15 +85,14 @@ impl Target {
     }
 
     /// Its sealed content, parsed.
-    pub(super) fn parse(&self, bytes: &[u8]) -> Result<SealedFile, Error> {
-        let text = std::str::from_utf8(bytes)
-            .map_err(|error| self.error(SopsError::NotText { at: error.valid_up_to() }))?;
+    pub(super) fn parse(&self, bytes: impl Into<Vec<u8>>) -> Result<SealedFile, Error> {
+        let text = String::from_utf8(bytes.into())
+            .map_err(|error| self.error(SopsError::NotText { at: error.utf8_error().valid_up_to() }))?;
+        // A sealed file whose end is missing has ciphertexts still.
+        let is_open = !text.contains("ENC[AES256_GCM,");
         match SealedFile::parse(text, self.store) {
-            // A sealed file whose end is missing has ciphertexts still.
-            Err(SopsError::NotSealed) if !text.contains("ENC[AES256_GCM,") => {
-                Err(Error::Plaintext { path: self.path.clone() })
-            }
-            Err(_) if self.store == Store::Binary && !text.contains("ENC[AES256_GCM,") => {
+            Err(SopsError::NotSealed) if is_open => Err(Error::Plaintext { path: self.path.clone() }),
+            Err(_) if self.store == Store::Binary && is_open => {
                 Err(Error::Plaintext { path: self.path.clone() })
             }
             parsed => parsed.map_err(|error| self.error(error)),
@@ -103,6 +102,11 @@ impl Target {
     /// Its sealed content, opened.
     pub(super) fn open(&self, sealed: &SealedFile, identities: &Identities) -> Result<Opened, Error> {
         sealed.open(&identities.all).map_err(|error| self.refused(error, identities))
+    }
+
+    /// What its sealed content says, to be looked at.
+    pub(super) fn decrypt(&self, sealed: SealedFile, identities: &Identities) -> Result<Plaintext, Error> {
+        sealed.decrypt(&identities.all).map_err(|error| self.refused(error, identities))
     }
 
     /// An error of opening. Where nobody here can, an identity that was asked for and failed is the reason; one that
@@ -123,10 +127,10 @@ pub(super) fn identities() -> Identities {
     Places::from_env().load()
 }
 
-/// Reads, parses and opens a file.
-pub(super) fn opened(target: &Target) -> Result<Opened, Error> {
-    let sealed = target.parse(&target.read()?)?;
-    target.open(&sealed, &identities())
+/// Reads, parses and opens a file, to look at what it says.
+pub(super) fn decrypted(target: &Target) -> Result<Plaintext, Error> {
+    let sealed = target.parse(target.read()?)?;
+    target.decrypt(sealed, &identities())
 }
 
 fn store_of(path: &Path) -> Store {
@@ -135,14 +139,16 @@ fn store_of(path: &Path) -> Store {
 
 /// All of an open file. One that is too large is not read at all.
 pub(crate) fn bounded(file: &File, path: &Path) -> Result<Vec<u8>, Error> {
-    if file.metadata().is_ok_and(|found| found.is_file() && found.len() > MAX_BYTES as u64) {
+    let length = file.metadata().ok().filter(Metadata::is_file).map_or(0, |found| found.len());
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > MAX_BYTES {
         return Err(too_large(path));
     }
-    read_all(file, path)
+    // One more than there is, so that the end is seen without more room: plaintext that moves leaves a copy behind.
+    read_all(file, path, Vec::with_capacity(length + 1))
 }
 
-fn read_all(reader: impl io::Read, path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
+fn read_all(reader: impl io::Read, path: &Path, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     reader.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
     if bytes.len() > MAX_BYTES { Err(too_large(path)) } else { Ok(bytes) }
 }

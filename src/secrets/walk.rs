@@ -214,7 +214,7 @@ fn read(path: &Path, is_named: bool) -> Result<Option<Sealed>, Error> {
     let target = Target::named(path);
     if is_named {
         let bytes = target.read()?;
-        let file = target.parse(&bytes)?;
+        let file = target.parse(bytes.as_slice())?;
         return Ok(Some(Sealed { target, bytes, file }));
     }
     if !is_likely(path) {
@@ -225,7 +225,7 @@ fn read(path: &Path, is_named: bool) -> Result<Option<Sealed>, Error> {
     if !has_ciphertext(&bytes) {
         return Ok(None);
     }
-    let file = target.parse(&bytes)?;
+    let file = target.parse(bytes.as_slice())?;
     Ok(Some(Sealed { target, bytes, file }))
 }
 
@@ -236,13 +236,13 @@ fn read_unlikely(target: Target) -> Result<Option<Sealed>, Error> {
     if !has_ciphertext(&bytes) {
         return Ok(None);
     }
-    let failed = match target.parse(&bytes) {
+    let failed = match target.parse(bytes.as_slice()) {
         Ok(file) => return Ok(Some(Sealed { target, bytes, file })),
         Err(error) => error,
     };
     for (store, _) in Store::ALL {
         let target = Target { store, ..target.clone() };
-        if let Ok(file) = target.parse(&bytes) {
+        if let Ok(file) = target.parse(bytes.as_slice()) {
             return Ok(Some(Sealed { target, bytes, file }));
         }
     }

@@ -258,15 +258,10 @@ fn search(folder: &Path, aside: &Path, marker: &[u8], found: &mut Vec<PathBuf>) 
     }
 }
 
-/// What `pki modules` and `pki init` leave for these machines, so far as `deploy` looks at it.
-pub(crate) fn lay_out(project: &Project, machines: &[&str]) {
-    let row = |name: &&str| {
-        format!("  {name} = {{\n    system = \"x86_64-linux\";\n    module = ./{name}.nix;\n  }};")
-    };
-    let rows = machines.iter().map(row).collect::<Vec<_>>().join("\n");
-    project.write("modules/default.nix", format!("{{\n{rows}\n}}\n"));
+/// Modules, and a file for each of these machines as `pki init` leaves one, so far as `deploy` looks at it.
+fn lay_out(project: &Project, machines: &[&str]) {
+    project.pki(["modules", "modules"]).expect(0);
     for name in machines {
-        project.write(&format!("modules/{name}.nix"), "{ }\n");
         project.write(&format!("hosts/{name}.nix"), "{ }\n");
     }
 }

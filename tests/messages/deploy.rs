@@ -27,11 +27,8 @@ fn site() -> Project {
 }
 
 fn lay_out(project: &Project, names: &[&str]) {
-    let rows: Vec<String> =
-        names.iter().map(|name| format!("  {name} = {{ module = ./{name}.nix; }};")).collect();
-    project.write("modules/default.nix", format!("{{\n{}\n}}\n", rows.join("\n")));
+    project.pki(["modules", "modules", "--at", NOW]).expect(0);
     for name in names {
-        project.write(&format!("modules/{name}.nix"), "{ }\n");
         project.write(&format!("hosts/{name}.nix"), "{ }\n");
     }
 }
@@ -130,8 +127,8 @@ pub(crate) fn repository() -> Vec<Case> {
         deploy("certificates that end today", &["w1", "--at", "2027-11-21T08:30:00Z"], |_| {}),
         deploy("certificates that ended", &["w1", "--at", "2027-11-22T12:00:00Z"], |_| {}),
         deploy("no modules", &["all"], remove("modules")),
-        deploy("modules of another inventory", &["cp1", "w1"], |project| {
-            lay_out(project, &["cp1"]);
+        deploy("modules that are not those of the inventory", &["cp1", "w1"], |project| {
+            project.write("modules/w1.nix", "{ }\n");
             fs::remove_file(project.path("modules/cp1.nix")).unwrap();
         }),
         deploy("no host file", &["cp1"], remove("hosts/cp1.nix")),

@@ -52,13 +52,19 @@ pub(crate) fn records() -> Vec<Case> {
         run("a record that names a file somewhere else", &["modules"], |project| {
             project.write("modules/emitted.json", "{ \"version\": 1, \"files\": { \"../x.nix\": \"\" } }");
         }),
-        run("a folder that Nix has no path for", &["modules", "--certs", "certs", "--secrets", "my secrets"], |_| ()),
+        run(
+            "a folder that Nix has no path for",
+            &["modules", "--certs", "certs", "--secrets", "my secrets"],
+            |_| (),
+        ),
     ]
 }
 
 pub(crate) fn secrets() -> Vec<Case> {
     vec![
-        run("secrets of people's own in the other form", &["modules"], |project| project.write("secrets/all/x.age", "x")),
+        run("secrets of people's own in the other form", &["modules"], |project| {
+            project.write("secrets/all/x.age", "x")
+        }),
         run("age files are for sops-nix what SOPS files are for agenix", &["modules"], |project| {
             sealed(project, "secrets/all/x.yaml", "a: b\n");
             project.pki(["gen", "--format", "age"]).expect(0);

@@ -115,6 +115,10 @@ pub(crate) fn identities() -> Vec<Case> {
             "a key in PKCS#8",
             ["-----BEGIN PRIV", "ATE KEY-----\nhunter2\n-----END PRIV", "ATE KEY-----\n"].concat(),
         ),
+        with_identity(
+            "a key of another kind in PEM",
+            ["-----BEGIN EC PRIV", "ATE KEY-----\nhunter2\n-----END EC PRIV", "ATE KEY-----\n"].concat(),
+        ),
         with_command("a command that fails", "{}/print-key", "#!/bin/sh\nexit 3\n"),
         with_command("a command that is killed", "{}/print-key", "#!/bin/sh\nkill -9 $$\n"),
         with_command("a command that is not there", "{}/no-such-program --now", ""),

@@ -176,28 +176,6 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Every script inside a text: what was written with `#!` first.
-pub(crate) fn scripts(text: &str) -> Vec<String> {
-    let mut scripts = Vec::new();
-    for (at, open) in text.match_indices(OPENS) {
-        let rest = &text[at + open.len()..];
-        let mut depth = 1_usize;
-        let end = rest.char_indices().find_map(|(index, c)| {
-            match c {
-                OPENS => depth += 1,
-                CLOSES => depth -= 1,
-                _ => {}
-            }
-            (depth == 0).then_some(index)
-        });
-        let script = &rest[..end.expect("what opens closes")];
-        if script.trim_start().starts_with("#!") {
-            scripts.push(script.to_owned());
-        }
-    }
-    scripts
-}
-
 /// The files below a folder that a text names; what ends as a folder is none.
 fn paths_in(text: &str, folder: &str) -> BTreeSet<String> {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
@@ -213,5 +191,4 @@ fn a_text_inside_a_path_is_one_word() {
     let line = "/nix/store/x-kubelet/bin/kubelet \\\n  --config=/nix/store/y-c⟪{ \"a b\": \"⟪c d⟫\" }⟫ \\\n   --v=2\n";
     assert_eq!(words(line).len(), 3);
     assert_eq!(text_of(&words(line)[1]), Some("{ \"a b\": \"⟪c d⟫\" }"));
-    assert_eq!(scripts("a⟪#!x\n⟪no⟫⟫b"), ["#!x\n⟪no⟫"]);
 }

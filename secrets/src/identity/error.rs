@@ -40,7 +40,9 @@ pub enum IdentityError {
     },
     /// An SSH private key that does not decode.
     Ssh,
-    /// A private key in a form that SSH does not use for Ed25519 and RSA keys, such as PKCS#8.
+    /// A private key in PKCS#8 PEM, which SSH keys may be in as well.
+    Pkcs8,
+    /// A private key in a form that SSH does not use for Ed25519 and RSA keys.
     Pem,
     /// An X25519 form was asked of an SSH key that is not Ed25519.
     NotEd25519,
@@ -115,6 +117,7 @@ impl fmt::Display for IdentityError {
                 "an SSH private key of kind `{kind}` opens no age file, only `ssh-ed25519` and `ssh-rsa` do"
             ),
             Self::Ssh => f.write_str("the SSH private key does not decode"),
+            Self::Pkcs8 => f.write_str("the private key is in PKCS#8 PEM: expected OpenSSH's own form"),
             Self::Pem => f.write_str("the file is a private key in PEM, but not of SSH"),
             Self::NotEd25519 => {
                 f.write_str("the SSH host key has no age form: found RSA, only `ssh-ed25519` has one")
@@ -135,6 +138,7 @@ impl IdentityError {
                 "restore the file from its backup; a character is wrong or missing"
             }
             Self::SealedFile | Self::Nested => "encrypt the identities themselves with `age -p`",
+            Self::Pkcs8 => "if it is one of SSH, give it the form that is used today (ssh-keygen -p)",
             Self::EncryptedPem => {
                 "give it the form that is used today, with the same passphrase (ssh-keygen -p)"
             }

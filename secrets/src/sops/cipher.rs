@@ -114,21 +114,32 @@ impl Sealed {
     pub(crate) fn parse(line: &str) -> Result<Self, &'static str> {
         let rest = line.strip_prefix(HEAD).ok_or("it does not begin with `ENC[AES256_GCM,data:`")?;
         let (body, _) = rest.rsplit_once(']').ok_or("its closing `]` is missing")?;
-        let (body, kind) = body.rsplit_once(",type:").ok_or("its `type:` is missing")?;
-        let (body, tag) = body.rsplit_once(",tag:").ok_or("its `tag:` is missing")?;
-        let (data, nonce) = body.rsplit_once(",iv:").ok_or("its `iv:` is missing")?;
-        let decode = |part: &str, name| BASE64_STANDARD.decode(part).map_err(|_| name);
+        let (body, kind) = last_field(body, "type:").ok_or("its `type:` is missing")?;
+        let (body, tag) = last_field(body, "tag:").ok_or("its `tag:` is missing")?;
+        let (data, nonce) = last_field(body, "iv:").ok_or("its `iv:` is missing")?;
         Ok(Self {
-            data: decode(data, "its `data:` is not base64")?,
-            nonce: decode(nonce, "its `iv:` is not base64")?
-                .try_into()
-                .map_err(|_| "its `iv:` is not 32 bytes long")?,
-            tag: decode(tag, "its `tag:` is not base64")?
-                .try_into()
-                .map_err(|_| "its `tag:` is not 16 bytes long")?,
+            data: BASE64_STANDARD.decode(data).map_err(|_| "its `data:` is not base64")?,
+            nonce: exactly(nonce, "its `iv:` is not base64", "its `iv:` is not 32 bytes long")?,
+            tag: exactly(tag, "its `tag:` is not base64", "its `tag:` is not 16 bytes long")?,
             kind: Kind::from_name(kind).ok_or("its `type:` is unknown")?,
         })
     }
+}
+
+/// What stands before the last `,name`, and what behind it.
+fn last_field<'l>(text: &'l str, name: &str) -> Option<(&'l str, &'l str)> {
+    // Few commas stand in a line: looking for one letter costs a fraction of looking for the name.
+    let mut commas = text.rmatch_indices(',');
+    commas.find_map(|(at, _)| Some((text.get(..at)?, text.get(at + 1..)?.strip_prefix(name)?)))
+}
+
+/// So many bytes out of base64; which of the two is wrong otherwise.
+fn exactly<const N: usize>(
+    text: &str,
+    not_base64: &'static str,
+    not_so_long: &'static str,
+) -> Result<[u8; N], &'static str> {
+    BASE64_STANDARD.decode(text).map_err(|_| not_base64)?.try_into().map_err(|_| not_so_long)
 }
 
 impl fmt::Display for Sealed {

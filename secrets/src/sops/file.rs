@@ -43,12 +43,16 @@ impl SealedFile {
     ///
     /// # Errors
     /// [`SopsError::NotSealed`] for plaintext, and what can be damaged, missing or unsupported, by its name.
-    pub fn parse(text: &str, store: Store) -> Result<Self, SopsError> {
-        let Parts { documents, section } = store.read_sealed(text)?;
+    pub fn parse(text: impl Into<String>, store: Store) -> Result<Self, SopsError> {
+        Self::from_text(text.into(), store)
+    }
+
+    fn from_text(text: String, store: Store) -> Result<Self, SopsError> {
+        let Parts { documents, section } = store.read_sealed(&text)?;
         let metadata = Metadata::parse(section.ok_or(SopsError::NotSealed)?)?;
         let mut check = Check { scope: Scope::new(&metadata.selector) };
         documents.iter().try_for_each(|document| check.branch(document))?;
-        Ok(Self { store, text: text.to_owned(), documents, metadata })
+        Ok(Self { store, text, documents, metadata })
     }
 
     /// The store that it was read in.
@@ -114,12 +118,17 @@ impl SealedFile {
         let present: Vec<(&str, Option<Recipient>)> =
             self.recipients().map(|text| (text, text.parse().ok())).collect();
         for recipient in all() {
-            if !present.iter().any(|(_, known)| known.as_ref() == Some(recipient)) {
-                drift.missing.push(recipient.to_string());
+            // Somebody may be in two groups, and gains or loses access once.
+            let text = || recipient.to_string();
+            if !present.iter().any(|(_, known)| known.as_ref() == Some(recipient))
+                && !drift.missing.contains(&text())
+            {
+                drift.missing.push(text());
             }
         }
         for (text, known) in &present {
-            if known.as_ref().is_none_or(|known| !all().any(|wanted| wanted == known)) {
+            let is_wanted = known.as_ref().is_some_and(|known| all().any(|wanted| wanted == known));
+            if !is_wanted && !drift.extra.iter().any(|extra| extra == text) {
                 drift.extra.push((*text).to_owned());
             }
         }

@@ -5,6 +5,7 @@
 //!
 //! * [`SealedFile`]: a file as it is, without any key: names, recipients, time.
 //! * [`SealedFile::open`]: the values, for one who has an identity; always with the checksum verified.
+//!   [`SealedFile::decrypt`]: the same for one who only reads.
 //! * [`seal()`]: a new file. [`Opened::reseal`]: the same file with other values, where what did not change keeps its
 //!   ciphertext. [`Opened::rekey`]: nothing of the old one, for when a recipient left.
 //!

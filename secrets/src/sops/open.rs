@@ -8,10 +8,10 @@ use super::file::SealedFile;
 use super::mac::Mac;
 use super::metadata::{Group, Metadata, Stanza};
 use super::plaintext::Plaintext;
-use super::scope::{Place, Scope};
+use super::scope::Scope;
 use super::shamir;
 use super::store::Store;
-use super::tree::{Branch, Comment, Element, Item, Node, pairs};
+use super::tree::{Branch, Comment, Element, Item, Node, duplicate, pairs};
 use super::value::{Kind, Plain};
 use crate::age_file::{self, AgeError};
 use crate::identity::Identity;
@@ -42,9 +42,24 @@ pub(super) struct Value {
 /// A ciphertext that opened.
 #[derive(Debug)]
 pub(super) struct Ciphertext {
-    pub(super) text: String,
-    /// Where it may be used again: its own place, and for a comment in a list the one that it is bound to.
-    pub(super) place: Place,
+    line: Plain,
+    /// How many maps further out than its own place it may be used again: 0, but for a comment in a list, which may be
+    /// bound to a map around.
+    pub(super) out: usize,
+}
+
+impl Ciphertext {
+    pub(super) fn text(&self) -> &str {
+        self.line.bytes.expose_text().unwrap_or_default()
+    }
+}
+
+/// What was found in a file beside its values.
+struct Found {
+    key: DataKey,
+    parts: Vec<Option<Secret>>,
+    /// The checksum over the values: a hash of everything, enough to confirm a guess of a short secret.
+    sum: Zeroizing<String>,
 }
 
 impl SealedFile {
@@ -55,12 +70,7 @@ impl SealedFile {
     /// moved, [`SopsError::MacMismatch`] when values fit one by one but not together.
     pub fn open(&self, identities: &[Identity]) -> Result<Opened, SopsError> {
         let (opened, sum) = self.open_values(identities)?;
-        let aad = self.metadata.mac_aad()?;
-        let stored = Sealed::parse(&self.metadata.mac).ok();
-        let stored = stored.and_then(|mac| opened.key.decrypt(&mac, aad.as_bytes()));
-        if stored.is_none_or(|stored| stored.bytes.expose_bytes() != sum.as_bytes()) {
-            return Err(SopsError::MacMismatch);
-        }
+        self.verify(&opened.key, &sum)?;
         Ok(opened)
     }
 
@@ -74,20 +84,68 @@ impl SealedFile {
         self.open_values(identities).map(|(opened, _)| opened)
     }
 
-    /// The values, and the checksum over them: a hash of everything, enough to confirm a guess of a short secret.
     fn open_values(&self, identities: &[Identity]) -> Result<(Opened, Zeroizing<String>), SopsError> {
+        let copy = self.documents.iter().map(duplicate).collect();
+        let (documents, Found { key, parts, sum }) = self.values(copy, identities, |value| value)?;
+        let (text, metadata) = (self.text.clone(), self.metadata.duplicate());
+        Ok((Opened { store: self.store, text, key, parts, documents, metadata }, sum))
+    }
+
+    /// What the file says, for those who only read: as [`Self::open`], and no ciphertext is kept to be used again. It
+    /// takes a third of the memory.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn decrypt(mut self, identities: &[Identity]) -> Result<Plaintext, SopsError> {
+        let (documents, Found { key, sum, .. }) = self.take_values(identities)?;
+        self.verify(&key, &sum)?;
+        Ok(Plaintext { store: self.store, documents })
+    }
+
+    /// The same without a look at its checksum.
+    ///
+    /// # Errors
+    /// As [`Self::open_unverified`].
+    pub fn decrypt_unverified(mut self, identities: &[Identity]) -> Result<Plaintext, SopsError> {
+        let (documents, _) = self.take_values(identities)?;
+        Ok(Plaintext { store: self.store, documents })
+    }
+
+    fn take_values(&mut self, identities: &[Identity]) -> Result<(Vec<Branch<Plain>>, Found), SopsError> {
+        // What it was read from is not looked at again, and as large as all the rest.
+        self.text = String::new();
+        let documents = std::mem::take(&mut self.documents);
+        self.values(documents, identities, |value| value.plain)
+    }
+
+    /// The documents with every value opened, and `keep` of each.
+    fn values<L>(
+        &self,
+        documents: Vec<Branch<Plain>>,
+        identities: &[Identity],
+        keep: fn(Value) -> L,
+    ) -> Result<(Vec<Branch<L>>, Found), SopsError> {
         let (key, parts) = self.data_key(identities)?;
         let mut walk = Walk {
             key: &key,
             scope: Scope::new(&self.metadata.selector),
             mac: Mac::new(self.metadata.mac_only_encrypted),
+            keep,
         };
         let documents =
-            self.documents.iter().map(|document| walk.branch(document)).collect::<Result<_, _>>()?;
+            documents.into_iter().map(|document| walk.branch(document)).collect::<Result<_, _>>()?;
         let sum = Zeroizing::new(walk.mac.finish());
-        let metadata = self.metadata.duplicate();
-        let text = self.text.clone();
-        Ok((Opened { store: self.store, text, key, parts, documents, metadata }, sum))
+        Ok((documents, Found { key, parts, sum }))
+    }
+
+    fn verify(&self, key: &DataKey, sum: &str) -> Result<(), SopsError> {
+        let aad = self.metadata.mac_aad()?;
+        let stored = Sealed::parse(&self.metadata.mac).ok();
+        let stored = stored.and_then(|mac| key.decrypt(&mac, aad.as_bytes()));
+        if stored.is_none_or(|stored| stored.bytes.expose_bytes() != sum.as_bytes()) {
+            return Err(SopsError::MacMismatch);
+        }
+        Ok(())
     }
 
     pub(super) fn data_key(
@@ -97,11 +155,14 @@ impl SealedFile {
         let mut damaged = None;
         let groups = &self.metadata.groups;
         let mut parts: Vec<_> = groups.iter().map(|group| group.open_ready(identities)).collect();
-        // Nobody is asked for a passphrase while it opens without.
-        if parts.iter().flatten().count() < self.metadata.threshold {
-            for (part, group) in parts.iter_mut().zip(groups).filter(|(part, _)| part.is_none()) {
-                *part = group.open(identities, &mut damaged);
+        // Nobody is asked for a passphrase while it opens without, or for one more than it takes.
+        let mut opened = parts.iter().flatten().count();
+        for (part, group) in parts.iter_mut().zip(groups).filter(|(part, _)| part.is_none()) {
+            if opened >= self.metadata.threshold {
+                break;
             }
+            *part = group.open(identities, &mut damaged);
+            opened += usize::from(part.is_some());
         }
         let found: Vec<_> = parts.iter().flatten().map(Secret::duplicate).collect();
         let key = match (groups.len(), found.as_slice()) {
@@ -224,63 +285,62 @@ fn plain_comment(comment: &Comment<Value>) -> Comment<Plain> {
     Comment { text: comment.text.plain.duplicate(), inline: comment.inline }
 }
 
-/// The walk over all documents, in their order.
-struct Walk<'f> {
+/// The walk over all documents, in their order. `keep` says what becomes of an opened leaf.
+struct Walk<'f, L> {
     key: &'f DataKey,
     scope: Scope<'f>,
     mac: Mac,
+    keep: fn(Value) -> L,
 }
 
-impl Walk<'_> {
-    fn branch(&mut self, items: &Branch<Plain>) -> Result<Branch<Value>, SopsError> {
+impl<L> Walk<'_, L> {
+    fn branch(&mut self, items: Branch<Plain>) -> Result<Branch<L>, SopsError> {
         self.scope.enter_block();
-        let mut opened = Vec::with_capacity(items.len());
-        for item in items {
-            opened.push(match item {
-                Item::Comment(comment) => Item::Comment(self.comment(comment, false)),
+        let item = |item| -> Result<_, SopsError> {
+            match item {
+                Item::Comment(comment) => Ok(Item::Comment(self.comment(comment, false))),
                 Item::Pair(key, node) => {
-                    self.scope.enter_key(key)?;
+                    self.scope.enter_key(&key)?;
                     let node = self.node(node)?;
                     self.scope.leave_key();
-                    Item::Pair(key.clone(), node)
+                    Ok(Item::Pair(key, node))
                 }
-            });
-        }
+            }
+        };
+        let opened = items.into_iter().map(item).collect::<Result<_, _>>()?;
         self.scope.leave_block();
         Ok(opened)
     }
 
-    fn node(&mut self, node: &Node<Plain>) -> Result<Node<Value>, SopsError> {
+    fn node(&mut self, node: Node<Plain>) -> Result<Node<L>, SopsError> {
         match node {
             Node::Null => Ok(Node::Null),
             Node::Map(items) => self.branch(items).map(Node::Map),
             Node::List(elements) => {
                 self.scope.enter_block();
-                let elements =
-                    elements.iter().map(|element| self.element(element)).collect::<Result<_, _>>()?;
+                let opened = elements.into_iter().map(|element| self.element(element));
+                let opened = opened.collect::<Result<_, _>>()?;
                 self.scope.leave_block();
-                Ok(Node::List(elements))
+                Ok(Node::List(opened))
             }
             Node::Leaf(plain) => {
                 let value = self.leaf(plain)?;
-                self.mac.add(value.plain.bytes.expose_bytes(), value.sealed.is_some());
-                Ok(Node::Leaf(value))
+                Ok(Node::Leaf(self.counted(value)))
             }
         }
     }
 
     /// sops keeps a list's comments as encrypted elements; opened they are comments again.
-    fn element(&mut self, element: &Element<Plain>) -> Result<Element<Value>, SopsError> {
+    fn element(&mut self, element: Element<Plain>) -> Result<Element<L>, SopsError> {
         match element {
             Element::Comment(comment) => Ok(Element::Comment(self.comment(comment, true))),
             Element::Node(Node::Leaf(plain)) => {
                 let value = self.leaf(plain)?;
                 if value.plain.kind == Kind::Comment {
-                    return Ok(Element::Comment(Comment { text: value, inline: false }));
+                    return Ok(Element::Comment(Comment { text: (self.keep)(value), inline: false }));
                 }
                 self.scope.leave_element();
-                self.mac.add(value.plain.bytes.expose_bytes(), value.sealed.is_some());
-                Ok(Element::Node(Node::Leaf(value)))
+                Ok(Element::Node(Node::Leaf(self.counted(value))))
             }
             Element::Node(node) => {
                 let node = self.node(node)?;
@@ -290,43 +350,48 @@ impl Walk<'_> {
         }
     }
 
-    fn leaf(&self, plain: &Plain) -> Result<Value, SopsError> {
+    /// A value, added to the checksum.
+    fn counted(&mut self, value: Value) -> L {
+        self.mac.add(value.plain.bytes.expose_bytes(), value.sealed.is_some());
+        (self.keep)(value)
+    }
+
+    fn leaf(&self, line: Plain) -> Result<Value, SopsError> {
         if !self.scope.encrypts() {
-            return Ok(Value { plain: plain.duplicate(), sealed: None });
+            return Ok(Value { plain: line, sealed: None });
         }
         let damaged = |why| SopsError::Damaged { key: self.scope.dotted(), why };
-        let text = plain.as_text().ok_or_else(|| damaged("it is not encrypted"))?;
-        let place = self.scope.place();
-        if text.is_empty() {
-            return Ok(Value {
-                plain: Plain::text("".into()),
-                sealed: Some(Ciphertext { text: String::new(), place }),
-            });
-        }
-        let sealed = Sealed::parse(text).map_err(damaged)?;
-        let plain = self.key.decrypt(&sealed, self.scope.aad());
-        let plain = plain.ok_or_else(|| damaged("it was changed, or moved from another place or file"))?;
-        Ok(Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), place }) })
+        let text = line.as_text().ok_or_else(|| damaged("it is not encrypted"))?;
+        let plain = if text.is_empty() {
+            Plain::text("".into())
+        } else {
+            let sealed = Sealed::parse(text).map_err(damaged)?;
+            let plain = self.key.decrypt(&sealed, self.scope.aad());
+            plain.ok_or_else(|| damaged("it was changed, or moved from another place or file"))?
+        };
+        Ok(Value { plain, sealed: Some(Ciphertext { line, out: 0 }) })
     }
 
     /// Which map a comment belongs to is the YAML library's opinion, so every map around it is tried. One that opens
     /// nowhere stays as it is, as in sops.
-    fn comment(&mut self, comment: &Comment<Plain>, in_list: bool) -> Comment<Value> {
+    fn comment(&mut self, comment: Comment<Plain>, in_list: bool) -> Comment<L> {
         let text = comment.as_str();
         // Remembered for what stands below it, whether it opens or not.
         self.scope.encrypts_comment(text);
         let sealed = looks_sealed(text).then(|| Sealed::parse(text).ok()).flatten();
         let opened = sealed.and_then(|sealed| {
-            self.scope.around().find_map(|(aad, place)| Some((self.key.decrypt(&sealed, aad)?, place)))
+            let mut around = self.scope.around().enumerate();
+            around.find_map(|(out, aad)| Some((self.key.decrypt(&sealed, aad)?, out)))
         });
+        let Comment { text: line, inline } = comment;
         let text = match opened {
-            Some((plain, bound)) => {
-                // In a list it is a value like any other once it is sealed again: there nothing else opens it.
-                let place = if in_list { bound } else { self.scope.place() };
-                Value { plain, sealed: Some(Ciphertext { text: text.to_owned(), place }) }
+            // In a list it is a value like any other once it is sealed again: there nothing else opens it.
+            Some((plain, out)) => {
+                let out = if in_list { out } else { 0 };
+                Value { plain, sealed: Some(Ciphertext { line, out }) }
             }
-            None => Value { plain: comment.text.duplicate(), sealed: None },
+            None => Value { plain: line, sealed: None },
         };
-        Comment { text, inline: comment.inline }
+        Comment { text: (self.keep)(text), inline }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::cipher::looks_sealed;
 use super::open::Value;
-use super::scope::Place;
+use super::scope::{Place, TOP, place_under};
 use super::tree::{Branch, Element, Item, Node};
 use super::value::{Kind, Plain};
 
@@ -26,39 +26,46 @@ impl<'o> Reuse<'o> {
 
     pub(super) fn of(documents: &'o [Branch<Value>]) -> Self {
         let mut reuse = Self::none();
+        let mut places = vec![TOP];
         for document in documents {
-            reuse.branch(document);
+            reuse.branch(document, &mut places);
         }
         reuse
     }
 
-    fn branch(&mut self, items: &'o Branch<Value>) {
+    /// `places` are those of the maps around, the innermost last.
+    fn branch(&mut self, items: &'o Branch<Value>, places: &mut Vec<Place>) {
         for item in items {
             match item {
-                Item::Comment(comment) => self.value(&comment.text),
-                Item::Pair(_, node) => self.node(node),
+                Item::Comment(comment) => self.value(&comment.text, places),
+                Item::Pair(key, node) => {
+                    places.push(place_under(places.last().unwrap_or(&TOP), key));
+                    self.node(node, places);
+                    places.pop();
+                }
             }
         }
     }
 
-    fn node(&mut self, node: &'o Node<Value>) {
+    fn node(&mut self, node: &'o Node<Value>, places: &mut Vec<Place>) {
         match node {
             Node::Null => {}
-            Node::Leaf(value) => self.value(value),
-            Node::Map(items) => self.branch(items),
+            Node::Leaf(value) => self.value(value, places),
+            Node::Map(items) => self.branch(items, places),
             Node::List(elements) => elements.iter().for_each(|element| match element {
-                Element::Comment(comment) => self.value(&comment.text),
-                Element::Node(node) => self.node(node),
+                Element::Comment(comment) => self.value(&comment.text, places),
+                Element::Node(node) => self.node(node, places),
             }),
         }
     }
 
-    fn value(&mut self, value: &'o Value) {
+    fn value(&mut self, value: &'o Value, places: &[Place]) {
         let plain = &value.plain;
         match &value.sealed {
             Some(sealed) => {
-                let here = self.known.entry(sealed.place).or_default();
-                here.entry(plain.bytes.expose_bytes()).or_default().push_back((plain.kind, &sealed.text));
+                let place = places.iter().rev().nth(sealed.out).unwrap_or(&TOP);
+                let here = self.known.entry(*place).or_default();
+                here.entry(plain.bytes.expose_bytes()).or_default().push_back((plain.kind, sealed.text()));
             }
             None if is_closed(plain) => {
                 self.closed.insert(plain.bytes.expose_bytes());

@@ -3,6 +3,8 @@
 //! Every walk (checking, opening, sealing) calls it in the same order, so that all agree on what is encrypted.
 //! Source: sops 3.13, sops.go, `walkBranch`, `walkSlice` and `shouldBeEncrypted`.
 
+use std::cell::OnceCell;
+
 use sha2::{Digest, Sha256};
 
 use super::error::SopsError;
@@ -14,6 +16,17 @@ const MAX_PATH: usize = 16 << 10;
 
 /// The place of a value in short: a hash of the names on its path, those of a list's elements alike.
 pub(crate) type Place = [u8; 32];
+
+/// The place of a document's top.
+pub(crate) const TOP: Place = [0; 32];
+
+/// The place of the value under a key of the map that stands at `around`.
+pub(crate) fn place_under(around: &Place, key: &str) -> Place {
+    let mut hash = Sha256::new();
+    hash.update(around);
+    hash.update(key.as_bytes());
+    hash.finalize().into()
+}
 
 /// The path of keys from the top, and whether a comment that still stands above matches the rule.
 pub(crate) struct Scope<'s> {
@@ -30,7 +43,8 @@ struct Step {
     /// Where its name begins in the path, and where it ends with its colon.
     begin: usize,
     end: usize,
-    place: Place,
+    /// Looked up by those who seal alone.
+    place: OnceCell<Place>,
     /// Whether this name, or one before it, matches the rule: a rule is asked once a name.
     hit: bool,
 }
@@ -59,13 +73,10 @@ impl<'s> Scope<'s> {
         if begin + key.len() > MAX_PATH {
             return Err(SopsError::LongPath { key: key.chars().take(40).collect(), most: MAX_PATH });
         }
-        let mut hash = Sha256::new();
-        hash.update(self.place());
-        hash.update(key.as_bytes());
         let hit = self.is_hit() || self.selector.matches(key);
         self.path.push_str(key);
         self.path.push(':');
-        self.steps.push(Step { begin, end: self.path.len(), place: hash.finalize().into(), hit });
+        self.steps.push(Step { begin, end: self.path.len(), place: OnceCell::new(), hit });
         Ok(())
     }
 
@@ -111,7 +122,14 @@ impl<'s> Scope<'s> {
 
     /// Where it stands, to compare.
     pub(crate) fn place(&self) -> Place {
-        self.steps.last().map_or([0; 32], |step| step.place)
+        self.steps
+            .iter()
+            .fold(TOP, |around, step| *step.place.get_or_init(|| place_under(&around, self.name(step))))
+    }
+
+    /// The name of a key on the path.
+    fn name(&self, step: &Step) -> &str {
+        self.path.get(step.begin..step.end - 1).unwrap_or_default()
     }
 
     /// What a ciphertext here is bound to: the names on its path, each with a colon behind it. A list's elements share
@@ -120,16 +138,16 @@ impl<'s> Scope<'s> {
         if self.steps.is_empty() { b":" } else { self.path.as_bytes() }
     }
 
-    /// The same for each map around, the innermost first, with its place.
-    pub(crate) fn around(&self) -> impl Iterator<Item = (&[u8], Place)> {
+    /// The same for each map around, the innermost first.
+    pub(crate) fn around(&self) -> impl Iterator<Item = &[u8]> {
         let inner = self.steps.iter().rev();
-        let inner = inner.map(|step| (self.path.as_bytes().get(..step.end).unwrap_or_default(), step.place));
-        inner.chain([(b":".as_slice(), [0; 32])])
+        let inner = inner.map(|step| self.path.as_bytes().get(..step.end).unwrap_or_default());
+        inner.chain([b":".as_slice()])
     }
 
     /// The path for messages.
     pub(crate) fn dotted(&self) -> String {
-        let names = self.steps.iter().map(|step| self.path.get(step.begin..step.end - 1).unwrap_or_default());
+        let names = self.steps.iter().map(|step| self.name(step));
         names.collect::<Vec<_>>().join(".")
     }
 }

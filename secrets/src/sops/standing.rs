@@ -48,7 +48,7 @@ impl Value {
     /// What stands for it in the file, where a ciphertext is of this kind.
     fn standing(&self, sealed_as: Kind) -> Plain {
         match &self.sealed {
-            Some(sealed) => Plain { kind: sealed_as, bytes: sealed.text.as_str().into() },
+            Some(sealed) => Plain { kind: sealed_as, bytes: sealed.text().into() },
             None => self.plain.duplicate(),
         }
     }

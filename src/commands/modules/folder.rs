@@ -154,18 +154,27 @@ impl Record {
         let damaged = |cause: String| Error::Foreign {
             path: path.to_owned(),
             cause,
-            hint: "bring it back from git; or remove it, and `pki modules --force` writes everything anew".to_owned(),
+            hint: "bring it back from git; or remove it, and `pki modules --force` writes everything anew"
+                .to_owned(),
         };
-        let record: Self =
-            serde_json::from_slice(text).map_err(|error| damaged(format!("it is no record of emitted files: {error}")))?;
+        let record: Self = serde_json::from_slice(text)
+            .map_err(|error| damaged(format!("it is no record of emitted files: {error}")))?;
         if record.version > VERSION {
-            return Err(damaged(format!("it has version {}, this release reads up to {VERSION}", record.version)));
+            return Err(damaged(format!(
+                "it has version {}, this release reads up to {VERSION}",
+                record.version
+            )));
         }
         let is_name = |name: &String| {
-            !name.contains(['/', '\\', '\0']) && !name.starts_with('.') && (name.ends_with(".nix") || name.ends_with(".yaml"))
+            let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+            !name.contains(['/', '\\', '\0'])
+                && !name.starts_with('.')
+                && matches!(ending, Some("nix" | "yaml"))
         };
         match record.files.keys().find(|name| !is_name(name)) {
-            Some(name) => Err(damaged(format!("it names `{}`, which is no file of modules", name.escape_debug()))),
+            Some(name) => {
+                Err(damaged(format!("it names `{}`, which is no file of modules", name.escape_debug())))
+            }
             None => Ok(record),
         }
     }

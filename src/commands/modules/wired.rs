@@ -134,12 +134,15 @@ fn values(folder: &str, file: &str, path: &Path, format: WiredFormat) -> Result<
     // sops-nix goes into the maps of YAML alone, and takes `/` for the way.
     let deepest = if format == WiredFormat::Yaml { usize::MAX } else { 1 };
     let nameable = |path: &&Vec<String>| {
-        path.len() <= deepest && path.iter().all(|key| !key.is_empty() && !key.contains('/') && key.chars().all(is_plain))
+        path.len() <= deepest
+            && path.iter().all(|key| !key.is_empty() && !key.contains('/') && key.chars().all(is_plain))
     };
     let named: Vec<&Vec<String>> = strings.paths.iter().filter(nameable).collect();
     let whole = strings.others || named.len() < strings.paths.len();
-    let mut found: Vec<Wired> =
-        named.into_iter().map(|path| wired(format!("{stem}/{}", path.join("/")), Some(path.join("/")))).collect();
+    let mut found: Vec<Wired> = named
+        .into_iter()
+        .map(|path| wired(format!("{stem}/{}", path.join("/")), Some(path.join("/"))))
+        .collect();
     if whole {
         found.push(wired(within.to_owned(), None));
     }

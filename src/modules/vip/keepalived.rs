@@ -137,8 +137,8 @@ pub(super) fn own(site: &Site<'_>, machine: &Machine, id: u8, interface: Option<
     let mut extra = "authentication {\n  auth_type PASS\n  auth_pass $VRRP_PASSWORD\n}\n".to_owned();
     if !rest.is_empty() {
         // One instance speaks one family; the other family's address moves with it.
-        let rest: String = rest.iter().map(|vip| format!("  {}\n", with_length(**vip))).collect();
-        let _ = write!(extra, "virtual_ipaddress_excluded {{\n{rest}}}\n");
+        let rest: Vec<String> = rest.iter().map(|vip| with_length(**vip)).collect();
+        let _ = write!(extra, "virtual_ipaddress_excluded {{\n  {}\n}}\n", rest.join("\n  "));
     }
     set.set(&vrrp("extraConfig"), lines(&extra));
     set

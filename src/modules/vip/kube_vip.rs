@@ -25,14 +25,16 @@ const INSIDE: &str = "/etc/kube-vip";
 const FOLDER: &str = "/run/quorate/kube-vip";
 
 /// Seconds between two looks at the API server, seconds that one may take, and how many in a row decide.
-const HEALTH: [(&str, &str); 3] = [("period_seconds", "2"), ("timeout_seconds", "2"), ("failure_threshold", "3")];
+const HEALTH: [(&str, &str); 3] =
+    [("period_seconds", "2"), ("timeout_seconds", "2"), ("failure_threshold", "3")];
 
 /// Milliseconds between two BFD packets, and how many may be missed. Source: kube-vip's documentation, "BFD".
 const BFD: (u16, u16) = (300, 3);
 
 /// Seconds of the lease by which a master holds the address: kube-vip's generator has 15, 10 and 2, which is how long
 /// the API would be away.
-const LEASE: [(&str, &str); 3] = [("vip_leaseduration", "5"), ("vip_renewdeadline", "3"), ("vip_retryperiod", "1")];
+const LEASE: [(&str, &str); 3] =
+    [("vip_leaseduration", "5"), ("vip_renewdeadline", "3"), ("vip_retryperiod", "1")];
 
 /// What all masters have alike: the files that the pod reads, made at runtime.
 pub(super) fn shared(site: &Site<'_>, bgp: Option<&Bgp>) -> Settings {
@@ -91,7 +93,10 @@ fn kubeconfig(site: &Site<'_>, logs_in: bool) -> String {
         );
     }
     let user = if logs_in { "\n    user: kube-vip" } else { "" };
-    let _ = write!(text, "contexts:\n- name: local\n  context:\n    cluster: local{user}\ncurrent-context: local\n");
+    let _ = write!(
+        text,
+        "contexts:\n- name: local\n  context:\n    cluster: local{user}\ncurrent-context: local\n"
+    );
     text
 }
 
@@ -138,7 +143,8 @@ pub(super) fn bgp(site: &Site<'_>, machine: &Machine, bgp: &Bgp) -> Settings {
         ("bgp_as", bgp.asn.to_string()),
         ("bgp_routerid", router_id(machine).to_string()),
     ]);
-    if let Some(ip) = machine.ip().filter(|ip| bgp.peers.iter().all(|peer| peer.ip.is_ipv4() == ip.is_ipv4())) {
+    if let Some(ip) = machine.ip().filter(|ip| bgp.peers.iter().all(|peer| peer.ip.is_ipv4() == ip.is_ipv4()))
+    {
         env.push(("bgp_sourceip", ip.to_string()));
     }
     if !bgp.password {
@@ -150,7 +156,8 @@ pub(super) fn bgp(site: &Site<'_>, machine: &Machine, bgp: &Bgp) -> Settings {
         ("bgp_keepalive_interval", bgp.keepalive.to_string()),
     ]);
     let health = |what: &str| format!("control_plane_health_check_{what}");
-    let mut env: Vec<(String, String)> = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut env: Vec<(String, String)> =
+        env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     env.push((health("address"), format!("{}{READY}", local(site))));
     env.extend(HEALTH.map(|(what, value)| (health(what), value.to_owned())));
     env.push((health("ca_path"), format!("{INSIDE}/ca.crt")));
@@ -200,9 +207,10 @@ fn router_id(machine: &Machine) -> Ipv4Addr {
     });
     own.unwrap_or_else(|| {
         // FNV-1a.
-        let hash = machine.name().bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+        let hash = machine
+            .name()
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         Ipv4Addr::from(hash.max(1))
     })
 }

@@ -37,12 +37,11 @@ use quorate_secrets::secret::Secret;
 
 pub use error::EditError;
 pub use keeper::entry;
-pub(crate) use signals::Interrupts;
+pub(crate) use signals::{Interrupts, Signals};
 
 use crate::error::plain;
 use crate::report;
 use session::Session;
-use signals::Signals;
 
 /// No person reads a text in less.
 const AT_ONCE: Duration = Duration::from_millis(300);

@@ -47,8 +47,8 @@ impl Drop for Interrupts {
 }
 
 /// Until this is dropped, signals are noted instead of obeyed.
-pub(super) struct Signals {
-    /// The last of SIGTERM and SIGHUP, or 0.
+pub(crate) struct Signals {
+    /// The last of those that end the work, or 0.
     end: Arc<AtomicUsize>,
     effects: Interrupts,
     /// Readable after every signal.
@@ -57,25 +57,42 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals.
+    /// Takes the signals while an editor has the terminal.
     pub(super) fn take() -> io::Result<Self> {
+        Self::of(&[SIGTERM, SIGHUP], &[SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGCHLD])
+    }
+
+    /// Takes the signals while a terminal is to be left as it was.
+    pub(crate) fn take_ends() -> io::Result<Self> {
+        let ends = [SIGTERM, SIGHUP, SIGINT, SIGQUIT];
+        Self::of(&ends, &ends)
+    }
+
+    fn of(ends: &[i32], wake: &[i32]) -> io::Result<Self> {
         let (woken, wakes) = UnixStream::pair()?;
         woken.set_nonblocking(true)?;
         let end = Arc::new(AtomicUsize::new(0));
         let mut registered = Vec::new();
-        for signal in [SIGTERM, SIGHUP] {
-            let number = usize::try_from(signal).unwrap_or_default();
-            registered.push(flag::register_usize(signal, Arc::clone(&end), number)?);
+        for signal in ends {
+            let number = usize::try_from(*signal).unwrap_or_default();
+            registered.push(flag::register_usize(*signal, Arc::clone(&end), number)?);
         }
         let effects = Interrupts::of(&[SIGTERM, SIGHUP, SIGINT, SIGQUIT])?;
-        for signal in [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGCHLD] {
-            registered.push(low_level::pipe::register(signal, wakes.try_clone()?)?);
+        for signal in wake {
+            registered.push(low_level::pipe::register(*signal, wakes.try_clone()?)?);
         }
         Ok(Self { end, effects, woken, registered })
     }
 
-    /// The signal that ends the edit, if one came.
-    pub(super) fn end(&self) -> Option<i32> {
+    /// Lets a signal that came have its effect after all.
+    pub(crate) fn obey(self) {
+        if let Some(signal) = self.end() {
+            let _ = low_level::emulate_default_handler(signal);
+        }
+    }
+
+    /// The signal that ends the work, if one came.
+    pub(crate) fn end(&self) -> Option<i32> {
         i32::try_from(self.end.load(Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
     }
 

@@ -17,7 +17,7 @@ use super::cli;
 use super::lastmodified;
 use super::readers::warn_of_ignored;
 use super::target::identities;
-use super::walk::{self, Left, Names};
+use super::walk::{self, Certs, Left, Names};
 use crate::error::Error;
 use crate::report::{self, Outcome};
 use crate::rules::files::RuleFiles;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &cli::Rekey, cli: &cli::Cli, now: OffsetDateTime) -> Res
     show::certs(&found.certs);
     tell(&left);
     if plan.changes.is_empty() {
-        say_nothing(&plan, &left);
+        say_nothing(&plan, &left, &found.certs);
         return Ok(ended(&left));
     }
     show::still_known(&plan, &names);
@@ -119,11 +119,20 @@ pub(super) fn ended(left: &[Left]) -> Outcome {
     if left.is_empty() { Outcome::Clean } else { Outcome::Findings }
 }
 
-fn say_nothing(plan: &Plan, left: &[Left]) {
+fn say_nothing(plan: &Plan, left: &[Left], certs: &[Certs]) {
     let kept = words::count(plan.kept, "file");
     match (plan.kept, left.is_empty()) {
-        (0, true) => report::note("nothing to do: there is no sealed file here"),
+        (0, true) => say_empty(certs),
         (0, false) => {}
         _ => report::note(&format!("nothing to do: {kept} sealed to those whom the rules name")),
     }
+}
+
+/// Says that no file is here, beside those of `pki gen`.
+pub(super) fn say_empty(certs: &[Certs]) {
+    report::note(if certs.is_empty() {
+        "nothing to do: there is no sealed file here"
+    } else {
+        "nothing to do: there is no other sealed file here"
+    });
 }

@@ -162,7 +162,7 @@ impl Foreign<'_> {
         match plain.kind {
             Kind::Str if !flow && self.dice.one_in(2) && text.starts_with("ENC") => format!("'{text}'"),
             Kind::Str if flow || self.dice.one_in(3) => super::text::flow_quoted(&text),
-            Kind::Str => super::quoted(&text),
+            Kind::Str => super::quoted(&text).into_owned(),
             _ => super::text::line(plain).to_string(),
         }
     }
@@ -179,8 +179,11 @@ impl Foreign<'_> {
                 Item::Pair(key, node) => {
                     self.gap();
                     self.line(depth);
-                    let key =
-                        if self.dice.one_in(4) { super::text::flow_quoted(key) } else { super::quoted(key) };
+                    let key = if self.dice.one_in(4) {
+                        super::text::flow_quoted(key)
+                    } else {
+                        super::quoted(key).into_owned()
+                    };
                     let blank = if self.dice.one_in(5) { " " } else { "" };
                     let _ = write!(self.out, "{key}{blank}:");
                     self.value(node, depth, inline.take(), true);

@@ -98,6 +98,15 @@ impl Open {
         }
     }
 
+    /// Whether one of its lines has this key.
+    pub(super) fn has_key(&self, name: &str) -> bool {
+        let key = |line: &Line| match line {
+            Line::Entry(entry) => entry.key.as_ref().is_some_and(|key| key.name == name),
+            Line::Comment(_) => false,
+        };
+        self.lines.iter().any(key)
+    }
+
     /// What comes next stands below the loose comments.
     pub(super) fn flush(&mut self) {
         self.lines.extend(self.loose.drain(..).map(|loose| loose.remark(false)));

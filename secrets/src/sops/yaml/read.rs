@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
 use zeroize::Zeroize as _;
@@ -62,7 +63,9 @@ fn refuse_controls(text: &str) -> Result<(), SopsError> {
     };
     // Nearly every text is ASCII, and that is looked through many bytes at a time.
     let is_usual = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
-    if text.bytes().all(is_usual) {
+    // Without a way out in the middle a piece is looked at in one go.
+    let is_usual_piece = |piece: &[u8]| piece.iter().fold(true, |all, byte| all & is_usual(*byte));
+    if text.as_bytes().chunks(256).all(is_usual_piece) {
         return Ok(());
     }
     let Some(at) = text.find(is_bad) else { return Ok(()) };
@@ -114,6 +117,7 @@ impl<'t> Reader<'t> {
             match self.next()? {
                 (Event::StreamEnd, _) => break,
                 (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(false, &at)?;
                     loose.push(Loose::new(&text, placement, at).remark(false));
                 }
                 (Event::DocumentStart(_, version), At { line, .. }) => {
@@ -143,6 +147,7 @@ impl<'t> Reader<'t> {
             match self.next()? {
                 (Event::DocumentEnd | Event::StreamEnd, _) => break,
                 (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(false, &at)?;
                     lines.push(Loose::new(&text, placement, at).remark(false));
                 }
                 (Event::MappingStart(style, id, _), at) => {
@@ -170,10 +175,13 @@ impl<'t> Reader<'t> {
     fn map(&mut self, flow: bool, start: &At, above: Vec<Loose>, depth: usize) -> Result<Block, SopsError> {
         check_depth(depth, start)?;
         let mut open = Open::new(flow, false, above);
-        let mut keys = HashSet::new();
+        let (mut keys, hasher) = (HashSet::new(), RandomState::new());
         loop {
             match self.next()? {
-                (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
+                (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(flow, &at)?;
+                    open.comment(&text, placement, at);
+                }
                 (Event::MappingEnd, at) => {
                     let (block, outer) = open.close(at.line);
                     self.ended = at;
@@ -181,14 +189,15 @@ impl<'t> Reader<'t> {
                     return Ok(block);
                 }
                 (event, at) => {
+                    self.refuse_tab(flow, &at)?;
                     // An explicit key stands behind its mark.
                     open.begin(if start.line == at.line { start.column.min(at.column) } else { at.column });
                     open.flush();
                     let (name, line) = (self.key(event, &at)?, at.line);
-                    if keys.contains(&name) {
+                    // Two of one hash are looked at: a copy of every key would be a part of the file's memory.
+                    if !keys.insert(hasher.hash_one(&name)) && open.has_key(&name) {
                         return Err(SopsError::DuplicateKey { key: name, line });
                     }
-                    keys.insert(name.clone());
                     let key = Key { name, span: at.span.clone() };
                     self.value(&mut open, key, &at, depth)?;
                     open.loose.append(&mut self.outer);
@@ -212,7 +221,10 @@ impl<'t> Reader<'t> {
         open.begin(column);
         loop {
             match self.next()? {
-                (Event::Comment(text, placement), at) => open.comment(&text, placement, at),
+                (Event::Comment(text, placement), at) => {
+                    self.refuse_tab(flow, &at)?;
+                    open.comment(&text, placement, at);
+                }
                 (Event::SequenceEnd, at) => {
                     let (block, outer) = open.close(at.line);
                     self.ended = at;
@@ -220,6 +232,7 @@ impl<'t> Reader<'t> {
                     return Ok(block);
                 }
                 (event, at) => {
+                    self.refuse_tab(flow, &at)?;
                     // Behind a dash, and the map or list only begins in the next line.
                     let is_behind = |loose: &Loose| loose.behind_dash && !flow && is_nested(&event);
                     let behind = open.loose.iter().position(is_behind);
@@ -304,6 +317,20 @@ impl<'t> Reader<'t> {
         Ok((content, end))
     }
 
+    /// go-yaml takes no tab for indentation: before a key, an element or a comment that begins its line, or behind a dash.
+    fn refuse_tab(&self, flow: bool, at: &At) -> Result<(), SopsError> {
+        let before = self.text.get(..at.span.start).unwrap_or_default();
+        let rest = before.trim_end_matches([' ', '\t']);
+        let Some(tab) = before.get(rest.len()..).and_then(|blanks| blanks.find('\t')) else { return Ok(()) };
+        let is_mark = rest.ends_with(['-', '?'])
+            && matches!(rest.as_bytes().iter().nth_back(1), None | Some(b' ' | b'\n'));
+        if flow || !(is_mark || rest.is_empty() || rest.ends_with('\n')) {
+            return Ok(());
+        }
+        let column = rest.rsplit('\n').next().map_or(0, |line| line.chars().count()) + tab + 1;
+        Err(SopsError::Syntax { store: "YAML", line: at.line, column })
+    }
+
     /// The column of a list's dashes. Where they stand below the key of the list, the parser names the place behind the
     /// first of them; but below a key a dash comes first in its line.
     fn dash(&self, start: &At, parent: usize) -> usize {
@@ -321,6 +348,9 @@ impl<'t> Reader<'t> {
     fn key(&mut self, event: Event<'t>, at: &At) -> Result<String, SopsError> {
         let not_a_string = SopsError::NonStringKey { line: at.line };
         let node = match event {
+            Event::Scalar(text, ScalarStyle::Plain, 0, None) if scalar::begins_as_string(&text) => {
+                return Ok(text.into_owned());
+            }
             Event::Scalar(text, style, id, tag) => {
                 let node = scalar::meaning(&text, style, tag.as_deref()).map_err(|_| not_a_string.clone())?;
                 self.define(id, at, || node.duplicate())?;

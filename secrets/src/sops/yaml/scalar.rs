@@ -112,9 +112,15 @@ pub(super) fn resolve(text: &str) -> Result<Node<Plain>, Refused> {
     }
 }
 
+/// Whether a plain scalar of this text can be nothing but a string, by its first letter: nearly every key and value is
+/// told by it.
+pub(super) fn begins_as_string(text: &str) -> bool {
+    text.starts_with(|first: char| !first.is_ascii_digit() && !"+-.~nNtTfF".contains(first))
+}
+
 /// Whether a plain scalar of this text is a string.
 pub(super) fn is_string(text: &str) -> bool {
-    matches!(resolve(text), Ok(Node::Leaf(Plain { kind: Kind::Str, .. })))
+    begins_as_string(text) || matches!(resolve(text), Ok(Node::Leaf(Plain { kind: Kind::Str, .. })))
 }
 
 #[cfg(test)]
@@ -172,6 +178,17 @@ mod tests {
             ("2024-01-02x", string("2024-01-02x")),
         ] {
             assert_eq!(resolve(text).map(|node| shown(&node)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_begins_as_a_string_is_one() {
+        for first in (0..=0xff_u8).map(char::from) {
+            for rest in ["", "1", "ull", "rue", "alse", ".5", "inf", "024-01-02"] {
+                let text = format!("{first}{rest}");
+                let is_string = matches!(resolve(&text), Ok(Node::Leaf(Plain { kind: Kind::Str, .. })));
+                assert!(is_string || !begins_as_string(&text), "{text}");
+            }
         }
     }
 

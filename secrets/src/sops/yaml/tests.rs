@@ -4,6 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::super::error::SopsError;
 use super::super::store::{Parts, Store};
 use super::super::tree::{Branch, Element, Item, Node};
 use super::super::value::Plain;
@@ -175,5 +176,26 @@ proptest! {
         new.section = Some(dice.section());
         let old = write_sealed(&old, None);
         prop_assert_eq!(rewrite_sealed(&old, &new), write_sealed(&new, None), "{}", old);
+    }
+}
+
+#[test]
+fn tabs_are_refused_where_sops_refuses_them_and_nowhere_else() {
+    for (text, line, column) in [
+        ("\ta: 1\n", 1, 1),
+        ("a:\n  \tb: 1\n", 2, 3),
+        ("a:\n  -\tb: 1\n", 2, 4),
+        ("a:\n  -\tb\n", 2, 4),
+        ("a:\n  ? \tb\n  : 1\n", 2, 5),
+        ("a: 1\n\t# c\nb: 2\n", 2, 1),
+        ("\t# c\na: 1\n", 1, 1),
+    ] {
+        let error = read(text).err();
+        assert_eq!(error, Some(SopsError::Syntax { store: "YAML", line, column }), "{text:?}");
+    }
+    for text in
+        ["a:\tb\n", "a: 1\n \t\nb: 2\n", "a:\n  \"b\"\t: 1\n", "a: 1\t# c\nb: 1\n", "a: {b: 1,\tc: 2}\n"]
+    {
+        assert!(read(text).is_ok(), "{text:?}");
     }
 }

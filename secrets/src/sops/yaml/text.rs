@@ -1,5 +1,6 @@
 //! One value as text: plain where that reads back, else in quotes or in lines of its own, as go-yaml v3 chooses.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -57,7 +58,7 @@ pub(super) fn line(plain: &Plain) -> Zeroizing<String> {
         Kind::Bool => text.to_ascii_lowercase(),
         Kind::Float => number::float_text(text),
         Kind::Int | Kind::Time => text.to_owned(),
-        Kind::Str | Kind::Bytes | Kind::Comment => quoted(text),
+        Kind::Str | Kind::Bytes | Kind::Comment => quoted(text).into_owned(),
     })
 }
 
@@ -91,12 +92,12 @@ pub(super) struct Literal<'p> {
     pub(super) hint: bool,
     /// `-`, `+` or nothing.
     pub(super) chomp: &'static str,
-    pub(super) body: std::borrow::Cow<'p, str>,
+    pub(super) body: Cow<'p, str>,
 }
 
 impl Drop for Literal<'_> {
     fn drop(&mut self) {
-        if let std::borrow::Cow::Owned(body) = &mut self.body {
+        if let Cow::Owned(body) = &mut self.body {
             body.zeroize();
         }
     }
@@ -150,12 +151,12 @@ fn literal_base64(bytes: &[u8]) -> Option<Literal<'static>> {
 }
 
 /// A string in the style that go-yaml chooses: plain where that reads back, else single, else double quotes.
-pub(crate) fn quoted(text: &str) -> String {
-    if text.chars().any(needs_escape) || is_other_type(text) {
-        return double_quoted(text);
+pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
+    if has_escapes(text) || is_other_type(text) {
+        return double_quoted(text).into();
     }
     if is_plain(text) {
-        return text.to_owned();
+        return text.into();
     }
     // Room for all of it: what is outgrown is not wiped.
     let mut out = String::with_capacity(text.len() + text.matches('\'').count() + 2);
@@ -167,7 +168,7 @@ pub(crate) fn quoted(text: &str) -> String {
         out.push_str(part);
     }
     out.push('\'');
-    out
+    out.into()
 }
 
 /// Whether the plain text would read back as something else than a string. go-yaml also quotes the booleans of
@@ -175,7 +176,8 @@ pub(crate) fn quoted(text: &str) -> String {
 fn is_other_type(text: &str) -> bool {
     const OLD_BOOLEANS: [&str; 16] =
         ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"];
-    !scalar::is_string(text) || OLD_BOOLEANS.contains(&text) || text == "<<" || is_base_60(text)
+    let is_old_boolean = text.len() <= 3 && OLD_BOOLEANS.contains(&text);
+    !scalar::is_string(text) || is_old_boolean || text == "<<" || is_base_60(text)
 }
 
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`
@@ -203,7 +205,13 @@ fn is_plain(text: &str) -> bool {
         || ["-", "?", ":"]
             .iter()
             .any(|mark| text.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')));
-    !starts_badly && !text.ends_with([' ', ':']) && !text.contains(": ") && !text.contains(" #")
+    let has_mark = text.as_bytes().windows(2).any(|pair| matches!(pair, b": " | b" #"));
+    !starts_badly && !text.ends_with([' ', ':']) && !has_mark
+}
+
+fn has_escapes(text: &str) -> bool {
+    let is_usual = |byte: u8| matches!(byte, b' '..=b'~');
+    !text.bytes().all(is_usual) && text.chars().any(needs_escape)
 }
 
 /// What go-yaml takes for unprintable: controls, the byte order mark, and all beyond 16 bits. Source: go-yaml v3,
