@@ -82,15 +82,15 @@ Examples:
     /// Print the router's side of BGP: the masters as neighbours, the virtual IP and nothing else accepted from them
     #[command(after_help = "\
 Examples:
-  pki router frr                    for FRRouting 8 or newer; also OPNsense and UniFi, which take FRR's own file
+  pki router frr                    for FRRouting 8 or newer, OPNsense, UniFi
   pki router bird > magi.conf       for BIRD 2
   pki router routeros               commands for RouterOS 7.20 or newer
   pki router vyos                   commands for VyOS 1.4 or newer
   pki router frr --peer 10.13.13.1  where `kubeMaster.bgp.peers` names several routers
 
-How far to trust it: what is printed for FRR and BIRD is read by their own parsers in the tests, and real sessions are
-held with it; every command for RouterOS and VyOS is one of a table taken from their documentation, and no device has
-judged them. A password is never printed.")]
+How far to trust it: in the tests FRR and BIRD read what is printed for them with their own parsers,
+and hold sessions with three masters by it. Every command for RouterOS and VyOS is one of a table
+taken from their documentation; no device has judged them. A password is never printed.")]
     Router(Router),
     /// Print a completion script for your shell
     #[command(after_help = "\

@@ -1,6 +1,12 @@
 //! `pki router`: what is printed for FRR and BIRD by their own parsers and in sessions with three masters, what is
 //! printed for the others by a table of their documentation.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a fault ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a fault ends the test"
+)]
 
 mod cluster;
 #[path = "router/documented.rs"]

@@ -174,12 +174,12 @@ impl Rig {
     fn told(&self) -> Option<usize> {
         let router = self.network.host("router").address.to_string();
         let family = if self.is_v6 { "ipv6" } else { "ipv4" };
-        let heard = |name: &&str| {
+        let asked = |name: &&str| {
             let json = self.gobgp(name, &["neighbor", &router, "adj-in", "-a", family, "-j"]).ok()?;
-            let routes = serde_json::from_str::<serde_json::Value>(&json).unwrap();
-            Some(routes.as_object().map_or(0, serde_json::Map::len))
+            let received = serde_json::from_str::<serde_json::Value>(&json).unwrap();
+            Some(received.as_object().map_or(0, serde_json::Map::len))
         };
-        MASTERS.iter().map(heard).sum()
+        MASTERS.iter().map(asked).sum()
     }
 
     fn logs(&self) -> String {
@@ -213,6 +213,11 @@ fn three_ways(language: &str, inventory: &str) {
     rig.network.cut("cp2");
     rig.wait_for_ways(2);
     let took = began.elapsed();
+    println!(
+        "{language}, {}: a silent master is forgotten after {:.1} s",
+        inventory.name,
+        took.as_secs_f64()
+    );
     assert!(took < Duration::from_secs(11), "{language} knew of a dead master for {took:?}, hold time 9 s");
     assert!(
         took > Duration::from_secs(3),
