@@ -78,7 +78,8 @@ fn row(name: &str, ours: Duration, theirs: Option<Duration>) {
 
 /// The memory of decrypting files of megabytes, above that of a process that does nothing.
 fn memory(desk: &Desk, megabytes: usize) {
-    let idle = desk.ours(&["get", "small.yaml", "port"]).peak;
+    // It is over before it is looked at, now and then.
+    let idle = (0..20).map(|_| desk.ours(&["get", "small.yaml", "port"]).peak).max().unwrap_or_default();
     for megabytes in [1, megabytes] {
         // A sealed value of this size takes about 160 bytes.
         desk.seal("huge.yaml", &many(megabytes * 1_000_000 / 165));

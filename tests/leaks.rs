@@ -343,7 +343,7 @@ fn mappings(pid: i32) -> Vec<(String, String)> {
         if name == "VmFlags:" {
             found.push((head.clone(), rest.to_owned()));
         } else if !name.ends_with(':') {
-            head = line.to_owned();
+            line.clone_into(&mut head);
         }
     }
     found

@@ -168,7 +168,7 @@ fn the_files_of_sops_itself_are_read_sealed_and_edited() {
     for path in paths {
         let store = Store::of_path(path.to_str().expect("a name"));
         let bytes = fs::read(&path).expect("a file of sops");
-        let text = match SealedFile::parse(String::from_utf8_lossy(&bytes), store) {
+        let text = match SealedFile::parse(&String::from_utf8_lossy(&bytes), store) {
             Ok(sealed) => {
                 assert!(sealed.foreign().any(|key| key.starts_with("pgp ")), "{}", path.display());
                 match sides.sops.decrypt(store, &bytes) {

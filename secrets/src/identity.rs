@@ -44,7 +44,7 @@ pub struct Identity {
 
 enum Key {
     /// With its recipient, once somebody asks for it: to work it out takes as long as to read the file of the key.
-    X25519(x25519::Identity, OnceLock<Recipient>),
+    X25519(x25519::Identity, Box<OnceLock<Recipient>>),
     Ssh(Box<age::ssh::Identity>),
     Deferred(Box<Deferred>),
     Plugin(Box<Plugin>),
@@ -198,7 +198,7 @@ impl Identity {
     }
 
     fn from_x25519(key: x25519::Identity) -> Self {
-        Self { key: Key::X25519(key, OnceLock::new()), recipient: None, name: String::new() }
+        Self { key: Key::X25519(key, Box::default()), recipient: None, name: String::new() }
     }
 
     fn from_plugin(plugin: Plugin, origin: Origin<'_>) -> Self {

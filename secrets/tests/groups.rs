@@ -15,7 +15,7 @@ fn sealed(groups: &[Vec<Recipient>], threshold: usize) -> SealedFile {
     let readers = KeyGroups::new(groups, Some(threshold)).unwrap();
     let policy = Policy { readers: &readers, selector: None, mac_only_encrypted: false, indent: None };
     let plaintext = Plaintext::parse(&Secret::from("a: x\n"), Store::Yaml).unwrap();
-    SealedFile::parse(plaintext.seal(&policy, "2026-11-21T03:02:57Z").unwrap(), Store::Yaml).unwrap()
+    SealedFile::parse(&plaintext.seal(&policy, "2026-11-21T03:02:57Z").unwrap(), Store::Yaml).unwrap()
 }
 
 #[test]

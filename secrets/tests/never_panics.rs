@@ -153,7 +153,7 @@ proptest! {
         let _ = age_file::decrypt(&bytes, &[]);
         let text = String::from_utf8_lossy(&bytes);
         let _ = text.parse::<Recipient>();
-        let _ = SealedFile::parse(&*text, Store::Yaml);
+        let _ = SealedFile::parse(&text, Store::Yaml);
         let _ = edit_rules(Some(&text), &[], &[]);
     }
 }

@@ -90,7 +90,7 @@ impl Target {
             .map_err(|error| self.error(SopsError::NotText { at: error.utf8_error().valid_up_to() }))?;
         // A sealed file whose end is missing has ciphertexts still.
         let is_open = !text.contains("ENC[AES256_GCM,");
-        match SealedFile::parse(text, self.store) {
+        match SealedFile::from_text(text, self.store) {
             Err(SopsError::NotSealed) if is_open => Err(Error::Plaintext { path: self.path.clone() }),
             Err(_) if self.store == Store::Binary && is_open => {
                 Err(Error::Plaintext { path: self.path.clone() })

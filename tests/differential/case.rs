@@ -52,7 +52,7 @@ impl Sides {
     }
 
     pub(crate) fn open(&self, store: Store, sealed: &[u8]) -> Result<Opened, SopsError> {
-        SealedFile::parse(String::from_utf8_lossy(sealed), store)?.open(&self.identities)
+        SealedFile::parse(&String::from_utf8_lossy(sealed), store)?.open(&self.identities)
     }
 }
 

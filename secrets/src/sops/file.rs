@@ -43,11 +43,15 @@ impl SealedFile {
     ///
     /// # Errors
     /// [`SopsError::NotSealed`] for plaintext, and what can be damaged, missing or unsupported, by its name.
-    pub fn parse(text: impl Into<String>, store: Store) -> Result<Self, SopsError> {
-        Self::from_text(text.into(), store)
+    pub fn parse(text: &str, store: Store) -> Result<Self, SopsError> {
+        Self::from_text(text.to_owned(), store)
     }
 
-    fn from_text(text: String, store: Store) -> Result<Self, SopsError> {
+    /// The same where the text is not needed any more: it is kept, and not copied.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn from_text(text: String, store: Store) -> Result<Self, SopsError> {
         let Parts { documents, section } = store.read_sealed(&text)?;
         let metadata = Metadata::parse(section.ok_or(SopsError::NotSealed)?)?;
         let mut check = Check { scope: Scope::new(&metadata.selector) };
