@@ -20,8 +20,9 @@ const PATHS: usize = 8;
 
 /// Milliseconds between two packets of BFD, and how many may be missed: FRR's own defaults, and those of RFC 5880's
 /// usual practice; a master that falls silent is noticed within a second.
-const BFD_INTERVAL: u32 = 300;
-const BFD_MULTIPLIER: u32 = 3;
+pub const BFD_INTERVAL: u32 = 300;
+/// See [`BFD_INTERVAL`].
+pub const BFD_MULTIPLIER: u32 = 3;
 
 /// A kind of router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -59,6 +59,7 @@ fn each_library_is_met_in_its_one_place() {
                 "src/deploy/mod.rs",
                 "src/lib.rs",
                 "src/secrets/cli.rs",
+                "src/secrets/later.rs",
                 "src/secrets/mod.rs",
             ],
         ),

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 pub(crate) enum Peer {
     /// `age` and `age-keygen`.
     Age,
+    /// Debian 12's `haproxy` and `keepalived`.
+    Balancers,
     /// Current `age`, `age-keygen`, `age-plugin-batchpass` and `age-plugin-pq`.
     Age13,
     /// `cfssl` and `cfssljson`.
@@ -97,6 +99,12 @@ struct Row {
 static PEERS: &[Row] = &[
     Row { peer: Peer::Age, name: "age", found: &[Found::OnPath("age")], remedy: Remedy::Install },
     Row { peer: Peer::Age13, name: "age 1.3", found: &[Found::Built("age")], remedy: Remedy::Go },
+    Row {
+        peer: Peer::Balancers,
+        name: "balancers",
+        found: &[Found::Unpacked("balancers/bin")],
+        remedy: Remedy::Install,
+    },
     Row { peer: Peer::Cfssl, name: "cfssl", found: &[Found::Built("cfssl")], remedy: Remedy::Go },
     Row { peer: Peer::Curl, name: "curl", found: &[Found::OnPath("curl")], remedy: Remedy::Install },
     // Debian keeps it beside its templates, not on PATH.

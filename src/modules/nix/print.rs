@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{DEFAULT, Entry, Nix, Settings, uses};
+use super::{DEFAULT, Entry, Nix, Settings};
 
 /// The longest line that nixfmt leaves on one line, without what it is indented by.
 const WIDTH: usize = 100;

@@ -75,7 +75,8 @@ fn password(site: &Site<'_>) -> Settings {
     set
 }
 
-/// Source: HAProxy configuration manual, "option httpchk", "check-ssl", "on-marked-down".
+/// Every API server bears the name `kubernetes`; other certificates of the same root do not.
+/// Source: HAProxy configuration manual, "option httpchk", "check-ssl", "verifyhost", "on-marked-down".
 fn haproxy(site: &Site<'_>) -> String {
     let cluster = site.cluster;
     let port = cluster.endpoint().port();
@@ -96,7 +97,7 @@ backend quorate-api
   timeout server 4h
   option httpchk GET {READY}
   http-check expect status 200
-  default-server inter 2s fall 3 rise 2 check check-ssl verify required ca-file {} on-marked-down shutdown-sessions
+  default-server inter 2s fall 3 rise 2 check check-ssl verify required verifyhost kubernetes ca-file {} on-marked-down shutdown-sessions
 ",
         trust(Authority::Root)
     );

@@ -14,6 +14,7 @@ use super::super::nix::{Nix, Settings, default, expr, lines, strings};
 use super::super::units::{self, KUBE_VIP};
 use super::super::{Site, certificate, host, keys, trust};
 use super::READY;
+use crate::router::{BFD_INTERVAL, BFD_MULTIPLIER};
 
 /// By tag: no digest of it is published where it could be cited. 1.2.0 has the health check, without which a dead API
 /// server keeps its route; 1.2.2 takes an explicit kubeconfig, and knows BFD.
@@ -27,9 +28,6 @@ const FOLDER: &str = "/run/quorate/kube-vip";
 /// Seconds between two looks at the API server, seconds that one may take, and how many in a row decide.
 const HEALTH: [(&str, &str); 3] =
     [("period_seconds", "2"), ("timeout_seconds", "2"), ("failure_threshold", "3")];
-
-/// Milliseconds between two BFD packets, and how many may be missed. Source: kube-vip's documentation, "BFD".
-const BFD: (u16, u16) = (300, 3);
 
 /// Seconds of the lease by which a master holds the address: kube-vip's generator has 15, 10 and 2, which is how long
 /// the API would be away.
@@ -112,9 +110,8 @@ fn peers_file(bgp: &Bgp) -> String {
         .map(|peer| {
             let bfd = if bgp.bfd {
                 format!(
-                    ", \"BFDEnabled\": true, \"BFDReceiveInterval\": {0}, \"BFDTransmitInterval\": {0}, \
-                     \"BFDDetectMultiplier\": {1}",
-                    BFD.0, BFD.1
+                    ", \"BFDEnabled\": true, \"BFDReceiveInterval\": {BFD_INTERVAL}, \"BFDTransmitInterval\": \
+                     {BFD_INTERVAL}, \"BFDDetectMultiplier\": {BFD_MULTIPLIER}"
                 )
             } else {
                 String::new()
@@ -128,7 +125,8 @@ fn peers_file(bgp: &Bgp) -> String {
 
 /// `address:AS:password:multihop:port:mpbgp:bfd`, the last three only where the last is asked for.
 fn peer(bgp: &Bgp, peer: &BgpPeer) -> String {
-    let bfd = if bgp.bfd { format!(":::true;{0};{0};{1}", BFD.0, BFD.1) } else { String::new() };
+    let bfd = format!(":::true;{BFD_INTERVAL};{BFD_INTERVAL};{BFD_MULTIPLIER}");
+    let bfd = if bgp.bfd { bfd } else { String::new() };
     format!("{}:{}::false{bfd}", host(peer.ip), peer.asn)
 }
 

@@ -114,7 +114,7 @@ in
           timeout server 4h
           option httpchk GET /readyz
           http-check expect status 200
-          default-server inter 2s fall 3 rise 2 check check-ssl verify required ca-file /etc/quorate/pki/trust/root.crt on-marked-down shutdown-sessions
+          default-server inter 2s fall 3 rise 2 check check-ssl verify required verifyhost kubernetes ca-file /etc/quorate/pki/trust/root.crt on-marked-down shutdown-sessions
           server cp1 10.0.0.11:6443
           server cp2 10.0.0.12:6443
           server cp3 10.0.0.13:6443
