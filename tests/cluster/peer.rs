@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 pub(crate) enum Peer {
     /// `age` and `age-keygen`.
     Age,
-    /// Debian 12's `haproxy` and `keepalived`.
-    Balancers,
     /// Current `age`, `age-keygen`, `age-plugin-batchpass` and `age-plugin-pq`.
     Age13,
+    /// Debian 12's `haproxy` and `keepalived`.
+    Balancers,
     /// `cfssl` and `cfssljson`.
     Cfssl,
     /// `curl`.
@@ -28,6 +28,8 @@ pub(crate) enum Peer {
     GoVerify,
     /// `k3s-ca`: the library that k3s makes its authorities with, in a program of ours: tests/peers/k3s.
     K3s,
+    /// `kube-vip`.
+    KubeVip,
     /// `kube-apiserver`, `kube-controller-manager`, `kube-scheduler`, `kubectl` and `kubeadm`.
     Kubernetes,
     /// Root, and a kernel that gives network namespaces to it.
@@ -123,6 +125,7 @@ static PEERS: &[Row] = &[
     Row { peer: Peer::Etcd36, name: "etcd 3.6", found: &[Found::Built("etcd")], remedy: Remedy::Go },
     Row { peer: Peer::GoVerify, name: "go-verify", found: &[Found::Built("go-verify")], remedy: Remedy::Go },
     Row { peer: Peer::K3s, name: "k3s", found: &[Found::Built("k3s")], remedy: Remedy::Go },
+    Row { peer: Peer::KubeVip, name: "kube-vip", found: &[Found::Built("kube-vip")], remedy: Remedy::Go },
     Row {
         peer: Peer::Kubernetes,
         name: "kubernetes",
