@@ -63,7 +63,7 @@ pub(crate) fn records() -> Vec<Case> {
 pub(crate) fn secrets() -> Vec<Case> {
     vec![
         run("secrets of people's own in the other form", &["modules"], |project| {
-            project.write("secrets/all/x.age", "x")
+            project.write("secrets/all/x.age", "x");
         }),
         run("age files are for sops-nix what SOPS files are for agenix", &["modules"], |project| {
             sealed(project, "secrets/all/x.yaml", "a: b\n");
