@@ -53,9 +53,9 @@ fn compare(store: Store) {
             ),
         );
     }
-    // Which map a comment below a nested map belongs to is go-yaml's secret in a few cases.
+    // Below a nested block and above a blank line or the end: sops cannot open what it sealed there itself.
     let closed = tally.named.get(CLOSED).copied().unwrap_or(0);
-    assert!(closed <= count / 25, "{closed} of {count}: {CLOSED}");
+    assert!(closed <= count / 100, "{closed} of {count}: {CLOSED}");
     assert!(tally.agreed > count / 3 || !tally.faults.is_empty(), "{} of {count} agreed", tally.agreed);
     tally.finish(&format!("{} from seed {first}", store.name()));
 }

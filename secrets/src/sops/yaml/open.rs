@@ -33,15 +33,32 @@ pub(super) struct Loose {
     pub(super) shares_line: bool,
     /// Whether that may be a dash, of an element that is not known yet.
     pub(super) behind_dash: bool,
+    /// Whether a block further in had it and gave it away.
+    is_outer: bool,
     text: Zeroizing<String>,
     span: Range<usize>,
+}
+
+/// What follows a block.
+pub(super) struct Next {
+    pub(super) line: usize,
+    /// None at the end of the text.
+    pub(super) column: Option<usize>,
 }
 
 impl Loose {
     pub(super) fn new(text: &str, placement: Placement, at: At) -> Self {
         let shares_line = placement == Placement::Right;
         let text = Zeroizing::new(text.strip_suffix('\r').unwrap_or(text).to_owned());
-        Self { column: at.column, line: at.line, shares_line, behind_dash: shares_line, text, span: at.span }
+        Self {
+            column: at.column,
+            line: at.line,
+            shares_line,
+            behind_dash: shares_line,
+            is_outer: false,
+            text,
+            span: at.span,
+        }
     }
 
     pub(super) fn remark(self, inline: bool) -> Line {
@@ -121,13 +138,42 @@ impl Open {
     }
 
     /// At the end: the block, and those of the comments below its last line that are of a block around. The first
-    /// that stands further out is, and all below it. `next` is the line of what follows.
-    pub(super) fn close(self, next: usize) -> (Block, Vec<Loose>) {
-        let own = self.own(next);
+    /// that stands further out is, and all below it.
+    pub(super) fn close(self, next: &Next) -> (Block, Vec<Loose>) {
+        let own = self.own(next.line).max(self.foot(next));
         let Self { mut lines, mut loose, column, flow, .. } = self;
-        let outer = loose.split_off(own);
+        let mut outer = loose.split_off(own);
+        for loose in &mut outer {
+            loose.is_outer = true;
+        }
         lines.extend(loose.into_iter().map(|loose| loose.remark(false)));
         (Block { lines, flow, column: column.unwrap_or(0) }, outer)
+    }
+
+    /// How many of the loose comments are of the last line, wherever they stand: those in one column, with nothing but
+    /// what stands in another one below. A blank line takes them apart from it, unless there is one above as well.
+    /// Source: go-yaml v3, `scannerc.go`, `yaml_parser_scan_comments`.
+    fn foot(&self, next: &Next) -> usize {
+        let Some(first) = self.loose.first().filter(|first| !first.is_outer && !first.shares_line) else {
+            return 0;
+        };
+        if self.flow {
+            return 0;
+        }
+        let has_gap = self.end_line > 0 && first.line > self.end_line + 1;
+        let ends = |column: usize| column < self.column() && column != first.column;
+        let mut line = first.line;
+        for (index, loose) in self.loose.iter().enumerate().skip(1) {
+            if loose.line > line + 1 && !has_gap {
+                return 0;
+            }
+            if ends(loose.column) {
+                return index;
+            }
+            line = loose.line;
+        }
+        let is_cut_off = next.line > line + 1 && !has_gap;
+        if !is_cut_off && next.column.is_some_and(ends) { self.loose.len() } else { 0 }
     }
 
     /// How many of the loose comments are its own.

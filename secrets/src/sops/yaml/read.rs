@@ -11,7 +11,7 @@ use super::super::error::SopsError;
 use super::super::tree::{Branch, MAX_DEPTH, Node};
 use super::super::value::Plain;
 use super::anchor::{Anchors, Refusal};
-use super::open::{At, Loose, Open};
+use super::open::{At, Loose, Next, Open};
 use super::scalar::{self, Refused};
 use super::syntax::{Block, Content, Document, Key, Line};
 
@@ -183,7 +183,7 @@ impl<'t> Reader<'t> {
                     open.comment(&text, placement, at);
                 }
                 (Event::MappingEnd, at) => {
-                    let (block, outer) = open.close(at.line);
+                    let (block, outer) = open.close(&self.next_of(&at));
                     self.ended = at;
                     self.outer = outer;
                     return Ok(block);
@@ -226,7 +226,7 @@ impl<'t> Reader<'t> {
                     open.comment(&text, placement, at);
                 }
                 (Event::SequenceEnd, at) => {
-                    let (block, outer) = open.close(at.line);
+                    let (block, outer) = open.close(&self.next_of(&at));
                     self.ended = at;
                     self.outer = outer;
                     return Ok(block);
@@ -315,6 +315,12 @@ impl<'t> Reader<'t> {
         }
         self.define(id, at, || content.to_node())?;
         Ok((content, end))
+    }
+
+    /// What follows a block that ends here.
+    fn next_of(&self, end: &At) -> Next {
+        let is_end = self.text.get(end.span.start..).is_none_or(|rest| rest.trim().is_empty());
+        Next { line: end.line, column: (!is_end).then_some(end.column) }
     }
 
     /// go-yaml takes no tab for indentation: before a key, an element or a comment that begins its line, or behind a dash.
