@@ -68,8 +68,9 @@
         path = ./templates/default;
         description = "A cluster of three masters, as `pki init` lays it out";
         welcomeText = ''
-          Look through machines.nix, then: `git init`, `nix run .#pki -- gen certs/`, `nix run .#pki -- modules modules/`,
-          `git add --all && git commit`, and for each machine `nix run .#deploy <machine>`.
+          Look through machines.nix, then: `git init && git add --all`, since a flake of git is what git knows;
+          `nix run .#pki -- gen certs/`, `nix run .#pki -- modules modules/`, `git add --all && git commit`, and for each
+          machine `nix run .#deploy <machine>`.
         '';
       };
 

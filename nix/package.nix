@@ -43,7 +43,8 @@ rustPlatform.buildRustPackage {
         etcd
         kubectl
         nixos-anywhere
-        nixos-rebuild-ng
+        # It is called `nixos-rebuild-ng` otherwise, and `deploy` calls nobody of that name.
+        (nixos-rebuild-ng.override { withNgSuffix = false; })
         openssh
       ]
     }

@@ -158,7 +158,7 @@ pub struct Init {
     /// The virtual IP [default: the tenth of the network, with BGP of the next one]
     #[arg(long, value_name = "IP")]
     pub vip: Option<Ipv4Addr>,
-    /// The network card of the machines [default: ens18]
+    /// The network card of the machines [default: CHANGE-ME, which `deploy` refuses]
     #[arg(long, value_name = "NAME")]
     pub interface: Option<String>,
     /// The disk to install on [default: a placeholder]

@@ -8,7 +8,7 @@ mod template;
 pub use host::{Waits, host};
 pub use machines::machines;
 pub(crate) use settings::parse_masters;
-pub use settings::{Ask, Given, Mode, NO_DISK, Settings};
+pub use settings::{Ask, Given, Mode, NO_DISK, NO_INTERFACE, Settings};
 
 use template::{fill, quoted};
 

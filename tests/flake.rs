@@ -71,15 +71,20 @@ impl Nix {
     /// Runs a verb on a flake of the project whose inputs are the stand-ins: those of `quorate/` for a user's.
     #[track_caller]
     fn flake(&self, verb: &[&str], folder: &str, attribute: &str, inputs: &str) -> String {
+        let flake = format!("path:{}{attribute}", self.project.path(folder).display());
+        self.at(verb, flake, inputs).unwrap_or_else(|error| panic!("{verb:?} {folder}{attribute}: {error}"))
+    }
+
+    /// The same on whatever reference of a flake.
+    fn at(&self, verb: &[&str], flake: String, inputs: &str) -> Result<String, String> {
         let mut words: Vec<String> = verb.iter().map(|word| (*word).to_owned()).collect();
         words.push("--no-write-lock-file".to_owned());
         for input in ["nixpkgs", "sops-nix", "disko", "nixos-anywhere"] {
             let stand_in = format!("path:{}", repository("tests/flake").join(input).display());
             words.extend(["--override-input".to_owned(), format!("{inputs}{input}"), stand_in]);
         }
-        words.push(format!("path:{}{attribute}", self.project.path(folder).display()));
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.run(&words).unwrap_or_else(|error| panic!("{verb:?} {folder}{attribute}: {error}"))
+        words.push(flake);
+        self.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     #[track_caller]
@@ -154,7 +159,7 @@ fn this_repositorys_flake_shows_and_checks() {
     assert_eq!(nix.json("flake", "#nixosConfigurations", ""), json!({}));
     nix.flake(&["flake", "check", "--no-build", "--all-systems"], "flake", "", "");
     let wrapper = nix.flake(&["eval", "--raw"], "flake", "#packages.x86_64-linux.quorate.postInstall", "");
-    for program in ["nixos-rebuild-ng", "nixos-anywhere", "etcd", "kubectl", "openssh"] {
+    for program in ["nixos-rebuild", "nixos-anywhere", "etcd", "kubectl", "openssh"] {
         assert!(wrapper.contains(&format!("-{program}/bin")), "deploy finds {program}: {wrapper}");
     }
 }
@@ -209,17 +214,44 @@ fn an_empty_folder_is_a_cluster_after_three_commands() {
 
     // What is changed in machines.nix is changed on the machine, without a word in hosts/.
     let machines = nix.project.read("lab/machines.nix").replace("192.168.1.12", "192.168.1.42");
-    nix.project.write("lab/machines.nix", machines.replacen("CHANGE-ME", "nvme-1", 1));
+    nix.project.write("lab/machines.nix", machines.replacen("by-id/CHANGE-ME", "by-id/nvme-1", 1));
     let of = |machine: &str, path: &str| {
         nix.json("lab", &format!("#nixosConfigurations.{machine}.config.{path}"), "quorate/")
     };
-    assert_eq!(of("cp2", "networking.interfaces.ens18.ipv4.addresses")[0]["address"], "192.168.1.42");
+    assert_eq!(of("cp2", "networking.interfaces.CHANGE-ME.ipv4.addresses")[0]["address"], "192.168.1.42");
     assert_eq!(of("cp1", "disko.devices.disk.main.device"), "/dev/disk/by-id/nvme-1");
     assert_eq!(of("worker1", "users.users.root.openssh.authorizedKeys.keys"), json!([KEY]));
     assert_eq!(of("worker1", "services.openssh.settings.PermitRootLogin"), "prohibit-password");
     assert_eq!(of("worker1", "warnings"), json!([]));
     assert_eq!(of("worker1", "nixpkgs.hostPlatform"), "x86_64-linux");
     assert_eq!(of("cp1", "services.etcd.name"), "cp1", "the module of modules/ is among them");
+}
+
+#[test]
+fn a_repository_is_a_flake_of_what_git_was_told_of() {
+    let Some(nix) = Nix::with_flake() else { return };
+    let flake = format!("path:{}", nix.project.path("flake").display());
+    nix.project.pki(["init", "lab", "--masters", "1", "--ssh-key", KEY, "--quorate", &flake]).expect(0);
+    let git =
+        |words: &[&str]| cluster::run(Command::new("git").arg("-C").arg(nix.project.path("lab")).args(words));
+    let machines = || {
+        let flake = format!("git+file://{}#nixosConfigurations", nix.project.path("lab").display());
+        let names = ["eval", "--json", "--apply", "builtins.attrNames"];
+        nix.at(&names, flake, "quorate/").map(|text| serde_json::from_str::<Json>(&text).unwrap())
+    };
+    let unknown = machines().expect_err("git knows no flake.nix");
+    assert!(unknown.contains("git"), "{unknown}");
+    git(&["add", "--all"]);
+    assert_eq!(machines(), Ok(json!([])), "`nix run .#pki` goes from here on, without a commit");
+    nix.fill("lab");
+    assert_eq!(machines(), Ok(json!([])), "what was made since is not seen");
+    git(&["add", "--all"]);
+    assert_eq!(machines(), Ok(json!(["cp1"])));
+    for file in ["lab/README.md", "flake/flake.nix"] {
+        let text = nix.project.read(file);
+        let (add, run) = (text.find("git add --all").unwrap(), text.find("nix run").unwrap());
+        assert!(add < run, "{file} says so before the first command");
+    }
 }
 
 #[test]

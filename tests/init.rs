@@ -99,10 +99,16 @@ fn what_is_said_by_flags_stands_in_the_inventory_and_leads_to_certificates() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(!run.stderr.contains("CHANGE-ME"), "{}", run.stderr);
-    let last: Vec<&str> = run.stderr.lines().rev().take(4).collect();
+    let last: Vec<&str> = run.stderr.lines().rev().take(5).collect();
     assert_eq!(
         last,
-        ["  git add --all && git commit", "  pki modules modules/", "  cd lab && pki gen certs/", "next:"]
+        [
+            "  git add --all && git commit",
+            "  pki modules modules/",
+            "  pki gen certs/",
+            "  cd lab && git add --all",
+            "next:"
+        ]
     );
     let certs = ["gen", "lab/certs", "--inventory", "lab/machines.nix", "--new-identity"];
     project.pki(certs).expect(0);
@@ -266,7 +272,7 @@ fn what_no_flag_says_is_asked_for_with_the_default_shown() {
         ("number of masters, odd [3]: ", "5\n"),
         ("address of the first master [10.0.0.11]: ", "10.0.0.51\n"),
         ("virtual IP [10.0.0.10]: ", "\n"),
-        ("network card of the machines, by `ip -br link` [ens18]: ", "eno1\n"),
+        ("network card of the machines, by `ip -br link` [CHANGE-ME]: ", "eno1\n"),
     ] {
         terminal.wait_for(question);
         terminal.type_in(answer);
@@ -394,11 +400,14 @@ fn deploy_refuses_what_init_left_for_a_person_to_say() {
         String::from_utf8(command.output().unwrap().stderr).unwrap()
     };
     let told = deploy();
-    assert!(told.contains("it has no `disk`"), "{told}");
-    let named = project.read("lab/machines.nix").replace("CHANGE-ME", "nvme-1");
-    project.write("lab/machines.nix", named);
+    assert!(told.contains("it has no `disk`") && told.contains("it has no `interface`"), "{told}");
+    let machines = project.read("lab/machines.nix");
+    project.write("lab/machines.nix", machines.replace("by-id/CHANGE-ME", "by-id/nvme-1"));
     let told = deploy();
-    assert!(!told.contains("`disk`"), "{told}");
+    assert!(!told.contains("`disk`") && told.contains("it has no `interface`"), "{told}");
+    project.write("lab/machines.nix", machines.replace("\"CHANGE-ME\"", "\"eno1\""));
+    let told = deploy();
+    assert!(told.contains("it has no `disk`") && !told.contains("`interface`"), "{told}");
 }
 
 #[test]

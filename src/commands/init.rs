@@ -4,11 +4,11 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use quorate_pki::cluster::Cluster;
+use quorate_pki::cluster::{Cluster, Machine};
 
 use crate::cli::{EvaluatorArg, Init, InventoryArgs, ModeArg};
 use crate::error::Error;
-use crate::init::{Given, Mode, NO_DISK, QUORATE, Settings, files, host, machines};
+use crate::init::{Given, Mode, NO_DISK, NO_INTERFACE, QUORATE, Settings, files, host, machines};
 use crate::inventory;
 use crate::report::{self, Outcome};
 use crate::secrets::locked::{LockError, create_new};
@@ -43,7 +43,7 @@ pub fn run(args: &Init) -> Result<Outcome, Error> {
         rows.push(row);
     }
     report::table(&rows);
-    say_what_is_next(&args.dir, plan.is_without_disk, is_host_new && plan.is_without_key);
+    say_what_is_next(&args.dir, &plan.placeholders, is_host_new && plan.is_without_key);
     Ok(Outcome::Clean)
 }
 
@@ -53,8 +53,8 @@ struct Plan {
     files: Vec<(String, String)>,
     /// Machines without a file, and what machines.nix must name first.
     waiting: Vec<(String, &'static str)>,
-    /// Whether machines.nix has the placeholder for a disk.
-    is_without_disk: bool,
+    /// The attributes that machines.nix has placeholders for.
+    placeholders: Vec<&'static str>,
     /// Whether nobody could log in.
     is_without_key: bool,
 }
@@ -74,10 +74,18 @@ impl Plan {
         Self {
             files: all,
             waiting,
-            is_without_disk: cluster.nodes().any(|machine| machine.disk() == Some(NO_DISK)),
+            placeholders: placeholders(cluster),
             is_without_key: cluster.ssh_keys().is_empty(),
         }
     }
+}
+
+/// The attributes of machines that nobody has named yet.
+fn placeholders(cluster: &Cluster) -> Vec<&'static str> {
+    let has = |is: fn(&Machine) -> bool| cluster.nodes().any(is);
+    let interface = has(|machine| machine.interface() == Some(NO_INTERFACE)).then_some("`interface`");
+    let disk = has(|machine| machine.disk() == Some(NO_DISK)).then_some("`disk`");
+    interface.into_iter().chain(disk).collect()
 }
 
 /// A repository that has its machines.nix: nothing is asked, and nothing said about machines counts.
@@ -248,10 +256,11 @@ fn repository(folder: &Path) -> Result<Option<Vec<String>>, Error> {
 }
 
 /// What is left to do, the commands last.
-fn say_what_is_next(folder: &Path, is_without_disk: bool, is_without_key: bool) {
-    if is_without_disk {
+fn say_what_is_next(folder: &Path, placeholders: &[&str], is_without_key: bool) {
+    if !placeholders.is_empty() {
+        let attributes = placeholders.join(" and ");
         report::note(&format!(
-            "look through machines.nix first: its disks are {NO_DISK} until you name them"
+            "look through machines.nix first: {attributes} of its machines is CHANGE-ME until you name it, and `deploy` refuses that"
         ));
     }
     if is_without_key {
@@ -261,7 +270,9 @@ fn say_what_is_next(folder: &Path, is_without_disk: bool, is_without_key: bool) 
     let into =
         if folder == Path::new(".") { String::new() } else { format!("cd {} && ", words::shell(folder)) };
     report::note("next:");
-    report::note(&format!("  {into}pki gen certs/"));
+    // A flake of git is what git knows: `nix run .#deploy` saw nothing of this before.
+    report::note(&format!("  {into}git add --all"));
+    report::note("  pki gen certs/");
     report::note("  pki modules modules/");
     report::note("  git add --all && git commit");
 }

@@ -5,7 +5,7 @@ use quorate_pki::typo::nearest;
 
 use super::Refusal;
 use super::cli::Role;
-use crate::init::NO_DISK;
+use crate::init::{NO_DISK, NO_INTERFACE};
 use crate::words;
 
 /// How many names a hint lists.
@@ -125,13 +125,13 @@ fn lacks(machine: &Machine) -> Vec<Refusal> {
             format!("write where ssh reaches `{name}`"),
         );
     }
-    if machine.interface().is_none() {
+    // What `pki init` writes for one that nobody knows yet is none either.
+    if machine.interface().is_none_or(|interface| interface == NO_INTERFACE) {
         say(
             "it has no `interface`, expected the one that carries its cluster address",
             "`ip -br link` on the machine lists them".to_owned(),
         );
     }
-    // What `pki init` writes for one that nobody knows yet is none either.
     if machine.disk().is_none_or(|disk| disk == NO_DISK) {
         say(
             "it has no `disk`, expected the one that NixOS is installed on",

@@ -12,6 +12,9 @@ use crate::error::Error;
 /// Stands for a disk whose name is not known yet; nothing of that name is ever found.
 pub const NO_DISK: &str = "/dev/disk/by-id/CHANGE-ME";
 
+/// Stands for a network card whose name is not known yet: what the kernel calls them differs from machine to machine.
+pub const NO_INTERFACE: &str = "CHANGE-ME";
+
 /// The usual address of a router at home.
 const ROUTER: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 1);
 
@@ -138,8 +141,8 @@ impl Settings {
         let first = nth(node_range, FIRST_MASTER);
         let first = value(given.first_ip, "address of the first master", first, ask)?;
         let virtual_ip = value(given.virtual_ip, "virtual IP", likely_virtual_ip(mode, node_range), ask)?;
-        let interface =
-            text(given.interface.as_ref(), "network card of the machines, by `ip -br link`", "ens18", ask)?;
+        let question = "network card of the machines, by `ip -br link`";
+        let interface = text(given.interface.as_ref(), question, NO_INTERFACE, ask)?;
         let disk = text(given.disk.as_ref(), "disk of the machines, by `ls /dev/disk/by-id`", NO_DISK, ask)?;
 
         let first_worker = u32::from(first).saturating_add((FIRST_WORKER - FIRST_MASTER).max(masters));

@@ -10,7 +10,7 @@
     # at another one from your desk, name that as `localIp`.
     ip = "192.168.1.11";
     # The network card that carries it, as `ip -br link` prints it on the machine.
-    interface = "ens18";
+    interface = "CHANGE-ME";
     # What NixOS is installed on, and what the installer wipes: `ls -l /dev/disk/by-id` on the machine lists the names
     # that stay with their disks.
     disk = "/dev/disk/by-id/CHANGE-ME";
@@ -20,7 +20,7 @@
 
   cp2 = {
     ip = "192.168.1.12";
-    interface = "ens18";
+    interface = "CHANGE-ME";
     disk = "/dev/disk/by-id/CHANGE-ME";
     kubernetes.enable = true;
     etcd.enable = true;
@@ -28,7 +28,7 @@
 
   cp3 = {
     ip = "192.168.1.13";
-    interface = "ens18";
+    interface = "CHANGE-ME";
     disk = "/dev/disk/by-id/CHANGE-ME";
     kubernetes.enable = true;
     etcd.enable = true;

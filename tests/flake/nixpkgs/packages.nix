@@ -26,13 +26,16 @@ let
       "makeBinaryWrapper"
       "nixfmt"
       "nixfmt-tree"
-      "nixos-rebuild-ng"
       "openssh"
       "rustc"
       "rustfmt"
       "sops"
     ] (name: make name { })
     // {
+      # As nixpkgs has it: the one program in it, after which it is named here, has the suffix unless somebody says not.
+      nixos-rebuild-ng = make "nixos-rebuild-ng" { } // {
+        override = { withNgSuffix }: make (if withNgSuffix then "nixos-rebuild-ng" else "nixos-rebuild") { };
+      };
       inherit lib;
       stdenv = {
         buildPlatform = platform;
