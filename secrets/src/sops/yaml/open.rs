@@ -61,6 +61,11 @@ impl Loose {
         }
     }
 
+    /// Where it begins, in bytes.
+    pub(super) fn start(&self) -> usize {
+        self.span.start
+    }
+
     pub(super) fn remark(self, inline: bool) -> Line {
         let Self { text, span, shares_line, .. } = self;
         Line::Comment(Remark { comment: Comment::new(&text, inline), span, shares_line })

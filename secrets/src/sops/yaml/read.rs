@@ -199,7 +199,7 @@ impl<'t> Reader<'t> {
                         return Err(SopsError::DuplicateKey { key: name, line });
                     }
                     let key = Key { name, span: at.span.clone() };
-                    self.value(&mut open, key, &at, depth)?;
+                    self.value(&mut open, key, at.end_line, depth)?;
                     open.loose.append(&mut self.outer);
                 }
             }
@@ -249,17 +249,17 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The value of a key, with the comments between the two. They belong before the key where they stand in its line
-    /// or its value is a scalar, else to the head of what is nested.
-    fn value(&mut self, open: &mut Open, key: Key, key_at: &At, depth: usize) -> Result<(), SopsError> {
+    /// The value of a key, with the comments between the two. They belong before the key where they stand in its line,
+    /// behind the colon of an explicit key, or its value is a scalar, else to the head of what is nested.
+    fn value(&mut self, open: &mut Open, key: Key, key_line: usize, depth: usize) -> Result<(), SopsError> {
         let parent = open.column();
         let mut between = Vec::new();
         loop {
             match self.next()? {
                 (Event::Comment(text, placement), at) => between.push(Loose::new(&text, placement, at)),
                 (event, at) => {
-                    let nested =
-                        between.iter().position(|loose| loose.line != key_at.end_line && is_nested(&event));
+                    let is_key = |loose: &Loose| loose.line == key_line || self.is_behind_colon(loose);
+                    let nested = between.iter().position(|loose| !is_key(loose) && is_nested(&event));
                     let above = nested.map_or_else(Vec::new, |nested| between.split_off(nested));
                     let (content, end) = self.content(event, &at, above, parent, depth)?;
                     for mut loose in between {
@@ -272,6 +272,13 @@ impl<'t> Reader<'t> {
                 }
             }
         }
+    }
+
+    /// Whether it stands in the line of an explicit key's colon, which comes first in its line.
+    fn is_behind_colon(&self, loose: &Loose) -> bool {
+        let before = self.text.get(..loose.start()).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        loose.shares_line && line.trim_start_matches(' ').starts_with(':')
     }
 
     /// A node and where it ends. The comments above it are the first lines of what is nested.

@@ -248,3 +248,22 @@ fn tabs_are_refused_where_sops_refuses_them_and_nowhere_else() {
         assert!(read(text).is_ok(), "{text:?}");
     }
 }
+
+#[test]
+fn a_comment_below_an_explicit_key_stays_where_go_yaml_has_it() {
+    let below = "? |-\n    a\n    b\n:\n    # c\n    - x\n";
+    let above = "# c\n? |-\n    a\n    b\n:   - x\n";
+    for (text, expected) in [
+        ("? \"a\\nb\"\n# c\n:\n  - x\n", below),
+        ("? \"a\\nb\"\n:\n  # c\n  - x\n", below),
+        ("? \"a\\nb\"\n: # c\n  - x\n", above),
+        ("? |-\n  a\n  b\n: # c\n  - x\n", above),
+        ("? \"a\\nb\"\n: - x # c\n", "? |-\n    a\n    b\n:   - x # c\n"),
+        ("? \"a\\nb\"\n: # c\n  # d\n  k: v\n", "# c\n? |-\n    a\n    b\n:\n    # d\n    k: v\n"),
+    ] {
+        let written = write(&read(text).unwrap(), None);
+        assert_eq!(written.expose_text().unwrap(), expected, "{text}");
+        let again = write(&read(expected).unwrap(), None);
+        assert_eq!(again.expose_text().unwrap(), expected, "{text}");
+    }
+}

@@ -193,13 +193,14 @@ impl Writer {
         }
         self.line(depth, ":");
         match node {
-            Node::Map(items) if has_pairs(items) => {
+            // Behind the colon a comment would be the key's. sops writes it there, and has it above the key from then on.
+            Node::Map(items) if has_pairs(items) && !begins_with_comment(node) => {
                 let inside = self.inside(depth);
                 self.out.spaces(inside - depth - 1);
                 self.begun = true;
                 self.map(items, inside);
             }
-            Node::List(elements) if !elements.is_empty() => {
+            Node::List(elements) if !elements.is_empty() && !begins_with_comment(node) => {
                 let inside = self.inside(depth);
                 self.out.spaces(inside - depth - 1);
                 self.begun = true;
@@ -342,6 +343,21 @@ pub(super) fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
         Node::Map(_) | Node::List(_) => false,
     };
     comment.inline && one_line && !comment.as_str().contains(is_break)
+}
+
+/// Whether a line of its own for a comment comes first in a map or a list.
+fn begins_with_comment(node: &Node<Plain>) -> bool {
+    match node {
+        Node::Map(items) => match items.as_slice() {
+            [Item::Comment(comment), Item::Pair(_, first), ..] => !takes(comment, first),
+            items => matches!(items.first(), Some(Item::Comment(_))),
+        },
+        Node::List(elements) => match elements.as_slice() {
+            [Element::Comment(comment), Element::Node(first), ..] => !takes(comment, first),
+            elements => matches!(elements.first(), Some(Element::Comment(_))),
+        },
+        Node::Null | Node::Leaf(_) => false,
+    }
 }
 
 /// Whether a map or a list of maps stands under a merge key; nothing else can.
