@@ -165,6 +165,40 @@ fn a_person_agrees_by_typing_the_name() {
 }
 
 #[test]
+fn a_port_of_the_users_own_is_the_installers_too_and_what_it_cannot_be_told_is_refused() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    let deploy = |options: &str| {
+        site.finish(site.command(&["cp1", "--yes"]).env("NIX_SSHOPTS", options).spawn().unwrap())
+    };
+    let refused = deploy("-4 -p 22").expect(2);
+    assert!(refused.stderr.contains("`NIX_SSHOPTS` has `-4`"), "{}", refused.stderr);
+    assert_eq!(site.record().trim(), "");
+    let away = deploy("-p 2222").expect(2);
+    assert!(away.stderr.contains("port 2222: Connection refused"), "{}", away.stderr);
+    assert_eq!(site.record().trim(), "");
+    deploy("-p 22").expect(0);
+    let record = site.record();
+    assert!(record.contains("  --ssh-port\n  22\n  --post-kexec-ssh-port\n  22\n"), "{record}");
+}
+
+#[test]
+fn who_took_the_place_of_what_was_asked_about_is_not_wiped() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    let command =
+        site.command_with(&["cp1"], |words| Terminal::IN_FRONT.iter().map(Into::into).chain(words).collect());
+    let mut terminal = Terminal::run(command);
+    terminal.wait_for("type `cp1` to go on: ");
+    site.exchange("cp1");
+    terminal.type_in("cp1\n");
+    let (status, shown) = terminal.end();
+    assert_eq!(status.code(), Some(2), "{shown}");
+    assert!(shown.contains("`cp1` was not touched"), "{shown}");
+    assert_eq!(site.record().trim(), "");
+}
+
+#[test]
 fn no_call_writes_the_key_anywhere_but_into_memory() {
     let Some(mut site) = Site::new() else { return };
     if !traced::is_here() {

@@ -240,7 +240,7 @@ fn a_repository_is_a_flake_of_what_git_was_told_of() {
         nix.at(&names, flake, "quorate/").map(|text| serde_json::from_str::<Json>(&text).unwrap())
     };
     let unknown = machines().expect_err("git knows no flake.nix");
-    assert!(unknown.contains("git"), "{unknown}");
+    assert!(unknown.contains("flake.nix"), "{unknown}");
     git(&["add", "--all"]);
     assert_eq!(machines(), Ok(json!([])), "`nix run .#pki` goes from here on, without a commit");
     nix.fill("lab");

@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::ask::{Job, jobs};
+use super::ask::{self, Job, jobs};
 use super::cli::Cli;
 use super::command::{self, KNOWN_HOSTS, Line, PRINTED, Paths, STAGED, Settings};
 use super::decide::Action;
@@ -65,8 +65,7 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let store = store.filter(|_| faults.is_empty()).ok_or(Error::Refused { faults })?;
     let folder = folder()?;
     let jobs = jobs(args, &cluster, &store, &chosen, folder.path())?;
-    let lines: Vec<Line> =
-        jobs.iter().map(|job| command::line(&job.action, &job.address, &settings, PRINTED)).collect();
+    let lines = lines(&jobs, &settings)?;
     if args.dry_run {
         show(args, &jobs, &lines);
         return Ok(Outcome::Clean);
@@ -75,6 +74,18 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     confirm(args, &jobs)?;
     let keys = opened(&store, &jobs)?;
     act(args, &cluster, &jobs, &settings, &keys)
+}
+
+/// The commands as they are printed.
+fn lines(jobs: &[Job<'_>], settings: &Settings) -> Result<Vec<Line>, Error> {
+    let (mut lines, mut faults) = (Vec::new(), Vec::new());
+    for job in jobs {
+        match command::line(&job.action, &job.address, settings, PRINTED) {
+            Ok(line) => lines.push(line),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(lines) } else { Err(Error::Refused { faults }) }
 }
 
 /// A folder for what ssh is told: public keys alone. nixos-rebuild divides options at blanks, so its path has none.
@@ -304,7 +315,11 @@ fn one(
 ) -> Result<Stand, Error> {
     let known_hosts = job.known_hosts.display().to_string();
     let paths = Paths { staged: STAGED, known_hosts: &known_hosts };
-    let line = command::line(&job.action, &job.address, settings, paths);
+    let line = command::line(&job.action, &job.address, settings, paths)
+        .map_err(|fault| Error::Refused { faults: vec![fault] })?;
+    if job.action != Action::Update {
+        ask::again(job)?;
+    }
     let code = match keys.get(job.machine.name()).filter(|_| job.action != Action::Update) {
         Some(key) => stage::run(key, &line, args.allow_swap).map_err(|error| match error {
             EditError::Signal(signal) => Error::Signal(signal),

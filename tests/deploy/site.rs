@@ -136,6 +136,15 @@ impl Site {
         });
     }
 
+    /// Puts another machine with another host key at that address.
+    pub(crate) fn exchange(&self, machine: &str) {
+        let (folder, other) = (self.machine(machine), self.machine(machine).join("other"));
+        run(Command::new("ssh-keygen").args(["-qt", "ed25519", "-N", "", "-f"]).arg(&other));
+        fs::rename(&other, folder.join("host_key")).expect("a key");
+        let pid = fs::read_to_string(folder.join("pid")).expect("its id");
+        run(Command::new("kill").args(["-HUP", pid.trim()]));
+    }
+
     /// What a machine has on its disk.
     pub(crate) fn machine(&self, machine: &str) -> PathBuf {
         self.project.path(format!("desk/machines/{machine}"))

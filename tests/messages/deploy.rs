@@ -8,7 +8,8 @@ use crate::case::{Case, NOW, case, generated, script, told_by, value};
 use crate::project::{Project, machines};
 
 /// A program's end as ssh's own: the host key is another one.
-const OTHER_KEY: &str = "echo 'Host key verification failed.' >&2; exit 255";
+const OTHER_KEY: &str = "printf '%s\\n' 'No ED25519 host key is known for cp1 and you have requested strict checking.' \
+     'Host key verification failed.' >&2; exit 255";
 const NIXOS: &str = "echo ID=nixos";
 const DEBIAN: &str = "echo 'PRETTY_NAME=\"Debian GNU/Linux 12\"'";
 const DENIED: &str = "echo 'root@10.13.13.11: Permission denied (publickey).' >&2; exit 255";
@@ -16,7 +17,7 @@ const AWAY: &str = "echo 'ssh: connect to host 10.13.13.11 port 22: No route to 
 
 /// An ssh that does this for who asks for the machine's own key, and that for who takes any.
 fn ssh(project: &Project, own: &str, anybody: &str) {
-    script(project, "ssh", &format!("case \"$*\" in *accept-new*) {anybody} ;; *) {own} ;; esac"));
+    script(project, "ssh", &format!("case \"$*\" in *.stranger*) {anybody} ;; *) {own} ;; esac"));
 }
 
 /// A generated cluster with what `pki modules` and `pki init` leave.
@@ -191,7 +192,7 @@ pub(crate) fn answers() -> Vec<Case> {
             script(
                 project,
                 "ssh",
-                &format!("case \"$*\" in *accept-new*) {DEBIAN} ;; *cp1*) {OTHER_KEY} ;; *) {NIXOS} ;; esac"),
+                &format!("case \"$*\" in *.stranger*) {DEBIAN} ;; *cp1*) {OTHER_KEY} ;; *) {NIXOS} ;; esac"),
             );
         }),
     ]
