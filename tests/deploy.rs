@@ -199,6 +199,26 @@ fn who_took_the_place_of_what_was_asked_about_is_not_wiped() {
 }
 
 #[test]
+fn what_git_does_not_know_is_not_deployed() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("w1", NIXOS, true);
+    let git = |words: &[&str]| run(Command::new("git").arg("-C").arg(site.project.root()).args(words));
+    git(&["init", "--quiet"]);
+    let refused = site.deploy(&["w1"]).expect(2);
+    assert!(refused.stderr.contains("`git`: it does not know"), "{}", refused.stderr);
+    site.deploy(&["w1", "--flake", "path:."]).expect(0);
+    site.project.write("flake.nix", "{ }\n");
+    site.project.write(".gitignore", "certs/\n*.env\n");
+    site.project.write("secrets/mine.env", "A=1\n");
+    git(&["add", "flake.nix", "machines.nix", "hosts", "modules"]);
+    let refused = site.deploy(&["w1"]).expect(2);
+    assert!(refused.stderr.contains("`certs/"), "what is ignored is in no build: {}", refused.stderr);
+    assert!(!refused.stderr.contains("mine.env"), "{}", refused.stderr);
+    git(&["add", "--force", "certs"]);
+    site.deploy(&["w1"]).expect(0);
+}
+
+#[test]
 fn no_call_writes_the_key_anywhere_but_into_memory() {
     let Some(mut site) = Site::new() else { return };
     if !traced::is_here() {

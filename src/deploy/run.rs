@@ -14,8 +14,10 @@ use super::ask::{self, Job, jobs};
 use super::cli::Cli;
 use super::command::{self, KNOWN_HOSTS, Line, PRINTED, Paths, STAGED, Settings};
 use super::decide::Action;
+use super::preflight::Facts;
 use super::ssh::{self, Answer};
 use super::stage::{self, HostKey};
+use super::tree::Tree;
 use super::{Refusal, bootstrap, facts, preflight, targets};
 use crate::error::Error;
 use crate::identities::Places;
@@ -58,14 +60,15 @@ impl Stand {
 /// [`Error::Refused`] with everything that is in the way, before anything was touched; the first machine that failed.
 pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let cluster = inventory::load(&args.inventory)?;
-    let settings = settings(args)?;
+    let tree = Tree::of(args)?;
+    let settings = settings(args, &tree);
     let (chosen, mut faults) = targets::targets(&cluster, &args.targets, args.role);
-    let (facts, store) = facts::read(args, &cluster, now)?;
+    let (facts, store) = facts::read(args, &tree, &cluster, now)?;
     faults.extend(preflight::judge(&chosen, &facts));
     let store = store.filter(|_| faults.is_empty()).ok_or(Error::Refused { faults })?;
     let folder = folder()?;
     let jobs = jobs(args, &cluster, &store, &chosen, folder.path())?;
-    let lines = lines(&jobs, &settings)?;
+    let lines = lines(&jobs, &cluster, &facts, &settings)?;
     if args.dry_run {
         show(args, &jobs, &lines);
         return Ok(Outcome::Clean);
@@ -77,9 +80,20 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
 }
 
 /// The commands as they are printed.
-fn lines(jobs: &[Job<'_>], settings: &Settings) -> Result<Vec<Line>, Error> {
+///
+/// # Errors
+/// [`Error::Refused`] with every installation after which nobody could log in, or that nixos-anywhere cannot be told.
+fn lines(
+    jobs: &[Job<'_>],
+    cluster: &Cluster,
+    facts: &Facts,
+    settings: &Settings,
+) -> Result<Vec<Line>, Error> {
     let (mut lines, mut faults) = (Vec::new(), Vec::new());
     for job in jobs {
+        if job.action != Action::Update {
+            faults.extend(preflight::locked_out(job.machine.name(), cluster, facts));
+        }
         match command::line(&job.action, &job.address, settings, PRINTED) {
             Ok(line) => lines.push(line),
             Err(fault) => faults.push(fault),
@@ -96,21 +110,15 @@ fn folder() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("quorate-deploy-").tempdir_in(&place).map_err(Error::io("create", place))
 }
 
-fn settings(args: &Cli) -> Result<Settings, Error> {
-    if args.flake.contains('#') {
-        return Err(Error::Request {
-            message: format!("`--flake {}` names a part of a flake, expected the flake alone", args.flake),
-            hint: "the machine's name is added to it: give `.`, or where the flake is".to_owned(),
-        });
-    }
+fn settings(args: &Cli, tree: &Tree) -> Settings {
     let own = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     // nixos-rebuild divides its options at blanks, whatever quotes say.
     let known = own("HOME").map(|home| format!("{home}/.ssh/known_hosts"));
-    Ok(Settings {
-        flake: args.flake.clone(),
+    Settings {
+        flake: tree.flake.clone(),
         build_host: args.build_host.clone(),
         user_known_hosts: known.filter(|path| !path.contains(char::is_whitespace)),
-    })
+    }
 }
 
 /// What a program that is not here is told as.

@@ -271,7 +271,10 @@ fn search(folder: &Path, aside: &Path, marker: &[u8], found: &mut Vec<PathBuf>) 
 fn lay_out(project: &Project, machines: &[&str]) {
     project.pki(["modules", "modules"]).expect(0);
     for name in machines {
-        project.write(&format!("hosts/{name}.nix"), "{ }\n");
+        project.write(
+            &format!("hosts/{name}.nix"),
+            "{ users.users.root.openssh.authorizedKeys.keys = [ \"me\" ]; }\n",
+        );
     }
 }
 

@@ -30,7 +30,10 @@ fn site() -> Project {
 fn lay_out(project: &Project, names: &[&str]) {
     project.pki(["modules", "modules", "--at", NOW]).expect(0);
     for name in names {
-        project.write(&format!("hosts/{name}.nix"), "{ }\n");
+        project.write(
+            &format!("hosts/{name}.nix"),
+            "{ users.users.root.openssh.authorizedKeys.keys = [ \"me\" ]; }\n",
+        );
     }
 }
 
@@ -132,7 +135,28 @@ pub(crate) fn repository() -> Vec<Case> {
             project.write("modules/w1.nix", "{ }\n");
             fs::remove_file(project.path("modules/cp1.nix")).unwrap();
         }),
+        deploy("modules that are of another inventory", &["w1"], |project| {
+            project.write("machines.nix", machines(3, "").replace("10.13.14.10", "10.13.14.11"));
+            project.pki(["gen", "--at", NOW]).expect(0);
+        }),
         deploy("no host file", &["cp1"], remove("hosts/cp1.nix")),
+        deploy("a flake of another tree", &["cp1", "--flake", "github:me/lab"], |_| {}),
+        deploy("files that git was not told of", &["cp1"], |project| {
+            fs::create_dir(project.path(".git")).unwrap();
+            script(
+                project,
+                "git",
+                "printf '%s\\0' certs/cp1/host.yaml hosts/.cp1.nix.swp hosts/cp1.nix~ modules/w1.nix",
+            );
+        }),
+        deploy("a git that is not there", &["cp1"], |project| {
+            fs::create_dir(project.path(".git")).unwrap();
+        }),
+        deploy("an installation that nobody could log in to", &["cp1", "w1"], |project| {
+            ssh(project, DEBIAN, "");
+            let written = "{ users.users.root.openssh.authorizedKeys.keys = sshKeys; } # authorizedKeys\n";
+            project.write("hosts/cp1.nix", written);
+        }),
     ]
 }
 
