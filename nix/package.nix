@@ -6,6 +6,7 @@
   installShellFiles,
   makeBinaryWrapper,
   etcd,
+  git,
   kubectl,
   nixos-anywhere,
   nixos-rebuild-ng,
@@ -41,6 +42,7 @@ rustPlatform.buildRustPackage {
     wrapProgram $out/bin/deploy --prefix PATH : ${
       lib.makeBinPath [
         etcd
+        git
         kubectl
         nixos-anywhere
         # It is called `nixos-rebuild-ng` otherwise, and `deploy` calls nobody of that name.

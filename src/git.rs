@@ -105,6 +105,21 @@ pub fn listed(tree: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(names.map(|name| tree.join(OsStr::from_bytes(name))).collect())
 }
 
+/// The files at and below these paths that git does not have in its index; below the top of the work tree. With
+/// `ignored` those too that it is told to leave alone.
+///
+/// # Errors
+/// As [`staged`].
+pub fn unknown(tree: &Path, paths: &[PathBuf], ignored: bool) -> Result<Vec<PathBuf>, Error> {
+    let mut command = command(tree, &["ls-files", "-z", "--others"]);
+    if !ignored {
+        command.arg("--exclude-standard");
+    }
+    let names = output(tree, command.arg("--").args(paths))?;
+    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| PathBuf::from(OsStr::from_bytes(name))).collect())
+}
+
 /// Makes a folder a repository. `false` where there is no git.
 ///
 /// # Errors
@@ -139,8 +154,11 @@ fn command(tree: &Path, arguments: &[&str]) -> Command {
 }
 
 fn git(tree: &Path, arguments: &[&str]) -> Result<Vec<u8>, Error> {
-    let output =
-        command(tree, arguments).stdin(Stdio::null()).output().map_err(|cause| system(tree, &cause))?;
+    output(tree, &mut command(tree, arguments))
+}
+
+fn output(tree: &Path, command: &mut Command) -> Result<Vec<u8>, Error> {
+    let output = command.stdin(Stdio::null()).output().map_err(|cause| system(tree, &cause))?;
     if output.status.success() {
         return Ok(output.stdout);
     }

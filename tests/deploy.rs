@@ -165,6 +165,60 @@ fn a_person_agrees_by_typing_the_name() {
 }
 
 #[test]
+fn a_port_of_the_users_own_is_the_installers_too_and_what_it_cannot_be_told_is_refused() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    let deploy = |options: &str| {
+        site.finish(site.command(&["cp1", "--yes"]).env("NIX_SSHOPTS", options).spawn().unwrap())
+    };
+    let refused = deploy("-4 -p 22").expect(2);
+    assert!(refused.stderr.contains("`NIX_SSHOPTS` has `-4`"), "{}", refused.stderr);
+    assert_eq!(site.record().trim(), "");
+    let away = deploy("-p 2222").expect(2);
+    assert!(away.stderr.contains("port 2222: Connection refused"), "{}", away.stderr);
+    assert_eq!(site.record().trim(), "");
+    deploy("-p 22").expect(0);
+    let record = site.record();
+    assert!(record.contains("  --ssh-port\n  22\n  --post-kexec-ssh-port\n  22\n"), "{record}");
+}
+
+#[test]
+fn who_took_the_place_of_what_was_asked_about_is_not_wiped() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    let command =
+        site.command_with(&["cp1"], |words| Terminal::IN_FRONT.iter().map(Into::into).chain(words).collect());
+    let mut terminal = Terminal::run(command);
+    terminal.wait_for("type `cp1` to go on: ");
+    site.exchange("cp1");
+    terminal.type_in("cp1\n");
+    let (status, shown) = terminal.end();
+    assert_eq!(status.code(), Some(2), "{shown}");
+    assert!(shown.contains("`cp1` was not touched"), "{shown}");
+    assert_eq!(site.record().trim(), "");
+}
+
+#[test]
+fn what_git_does_not_know_is_not_deployed() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("w1", NIXOS, true);
+    let git = |words: &[&str]| run(Command::new("git").arg("-C").arg(site.project.root()).args(words));
+    git(&["init", "--quiet"]);
+    let refused = site.deploy(&["w1"]).expect(2);
+    assert!(refused.stderr.contains("`git`: it does not know"), "{}", refused.stderr);
+    site.deploy(&["w1", "--flake", "path:."]).expect(0);
+    site.project.write("flake.nix", "{ }\n");
+    site.project.write(".gitignore", "certs/\n*.env\n");
+    site.project.write("secrets/mine.env", "A=1\n");
+    git(&["add", "flake.nix", "machines.nix", "hosts", "modules"]);
+    let refused = site.deploy(&["w1"]).expect(2);
+    assert!(refused.stderr.contains("`certs/"), "what is ignored is in no build: {}", refused.stderr);
+    assert!(!refused.stderr.contains("mine.env"), "{}", refused.stderr);
+    git(&["add", "--force", "certs"]);
+    site.deploy(&["w1"]).expect(0);
+}
+
+#[test]
 fn no_call_writes_the_key_anywhere_but_into_memory() {
     let Some(mut site) = Site::new() else { return };
     if !traced::is_here() {

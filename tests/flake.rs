@@ -159,7 +159,7 @@ fn this_repositorys_flake_shows_and_checks() {
     assert_eq!(nix.json("flake", "#nixosConfigurations", ""), json!({}));
     nix.flake(&["flake", "check", "--no-build", "--all-systems"], "flake", "", "");
     let wrapper = nix.flake(&["eval", "--raw"], "flake", "#packages.x86_64-linux.quorate.postInstall", "");
-    for program in ["nixos-rebuild", "nixos-anywhere", "etcd", "kubectl", "openssh"] {
+    for program in ["nixos-rebuild", "nixos-anywhere", "git", "etcd", "kubectl", "openssh"] {
         assert!(wrapper.contains(&format!("-{program}/bin")), "deploy finds {program}: {wrapper}");
     }
 }

@@ -58,11 +58,11 @@ pub fn run(args: &Modules, now: OffsetDateTime) -> Result<Outcome, Error> {
     Ok(if changes.is_empty() { Outcome::Clean } else { Outcome::Findings })
 }
 
-/// The files below `folder` that are not what `pki modules` would write there now, whoever changed them. `certs` must be
-/// what the inventory plans.
+/// The files below `folder` that are not what `pki modules` would write there now. `certs` must be what the inventory
+/// plans.
 ///
 /// # Errors
-/// As [`run`], but for files that were changed by hand.
+/// As [`run`], files that were changed by hand among them.
 pub(crate) fn out_of_date(
     folder: &Path,
     certs: &Path,
@@ -75,7 +75,7 @@ pub(crate) fn out_of_date(
     let (wired, _) = wired::read(secrets, cluster, format)?;
     let (certs, secrets) = (from(folder, certs)?, from(folder, secrets)?);
     let site = Site { cluster, format, admins: &admins, certs: &certs, secrets: &secrets, wired: &wired };
-    let changes = Folder::read(folder)?.compare(&emit(&site, Flavour::Upstream), true)?;
+    let changes = Folder::read(folder)?.compare(&emit(&site, Flavour::Upstream), false)?;
     Ok(changes.iter().map(|change| change.name().to_owned()).collect())
 }
 

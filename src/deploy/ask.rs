@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::cli::Cli;
 use super::command::{SSH_OPTIONS, is_on_path};
-use super::decide::{Action, Asked, HostKeyHome, decide};
+use super::decide::{Action, Asked, HostKeyHome, called, decide};
 use super::run::missing;
 use super::ssh::{self, Address, Answer};
 use super::{Refusal, facts};
@@ -32,6 +32,8 @@ pub(super) struct Job<'c> {
     pub(super) known_hosts: PathBuf,
     /// The fingerprint of what answers there now, where that is not its own key.
     pub(super) fingerprint: Option<String>,
+    /// A known_hosts file with the key that was shown: its own, or that one.
+    shown: PathBuf,
 }
 
 /// A machine that is to be asked.
@@ -111,9 +113,31 @@ impl<'c> Candidate<'c> {
         let home = if machine.host_key().is_some() { HostKeyHome::Machine } else { HostKeyHome::Sealed };
         let asked = Asked { machine: name, target: &address.target(), install: args.install, home };
         let action = decide(asked, &own, anybody.as_ref())?;
-        let fingerprint = anybody.and_then(|_| ssh::fingerprint(&strangers));
-        Ok(Job { machine, address, action, public, known_hosts, fingerprint })
+        let fingerprint = anybody.as_ref().and_then(|_| ssh::fingerprint(&strangers));
+        let shown = if anybody.is_some() { strangers } else { known_hosts.clone() };
+        Ok(Job { machine, address, action, public, known_hosts, fingerprint, shown })
     }
+}
+
+/// Asks once more, right before a disk is wiped: people take their time to answer, and the machines before this one took
+/// theirs.
+///
+/// # Errors
+/// [`Error::Request`] where what answers now is not what answered before.
+pub(super) fn again(job: &Job<'_>) -> Result<(), Error> {
+    let Action::Install { over, .. } = &job.action else { return Ok(()) };
+    let (name, target) = (job.machine.name(), job.address.target());
+    let found = match ssh::ask_noted(&job.address, &job.shown) {
+        Answer::System(system) if called(&system) == *over => return Ok(()),
+        Answer::System(system) => format!("{} runs there now, and {over} did before", called(&system)),
+        Answer::OtherKey => "it shows another host key now".to_owned(),
+        Answer::Denied(said) => format!("it refuses the login now: {said}"),
+        Answer::Unreachable(said) => format!("it does not answer any more: {said}"),
+    };
+    Err(Error::Request {
+        message: format!("`{name}` was not touched, since `{target}` is not what was asked before: {found}"),
+        hint: "look at what is at that address, then run this again".to_owned(),
+    })
 }
 
 /// The user's own options of ssh, divided as nix divides them.

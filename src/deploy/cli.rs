@@ -52,12 +52,13 @@ pub struct Cli {
     /// Wipe disks without asking for the machine's name
     #[arg(long)]
     pub yes: bool,
-    /// The flake whose nixosConfigurations are deployed
-    #[arg(long, value_name = "FLAKE", default_value = ".")]
-    pub flake: String,
-    /// The folder of the certificates
-    #[arg(long, value_name = "CERTS", default_value = "certs")]
-    pub certs: PathBuf,
+    /// The flake whose nixosConfigurations are deployed, in the inventory's folder or above; `path:.` takes the files as
+    /// they are, where git does not know them all [default: the inventory's folder]
+    #[arg(long, value_name = "FLAKE")]
+    pub flake: Option<String>,
+    /// The folder of the certificates [default: certs beside the inventory]
+    #[arg(long, value_name = "CERTS")]
+    pub certs: Option<PathBuf>,
     /// Where the inventory is; modules/ and hosts/ lie beside it.
     #[command(flatten)]
     pub inventory: InventoryArgs,

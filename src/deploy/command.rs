@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use super::Refusal;
 use super::decide::Action;
 use super::ssh::{Address, strict};
 use crate::identities::VARIABLES;
@@ -16,6 +17,31 @@ pub(super) const KNOWN_HOSTS: &str = "$known_hosts";
 /// The variable by which nix and nixos-rebuild are told options of ssh, divided at blanks.
 /// Source: nix.conf(5) and nixos-rebuild(8), `NIX_SSHOPTS`.
 pub(super) const SSH_OPTIONS: &str = "NIX_SSHOPTS";
+
+/// The options of nixos-anywhere that say what these options of ssh say: NIX_SSHOPTS it overwrites with its own, so that
+/// without them another machine might be wiped than the one that was asked.
+/// Source: nixos-anywhere.sh, `parseArgs` and `runKexec`, which puts the second port where the first one was: an address
+/// and a port that are one machine's before kexec are nobody else's after it.
+///
+/// # Errors
+/// The first word that is none of `-p`, `-i`, `-o`.
+fn for_nixos_anywhere(options: &[String]) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut rest = options.iter();
+    while let Some(option) = rest.next() {
+        let Some((flag, value)) = option.split_at_checked(2) else { return Err(option.clone()) };
+        let value = if value.is_empty() { rest.next().map(String::as_str) } else { Some(value) };
+        let Some(value) = value else { return Err(option.clone()) };
+        let names: &[&str] = match flag {
+            "-p" => &["--ssh-port", "--post-kexec-ssh-port"],
+            "-i" => &["-i"],
+            "-o" => &["--ssh-option"],
+            _ => return Err(option.clone()),
+        };
+        words.extend(names.iter().flat_map(|name| [(*name).to_owned(), value.to_owned()]));
+    }
+    Ok(words)
+}
 
 /// What all commands of a run share.
 #[derive(Debug, Clone)]
@@ -80,8 +106,16 @@ impl Line {
     }
 }
 
-/// The command for one machine. `hands_over` says whether a new machine is given its host key from here.
-pub(super) fn line(action: &Action, address: &Address, settings: &Settings, paths: Paths<'_>) -> Line {
+/// The command for one machine.
+///
+/// # Errors
+/// Options of the user's ssh that nixos-anywhere cannot be told.
+pub(super) fn line(
+    action: &Action,
+    address: &Address,
+    settings: &Settings,
+    paths: Paths<'_>,
+) -> Result<Line, Refusal> {
     let configuration = format!("{}#{}", settings.flake, address.machine);
     let mut words: Vec<String> = Vec::new();
     let mut push = |some: &[&str]| words.extend(some.iter().map(|word| (*word).to_owned()));
@@ -97,8 +131,16 @@ pub(super) fn line(action: &Action, address: &Address, settings: &Settings, path
             if let Some(option) = address.host_name() {
                 push(&["--ssh-option", &option]);
             }
+            let own = for_nixos_anywhere(&address.options).map_err(|option| {
+                Refusal::new(
+                    &address.machine,
+                    format!("`{SSH_OPTIONS}` has `{option}`, which nixos-anywhere cannot be told, so it might reach another machine"),
+                    "say it with `-p`, `-i` and `-o Name=value` alone, or in ~/.ssh/config",
+                )
+            })?;
+            push(&own.iter().map(String::as_str).collect::<Vec<_>>());
             push(&["--target-host", &address.target()]);
-            Line { ssh_options: None, words }
+            Ok(Line { ssh_options: None, words })
         }
         Action::Update => {
             push(&["nixos-rebuild", "switch", "--flake", &configuration, "--target-host", &address.target()]);
@@ -114,7 +156,7 @@ pub(super) fn line(action: &Action, address: &Address, settings: &Settings, path
             let options = strict(address, paths.known_hosts, others);
             let ours = options.iter().map(|option| format!("-o {option}"));
             let all = ours.chain(address.options.iter().cloned()).collect::<Vec<_>>().join(" ");
-            Line { ssh_options: Some(all), words }
+            Ok(Line { ssh_options: Some(all), words })
         }
     }
 }
@@ -167,8 +209,9 @@ mod tests {
     #[test]
     fn an_installation_hands_over_a_folder_or_keeps_the_keys_that_are_there() {
         let install = |keeps_key| Action::Install { over: "Debian".to_owned(), keeps_key };
-        let told =
-            |keeps_key, ip| line(&install(keeps_key), &address("root", ip), &settings(), PRINTED).quoted();
+        let told = |keeps_key, ip| {
+            line(&install(keeps_key), &address("root", ip), &settings(), PRINTED).unwrap().quoted()
+        };
         assert_eq!(
             told(false, "10.0.0.1"),
             "nixos-anywhere --flake '.#cp1' --extra-files \"$staged\" --target-host root@10.0.0.1"
@@ -180,8 +223,26 @@ mod tests {
     }
 
     #[test]
+    fn an_installation_reaches_the_machine_that_was_asked_whatever_its_port() {
+        let install = Action::Install { over: "Debian".to_owned(), keeps_key: true };
+        let told = |options: &str| {
+            let options = options.split_whitespace().map(str::to_owned).collect();
+            let address = Address { options, ..address("root", "10.0.0.1") };
+            line(&install, &address, &settings(), PRINTED).map(|line| line.words[4..].join(" "))
+        };
+        assert_eq!(
+            told("-p 2222 -i~/key -o ProxyJump=bastion").unwrap(),
+            "--ssh-port 2222 --post-kexec-ssh-port 2222 -i ~/key --ssh-option ProxyJump=bastion \
+             --target-host root@10.0.0.1"
+        );
+        for options in ["-J bastion", "-o Port 2222", "-p", "2222", "é", "-4"] {
+            assert!(told(options).unwrap_err().message.contains("might reach another machine"), "{options}");
+        }
+    }
+
+    #[test]
     fn an_update_knows_the_machine_by_its_own_key_alone() {
-        let told = line(&Action::Update, &address("ops", "10.0.0.1"), &settings(), PRINTED).quoted();
+        let told = line(&Action::Update, &address("ops", "10.0.0.1"), &settings(), PRINTED).unwrap().quoted();
         assert_eq!(
             told,
             "NIX_SSHOPTS=\"-o UserKnownHostsFile=$known_hosts -o GlobalKnownHostsFile=/dev/null -o HostKeyAlias=cp1 \
@@ -199,7 +260,7 @@ mod tests {
         };
         let address =
             Address { options: vec!["-p".to_owned(), "2222".to_owned()], ..address("root", "10.0.0.1") };
-        let told = line(&Action::Update, &address, &settings, PRINTED).quoted();
+        let told = line(&Action::Update, &address, &settings, PRINTED).unwrap().quoted();
         assert!(told.contains("GlobalKnownHostsFile=/home/me/.ssh/known_hosts"), "{told}");
         assert!(!told.contains("HostKeyAlias"), "its key would be compared with the machine's: {told}");
         assert!(told.contains("-p 2222\"") && told.ends_with("--build-host big"), "{told}");

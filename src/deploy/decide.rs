@@ -101,7 +101,7 @@ pub(super) fn decide(asked: Asked<'_>, own: &Answer, anybody: Option<&Answer>) -
 }
 
 /// A system in words.
-fn called(system: &System) -> String {
+pub(super) fn called(system: &System) -> String {
     match system {
         System::NixOs => "NixOS".to_owned(),
         System::Installer => "the NixOS installer".to_owned(),

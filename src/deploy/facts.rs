@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use super::Refusal;
 use super::cli::Cli;
 use super::preflight::{Certificates, Facts, Left, Modules};
+use super::tree::{SECRETS, Tree};
 use crate::commands::check::{Finding, compared};
 use crate::commands::modules::out_of_date;
 use crate::error::Error;
@@ -22,8 +23,6 @@ use crate::store::commit::{Interrupted, interrupted};
 
 /// The folder of the emitted modules, beside the inventory.
 const MODULES: &str = "modules";
-/// The folder of people's own secrets, beside the inventory.
-const SECRETS: &str = "secrets";
 /// The folder of the users' own files, beside the inventory.
 const HOSTS: &str = "hosts";
 
@@ -33,36 +32,53 @@ const HOSTS: &str = "hosts";
 /// What keeps them from being read, such as a file that nobody may open. What is wrong with them is none of that.
 pub(super) fn read(
     args: &Cli,
+    tree: &Tree,
     cluster: &Cluster,
     now: OffsetDateTime,
 ) -> Result<(Facts, Option<Store>), Error> {
-    let root = args.inventory.file.parent().unwrap_or(Path::new("."));
-    let (state, store) = certificates(args, cluster, now)?;
-    let modules = modules(args, cluster, root, &state, store.as_ref())?;
+    let (state, store) = certificates(args, tree, cluster, now)?;
+    let modules = modules(tree, cluster, &state, store.as_ref())?;
+    let hosts = tree.root.join(HOSTS);
+    let names = nix_files(&hosts)?;
     let facts = Facts {
-        certs: args.certs.display().to_string(),
+        certs: tree.certs.display().to_string(),
         state,
         modules,
-        hosts: nix_files(&root.join(HOSTS))?,
+        unseen: tree.unseen()?,
+        with_keys: names.iter().filter(|name| names_a_key(&hosts, name)).cloned().collect(),
+        hosts: names,
     };
     Ok((facts, store))
 }
 
+/// Whether a machine's file lets somebody in beside `cluster.sshKeys`, which is what `pki init` wrote into it.
+fn names_a_key(hosts: &Path, machine: &str) -> bool {
+    let files = [hosts.join(format!("{machine}.nix")), hosts.join(machine).join("default.nix")];
+    let text = files.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+    let mut code = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    code.any(|line| line.contains("authorizedKeys") && !line.contains("sshKeys"))
+}
+
 fn modules(
-    args: &Cli,
+    tree: &Tree,
     cluster: &Cluster,
-    root: &Path,
     state: &Certificates,
     store: Option<&Store>,
 ) -> Result<Modules, Error> {
-    let folder = root.join(MODULES);
+    let folder = tree.root.join(MODULES);
     if !folder.join("default.nix").is_file() {
         return Ok(Modules::Missing);
     }
     let manifest = store.and_then(|store| store.state.manifest.as_ref());
     match (state, manifest) {
         (Certificates::Compared { drift, .. }, Some(manifest)) if drift.is_empty() => {
-            out_of_date(&folder, &args.certs, &root.join(SECRETS), cluster, manifest).map(Modules::OutOfDate)
+            match out_of_date(&folder, &tree.certs, &tree.root.join(SECRETS), cluster, manifest) {
+                // As what was changed by hand is one more thing in the way.
+                Err(Error::Request { message, hint }) => {
+                    Ok(Modules::Refused(Refusal::new("modules/", message, hint)))
+                }
+                files => files.map(Modules::OutOfDate),
+            }
         }
         _ => Ok(Modules::NotCompared),
     }
@@ -70,13 +86,14 @@ fn modules(
 
 fn certificates(
     args: &Cli,
+    tree: &Tree,
     cluster: &Cluster,
     now: OffsetDateTime,
 ) -> Result<(Certificates, Option<Store>), Error> {
-    if interrupted(&args.certs) == Some(Interrupted::Committed) {
+    if interrupted(&tree.certs) == Some(Interrupted::Committed) {
         return Ok((Certificates::Interrupted, None));
     }
-    let (store, findings) = match compared(&args.certs, &args.inventory.file, cluster, now) {
+    let (store, findings) = match compared(&tree.certs, &args.inventory.file, cluster, now) {
         Ok(found) => found,
         // What cannot be believed is one more thing in the way.
         Err(Error::State { faults, .. }) => {

@@ -19,6 +19,7 @@ mod run;
 mod ssh;
 mod stage;
 mod targets;
+mod tree;
 
 use std::process::ExitCode;
 

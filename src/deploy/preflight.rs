@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_pki::cluster::Machine;
+use quorate_pki::cluster::{Cluster, Machine};
 use time::Duration;
 
 use super::Refusal;
@@ -25,6 +25,10 @@ pub(super) struct Facts {
     pub(super) modules: Modules,
     /// The machines that have a file below `hosts/`.
     pub(super) hosts: BTreeSet<String>,
+    /// Those of them whose file names who may log in.
+    pub(super) with_keys: BTreeSet<String>,
+    /// Files that git does not know, and so no build.
+    pub(super) unseen: Vec<String>,
 }
 
 /// The emitted modules.
@@ -35,6 +39,8 @@ pub(super) enum Modules {
     Missing,
     /// These files are not what the inventory and certs/ ask for; may be nothing.
     OutOfDate(Vec<String>),
+    /// `pki modules` would refuse to write them: somebody changed what it wrote.
+    Refused(Refusal),
     /// They cannot be compared before certs/ is in order.
     NotCompared,
 }
@@ -73,6 +79,7 @@ pub(super) struct Left {
 pub(super) fn judge(targets: &[&Machine], facts: &Facts) -> Vec<Refusal> {
     let mut faults = certificates(targets, facts);
     faults.extend(modules(facts));
+    faults.extend(unseen(facts));
     // What is no node has no file either, and is refused for what it is.
     let nodes = targets.iter().filter(|machine| machine.node());
     faults.extend(nodes.filter_map(|machine| host_file(machine.name(), facts)));
@@ -130,8 +137,32 @@ fn modules(facts: &Facts) -> Option<Refusal> {
             let message = format!("it is not what the inventory asks for: {files}");
             Some(Refusal::new("modules/", message, emit))
         }
+        Modules::Refused(fault) => Some(fault.clone()),
         Modules::OutOfDate(_) | Modules::NotCompared => None,
     }
+}
+
+/// A flake in a work tree of git is what git knows of it.
+fn unseen(facts: &Facts) -> Option<Refusal> {
+    (!facts.unseen.is_empty()).then(|| {
+        let files = words::list(&facts.unseen, MOST_FINDINGS);
+        Refusal::new(
+            "git",
+            format!("it does not know {files}, and what it does not know is in no build"),
+            "run `git add` on them, with `--force` for what .gitignore names; or take all files as they are with `--flake path:.`",
+        )
+    })
+}
+
+/// A machine that nobody could log in to once it is installed.
+pub(super) fn locked_out(name: &str, cluster: &Cluster, facts: &Facts) -> Option<Refusal> {
+    (cluster.ssh_keys().is_empty() && !facts.with_keys.contains(name)).then(|| {
+        Refusal::new(
+            name,
+            format!("`cluster.sshKeys` is empty and hosts/{name}.nix names no `authorizedKeys`: nobody could log in once it is installed"),
+            "name your public key in `cluster.sshKeys`, the line in ~/.ssh/id_ed25519.pub",
+        )
+    })
 }
 
 /// The file of one machine that is its user's.

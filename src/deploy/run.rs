@@ -10,12 +10,14 @@ use serde_json::json;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::ask::{Job, jobs};
+use super::ask::{self, Job, jobs};
 use super::cli::Cli;
 use super::command::{self, KNOWN_HOSTS, Line, PRINTED, Paths, STAGED, Settings};
 use super::decide::Action;
+use super::preflight::Facts;
 use super::ssh::{self, Answer};
 use super::stage::{self, HostKey};
+use super::tree::Tree;
 use super::{Refusal, bootstrap, facts, preflight, targets};
 use crate::error::Error;
 use crate::identities::Places;
@@ -58,15 +60,15 @@ impl Stand {
 /// [`Error::Refused`] with everything that is in the way, before anything was touched; the first machine that failed.
 pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     let cluster = inventory::load(&args.inventory)?;
-    let settings = settings(args)?;
+    let tree = Tree::of(args)?;
+    let settings = settings(args, &tree);
     let (chosen, mut faults) = targets::targets(&cluster, &args.targets, args.role);
-    let (facts, store) = facts::read(args, &cluster, now)?;
+    let (facts, store) = facts::read(args, &tree, &cluster, now)?;
     faults.extend(preflight::judge(&chosen, &facts));
     let store = store.filter(|_| faults.is_empty()).ok_or(Error::Refused { faults })?;
     let folder = folder()?;
     let jobs = jobs(args, &cluster, &store, &chosen, folder.path())?;
-    let lines: Vec<Line> =
-        jobs.iter().map(|job| command::line(&job.action, &job.address, &settings, PRINTED)).collect();
+    let lines = lines(&jobs, &cluster, &facts, &settings)?;
     if args.dry_run {
         show(args, &jobs, &lines);
         return Ok(Outcome::Clean);
@@ -77,6 +79,29 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     act(args, &cluster, &jobs, &settings, &keys)
 }
 
+/// The commands as they are printed.
+///
+/// # Errors
+/// [`Error::Refused`] with every installation after which nobody could log in, or that nixos-anywhere cannot be told.
+fn lines(
+    jobs: &[Job<'_>],
+    cluster: &Cluster,
+    facts: &Facts,
+    settings: &Settings,
+) -> Result<Vec<Line>, Error> {
+    let (mut lines, mut faults) = (Vec::new(), Vec::new());
+    for job in jobs {
+        if job.action != Action::Update {
+            faults.extend(preflight::locked_out(job.machine.name(), cluster, facts));
+        }
+        match command::line(&job.action, &job.address, settings, PRINTED) {
+            Ok(line) => lines.push(line),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(lines) } else { Err(Error::Refused { faults }) }
+}
+
 /// A folder for what ssh is told: public keys alone. nixos-rebuild divides options at blanks, so its path has none.
 fn folder() -> Result<TempDir, Error> {
     let place = std::env::temp_dir();
@@ -85,21 +110,15 @@ fn folder() -> Result<TempDir, Error> {
     tempfile::Builder::new().prefix("quorate-deploy-").tempdir_in(&place).map_err(Error::io("create", place))
 }
 
-fn settings(args: &Cli) -> Result<Settings, Error> {
-    if args.flake.contains('#') {
-        return Err(Error::Request {
-            message: format!("`--flake {}` names a part of a flake, expected the flake alone", args.flake),
-            hint: "the machine's name is added to it: give `.`, or where the flake is".to_owned(),
-        });
-    }
+fn settings(args: &Cli, tree: &Tree) -> Settings {
     let own = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     // nixos-rebuild divides its options at blanks, whatever quotes say.
     let known = own("HOME").map(|home| format!("{home}/.ssh/known_hosts"));
-    Ok(Settings {
-        flake: args.flake.clone(),
+    Settings {
+        flake: tree.flake.clone(),
         build_host: args.build_host.clone(),
         user_known_hosts: known.filter(|path| !path.contains(char::is_whitespace)),
-    })
+    }
 }
 
 /// What a program that is not here is told as.
@@ -304,7 +323,11 @@ fn one(
 ) -> Result<Stand, Error> {
     let known_hosts = job.known_hosts.display().to_string();
     let paths = Paths { staged: STAGED, known_hosts: &known_hosts };
-    let line = command::line(&job.action, &job.address, settings, paths);
+    let line = command::line(&job.action, &job.address, settings, paths)
+        .map_err(|fault| Error::Refused { faults: vec![fault] })?;
+    if job.action != Action::Update {
+        ask::again(job)?;
+    }
     let code = match keys.get(job.machine.name()).filter(|_| job.action != Action::Update) {
         Some(key) => stage::run(key, &line, args.allow_swap).map_err(|error| match error {
             EditError::Signal(signal) => Error::Signal(signal),

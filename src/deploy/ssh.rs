@@ -83,13 +83,14 @@ pub(super) fn strict(address: &Address, known_hosts: &str, others: Option<&str>)
     options
 }
 
-/// The options for a machine that nobody knows yet: whatever key it shows is noted in `known_hosts`.
-fn lenient(address: &Address, known_hosts: &str) -> Vec<String> {
+/// The options for a machine that nobody knows yet. `checking` is `accept-new`, and whatever key it shows is noted in
+/// `known_hosts`; or `yes`, and it must show that one.
+fn lenient(address: &Address, known_hosts: &str, checking: &str) -> Vec<String> {
     let mut options = vec![
         format!("UserKnownHostsFile={known_hosts}"),
         "GlobalKnownHostsFile=/dev/null".to_owned(),
         format!("HostKeyAlias={}", address.machine),
-        "StrictHostKeyChecking=accept-new".to_owned(),
+        format!("StrictHostKeyChecking={checking}"),
         "HashKnownHosts=no".to_owned(),
     ];
     options.extend(ALONE.map(str::to_owned));
@@ -123,17 +124,39 @@ pub(super) enum System {
     Unknown,
 }
 
-/// Reads ssh's ending. `code` is its exit code, and none where it was given up.
-pub(super) fn read(code: Option<i32>, stdout: &str, stderr: &str) -> Answer {
+/// Reads ssh's ending. `code` is its exit code, and none where it was given up; `known_hosts` the file that it looked into.
+pub(super) fn read(
+    address: &Address,
+    known_hosts: &str,
+    code: Option<i32>,
+    stdout: &str,
+    stderr: &str,
+) -> Answer {
     // Source: ssh(1), "EXIT STATUS": 255 if an error occurred, else that of the remote command.
     if code.is_some_and(|code| code != 255) {
         return Answer::System(system(stdout));
     }
     // Messages of OpenSSH's client, which are never translated. A banner of the other side is not shown at this level.
-    if stderr.contains("Host key verification failed") || stderr.contains("no matching host key type found") {
+    // A host on the way there says the same of its own key: what tells them apart is the name. Behind a ProxyCommand, as
+    // a jump is one, there is no address.
+    // Source: OpenSSH, sshconnect.c, `check_host_key`; packet.c, `sshpkt_vfatal` and `ssh_remote_ipaddr`.
+    let (mut lines, ip) = (stderr.lines().map(str::trim), address.ip.to_string());
+    let alias = format!(" for {} ", address.machine);
+    let is_own_key = stderr.contains("Host key verification failed")
+        && (stderr.contains(&alias) || stderr.contains(known_hosts));
+    let is_own_type = lines.clone().any(|line| {
+        let who = line.split_once("no matching host key type found").map(|(who, _)| who);
+        who.is_some_and(|who| {
+            [ip.as_str(), "UNKNOWN"].iter().any(|own| who.contains(&format!("with {own} ")))
+        })
+    });
+    if is_own_key || is_own_type {
         return Answer::OtherKey;
     }
-    let said = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+    // What follows such a line is that the connection is closed.
+    let said =
+        lines.clone().find(|line| line.contains("strict checking") || line.contains("no matching host key"));
+    let said = said.or_else(|| lines.rfind(|line| !line.is_empty()));
     let said = said.unwrap_or("no answer in time").trim_end_matches('.').to_owned();
     if stderr.contains("Permission denied") { Answer::Denied(said) } else { Answer::Unreachable(said) }
 }
@@ -155,15 +178,20 @@ fn system(text: &str) -> System {
 
 /// Asks the holder of the machine's own host key, as `known_hosts` has it.
 pub(super) fn ask_own(address: &Address, known_hosts: &Path) -> Answer {
-    ask(address, &strict(address, &known_hosts.display().to_string(), None))
+    ask(address, known_hosts, &strict(address, &known_hosts.display().to_string(), None))
 }
 
 /// Asks whoever answers, and notes the key in `known_hosts`.
 pub(super) fn ask_anybody(address: &Address, known_hosts: &Path) -> Answer {
-    ask(address, &lenient(address, &known_hosts.display().to_string()))
+    ask(address, known_hosts, &lenient(address, &known_hosts.display().to_string(), "accept-new"))
 }
 
-fn ask(address: &Address, options: &[String]) -> Answer {
+/// Asks the holder of a key that `known_hosts` has, of whatever type.
+pub(super) fn ask_noted(address: &Address, known_hosts: &Path) -> Answer {
+    ask(address, known_hosts, &lenient(address, &known_hosts.display().to_string(), "yes"))
+}
+
+fn ask(address: &Address, known_hosts: &Path, options: &[String]) -> Answer {
     let mut command = Command::new("ssh");
     for name in VARIABLES {
         command.env_remove(name);
@@ -181,7 +209,8 @@ fn ask(address: &Address, options: &[String]) -> Answer {
             let joined = |reader: Option<thread::JoinHandle<String>>| {
                 reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
             };
-            read(status.and_then(|status| status.code()), &joined(out), &joined(err))
+            let code = status.and_then(|status| status.code());
+            read(address, &known_hosts.display().to_string(), code, &joined(out), &joined(err))
         }
         Err(cause) => Answer::Unreachable(format!("`ssh` did not start: {}", crate::error::plain(&cause))),
     }
@@ -257,7 +286,11 @@ mod tests {
             ("ID=debian\nID_LIKE=nixos\n", System::Other("debian".to_owned())),
             ("this account is not available\n", System::Unknown),
         ] {
-            assert_eq!(read(Some(0), text, ""), Answer::System(expected), "{text}");
+            assert_eq!(
+                read(&address("10.0.0.1"), "/k/cp1", Some(0), text, ""),
+                Answer::System(expected),
+                "{text}"
+            );
         }
     }
 
@@ -265,7 +298,32 @@ mod tests {
     fn what_ssh_says_is_a_wrong_key_a_refused_login_or_nobody() {
         let denied = "cp1: Permission denied (publickey).";
         for (code, stderr, expected) in [
-            (Some(255), "@@@\r\nHost key verification failed.\r\n", Answer::OtherKey),
+            (
+                Some(255),
+                "@@@\r\nOffending ED25519 key in /k/cp1:1\r\nHost key verification failed.\r\n",
+                Answer::OtherKey,
+            ),
+            (
+                Some(255),
+                "No ED25519 host key is known for cp1 and you have requested strict checking.\nHost key verification failed.\n",
+                Answer::OtherKey,
+            ),
+            (
+                Some(255),
+                "No ED25519 host key is known for bastion and you have requested strict checking.\nHost key verification failed.\n\
+                 Connection closed by UNKNOWN port 65535\n",
+                Answer::Unreachable(
+                    "No ED25519 host key is known for bastion and you have requested strict checking".to_owned(),
+                ),
+            ),
+            (
+                Some(255),
+                "Unable to negotiate with 10.9.9.9 port 22: no matching host key type found. Their offer: ssh-dss\n\
+                 Connection closed by UNKNOWN port 65535\n",
+                Answer::Unreachable(
+                    "Unable to negotiate with 10.9.9.9 port 22: no matching host key type found. Their offer: ssh-dss".to_owned(),
+                ),
+            ),
             (
                 Some(255),
                 "Unable to negotiate with 10.0.0.1 port 22: no matching host key type found. Their offer: rsa-sha2-512",
@@ -279,7 +337,7 @@ mod tests {
             ),
             (None, "", Answer::Unreachable("no answer in time".to_owned())),
         ] {
-            assert_eq!(read(code, "", stderr), expected, "{stderr}");
+            assert_eq!(read(&address("10.0.0.1"), "/k/cp1", code, "", stderr), expected, "{stderr}");
         }
     }
 }

@@ -136,6 +136,15 @@ impl Site {
         });
     }
 
+    /// Puts another machine with another host key at that address.
+    pub(crate) fn exchange(&self, machine: &str) {
+        let (folder, other) = (self.machine(machine), self.machine(machine).join("other"));
+        run(Command::new("ssh-keygen").args(["-qt", "ed25519", "-N", "", "-f"]).arg(&other));
+        fs::rename(&other, folder.join("host_key")).expect("a key");
+        let pid = fs::read_to_string(folder.join("pid")).expect("its id");
+        run(Command::new("kill").args(["-HUP", pid.trim()]));
+    }
+
     /// What a machine has on its disk.
     pub(crate) fn machine(&self, machine: &str) -> PathBuf {
         self.project.path(format!("desk/machines/{machine}"))
@@ -262,7 +271,10 @@ fn search(folder: &Path, aside: &Path, marker: &[u8], found: &mut Vec<PathBuf>) 
 fn lay_out(project: &Project, machines: &[&str]) {
     project.pki(["modules", "modules"]).expect(0);
     for name in machines {
-        project.write(&format!("hosts/{name}.nix"), "{ }\n");
+        project.write(
+            &format!("hosts/{name}.nix"),
+            "{ users.users.root.openssh.authorizedKeys.keys = [ \"me\" ]; }\n",
+        );
     }
 }
 

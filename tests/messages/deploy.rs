@@ -8,7 +8,8 @@ use crate::case::{Case, NOW, case, generated, script, told_by, value};
 use crate::project::{Project, machines};
 
 /// A program's end as ssh's own: the host key is another one.
-const OTHER_KEY: &str = "echo 'Host key verification failed.' >&2; exit 255";
+const OTHER_KEY: &str = "printf '%s\\n' 'No ED25519 host key is known for cp1 and you have requested strict checking.' \
+     'Host key verification failed.' >&2; exit 255";
 const NIXOS: &str = "echo ID=nixos";
 const DEBIAN: &str = "echo 'PRETTY_NAME=\"Debian GNU/Linux 12\"'";
 const DENIED: &str = "echo 'root@10.13.13.11: Permission denied (publickey).' >&2; exit 255";
@@ -16,7 +17,7 @@ const AWAY: &str = "echo 'ssh: connect to host 10.13.13.11 port 22: No route to 
 
 /// An ssh that does this for who asks for the machine's own key, and that for who takes any.
 fn ssh(project: &Project, own: &str, anybody: &str) {
-    script(project, "ssh", &format!("case \"$*\" in *accept-new*) {anybody} ;; *) {own} ;; esac"));
+    script(project, "ssh", &format!("case \"$*\" in *.stranger*) {anybody} ;; *) {own} ;; esac"));
 }
 
 /// A generated cluster with what `pki modules` and `pki init` leave.
@@ -29,7 +30,10 @@ fn site() -> Project {
 fn lay_out(project: &Project, names: &[&str]) {
     project.pki(["modules", "modules", "--at", NOW]).expect(0);
     for name in names {
-        project.write(&format!("hosts/{name}.nix"), "{ }\n");
+        project.write(
+            &format!("hosts/{name}.nix"),
+            "{ users.users.root.openssh.authorizedKeys.keys = [ \"me\" ]; }\n",
+        );
     }
 }
 
@@ -131,7 +135,28 @@ pub(crate) fn repository() -> Vec<Case> {
             project.write("modules/w1.nix", "{ }\n");
             fs::remove_file(project.path("modules/cp1.nix")).unwrap();
         }),
+        deploy("modules that are of another inventory", &["w1"], |project| {
+            project.write("machines.nix", machines(3, "").replace("10.13.14.10", "10.13.14.11"));
+            project.pki(["gen", "--at", NOW]).expect(0);
+        }),
         deploy("no host file", &["cp1"], remove("hosts/cp1.nix")),
+        deploy("a flake of another tree", &["cp1", "--flake", "github:me/lab"], |_| {}),
+        deploy("files that git was not told of", &["cp1"], |project| {
+            fs::create_dir(project.path(".git")).unwrap();
+            script(
+                project,
+                "git",
+                "printf '%s\\0' certs/cp1/host.yaml hosts/.cp1.nix.swp hosts/cp1.nix~ modules/w1.nix",
+            );
+        }),
+        deploy("a git that is not there", &["cp1"], |project| {
+            fs::create_dir(project.path(".git")).unwrap();
+        }),
+        deploy("an installation that nobody could log in to", &["cp1", "w1"], |project| {
+            ssh(project, DEBIAN, "");
+            let written = "{ users.users.root.openssh.authorizedKeys.keys = sshKeys; } # authorizedKeys\n";
+            project.write("hosts/cp1.nix", written);
+        }),
     ]
 }
 
@@ -191,7 +216,7 @@ pub(crate) fn answers() -> Vec<Case> {
             script(
                 project,
                 "ssh",
-                &format!("case \"$*\" in *accept-new*) {DEBIAN} ;; *cp1*) {OTHER_KEY} ;; *) {NIXOS} ;; esac"),
+                &format!("case \"$*\" in *.stranger*) {DEBIAN} ;; *cp1*) {OTHER_KEY} ;; *) {NIXOS} ;; esac"),
             );
         }),
     ]

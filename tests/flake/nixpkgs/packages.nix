@@ -20,6 +20,7 @@ let
       "cargo"
       "clippy"
       "etcd"
+      "git"
       "go"
       "installShellFiles"
       "kubectl"
