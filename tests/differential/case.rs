@@ -171,7 +171,8 @@ enum Comments {
 fn compare_comments(ours: &str, theirs: &str) -> Comments {
     let is_comment = |line: &&str| line.trim_start().starts_with('#');
     let values = |text: &str| {
-        let lines = text.lines().filter(|line| !is_comment(line));
+        // Between two comments sops may leave a line empty.
+        let lines = text.lines().filter(|line| !is_comment(line) && !line.trim().is_empty());
         lines.map(|line| line.split(" #").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     let comments = |text: &str| {
@@ -312,14 +313,23 @@ impl Case<'_> {
     /// sops finds in its own file something else than in ours: then ours is what it read.
     fn apart(&mut self, ours: &Answer, theirs: &Answer) -> Result<Option<&'static str>, End> {
         let read = self.sides.sops.read(self.store, &self.text);
-        if read.is_ok_and(|read| {
+        if read.as_ref().is_ok_and(|read| {
             numbers(&read.values) == numbers(&ours.values) && numbers(&read.values) != numbers(&theirs.values)
         }) {
             return Err(End::Named("sops opens its own file to something else"));
         }
         if ours.values == theirs.values {
+            if read
+                .as_ref()
+                .is_ok_and(|read| read.comments == ours.comments && ours.comments != theirs.comments)
+            {
+                return Err(End::Named("sops has a comment of its own file elsewhere"));
+            }
             match compare_comments(ours.as_text(), theirs.as_text()) {
                 Comments::Kept => return Err(End::Named("a comment behind what is empty stays there")),
+                Comments::Closed if is_closed(theirs) && !is_closed(ours) => {
+                    return Err(End::Named("sops cannot open a comment of its own file"));
+                }
                 Comments::Closed => return Err(End::Named(CLOSED)),
                 Comments::Lost => {}
             }
@@ -359,16 +369,23 @@ impl Case<'_> {
             }
         }
         let read = self.sides.sops.read(self.store, &ours);
-        let is_right = read.is_ok_and(|read| numbers(&read.values) == numbers(&expected.values));
-        if is_right && self.sops_loses(expected) {
+        let is_same = read.as_ref().is_ok_and(|read| numbers(&read.values) == numbers(&expected.values));
+        if is_same && self.sops_loses(expected) {
             return Ok(Some("sops prints what reads back as something else"));
         }
-        let read = self.sides.sops.read(self.store, &ours);
-        let is_same = read.is_ok_and(|read| numbers(&read.values) == numbers(&expected.values));
+        if is_same && read.is_ok_and(|read| read.comments == expected.comments) && self.sops_moves(expected) {
+            return Ok(Some("sops prints a comment elsewhere than it has it"));
+        }
         if is_same && compare_comments(&shown(&ours), expected.as_text()) != Comments::Lost {
             return Err(End::Named(CLOSED));
         }
         Err(End::Fault(format!("our text:\n{}\nsops' text:\n{}", shown(&ours), expected.as_text())))
+    }
+
+    /// Whether the text that sops prints for a file has a comment in another place than the file.
+    fn sops_moves(&mut self, expected: &Answer) -> bool {
+        let read = self.sides.sops.read(self.store, &expected.text);
+        !read.is_ok_and(|read| read.comments == expected.comments)
     }
 
     /// Whether the text that sops prints for a file is not what the file holds.
@@ -376,6 +393,11 @@ impl Case<'_> {
         let read = self.sides.sops.read(self.store, &expected.text);
         !read.is_ok_and(|read| numbers(&read.values) == numbers(&expected.values))
     }
+}
+
+/// Whether sops shows a comment as a ciphertext.
+fn is_closed(answer: &Answer) -> bool {
+    answer.comments.iter().any(|comment| comment.contains("ENC[AES256_GCM,"))
 }
 
 /// A number from the environment.

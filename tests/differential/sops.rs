@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) text: Vec<u8>,
     /// Path, type and content of every value.
     pub(crate) values: Vec<String>,
+    /// Place and content of every comment.
+    pub(crate) comments: Vec<String>,
 }
 
 impl Answer {
@@ -83,9 +85,11 @@ impl Sops {
             return Err(error.to_owned());
         }
         let text = BASE64_STANDARD.decode(answer["text"].as_str().unwrap_or_default()).expect("base64");
-        let values = answer["values"].as_array().map_or(&[][..], Vec::as_slice);
-        let values = values.iter().map(|value| value.as_str().expect("a string").to_owned()).collect();
-        Ok(Answer { text, values })
+        let [values, comments] = ["values", "comments"].map(|field| {
+            let lines = answer[field].as_array().map_or(&[][..], Vec::as_slice);
+            lines.iter().map(|line| line.as_str().expect("a string").to_owned()).collect()
+        });
+        Ok(Answer { text, values, comments })
     }
 }
 
