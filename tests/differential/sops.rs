@@ -24,13 +24,26 @@ pub(crate) struct Answer {
     pub(crate) text: Vec<u8>,
     /// Path, type and content of every value.
     pub(crate) values: Vec<String>,
-    /// Place and content of every comment.
+    /// Place and content of every comment, a NUL between the two.
     pub(crate) comments: Vec<String>,
 }
 
 impl Answer {
     pub(crate) fn as_text(&self) -> &str {
         std::str::from_utf8(&self.text).expect("sops writes text")
+    }
+
+    /// Whether a comment is shown as the ciphertext that it is.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.comments.iter().any(|comment| comment.contains("ENC[AES256_GCM,"))
+    }
+
+    /// What the comments say, wherever they stand.
+    pub(crate) fn remarks(&self) -> Vec<&str> {
+        let text = |comment: &'_ String| comment.find('\0').map_or(0, |end| end + 1);
+        let mut remarks: Vec<_> = self.comments.iter().map(|comment| &comment[text(comment)..]).collect();
+        remarks.sort_unstable();
+        remarks
     }
 }
 

@@ -292,7 +292,7 @@ func walk(value any, path string, lines *[]string) {
 	}
 }
 
-// comments has one line for each comment: the map or list that has it, how many values are above it there, its text.
+// comments has one line for each comment: the map or list that has it, how many values are above it there, a NUL, its text.
 func comments(branches sops.TreeBranches) []string {
 	var lines []string
 	for document, branch := range branches {
@@ -304,7 +304,7 @@ func comments(branches sops.TreeBranches) []string {
 func remarks(value any, path string, lines *[]string) {
 	index := 0
 	line := func(comment sops.Comment) {
-		*lines = append(*lines, fmt.Sprintf("%s[%d] %s", path, index, comment.Value))
+		*lines = append(*lines, fmt.Sprintf("%s[%d]\x00%s", path, index, comment.Value))
 	}
 	switch value := value.(type) {
 	case sops.TreeBranch:
