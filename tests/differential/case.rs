@@ -14,8 +14,8 @@ use super::random::Random;
 use super::sops::{Answer, Sops};
 use super::texts::SELECTORS;
 
-/// Where it stands in what sops sealed, sops takes it for one of another map: it opens in neither, or is gone.
-const LOST: &str = "sops cannot open a comment of its own file";
+/// Where it stands in what sops sealed, sops takes it for one of another map and shows its ciphertext, or has it no more.
+const LOST: &str = "sops loses a comment of its own file";
 
 pub(crate) const TIME: &str = "2026-11-21T03:02:57Z";
 
