@@ -234,7 +234,10 @@ impl<'t> Reader<'t> {
                 (event, at) => {
                     self.refuse_tab(flow, &at)?;
                     // Behind a dash, and the map or list only begins in the next line.
-                    let is_behind = |loose: &Loose| loose.behind_dash && !flow && is_nested(&event);
+                    let is_behind = |loose: &Loose| {
+                        let below_dash = is_block(&event) && self.is_below_dash(loose, column, &at);
+                        !flow && (loose.behind_dash && is_nested(&event) || below_dash)
+                    };
                     let behind = open.loose.iter().position(is_behind);
                     let mut above = behind.map_or_else(Vec::new, |behind| open.loose.split_off(behind));
                     for loose in &mut above {
@@ -272,6 +275,16 @@ impl<'t> Reader<'t> {
                 }
             }
         }
+    }
+
+    /// Whether a comment above `at` has the dash of its element above itself, in `column`.
+    fn is_below_dash(&self, loose: &Loose, column: usize, at: &At) -> bool {
+        let between = self.text.get(loose.end()..at.span.start).unwrap_or_default();
+        let is_dash = |line: &str| {
+            let rest = line.trim_start_matches(' ');
+            rest.starts_with('-') && line.len() - rest.len() == column
+        };
+        !between.split('\n').any(is_dash)
     }
 
     /// Whether it stands in the line of an explicit key's colon, which comes first in its line.
@@ -327,7 +340,7 @@ impl<'t> Reader<'t> {
     /// What follows a block that ends here.
     fn next_of(&self, end: &At) -> Next {
         let is_end = self.text.get(end.span.start..).is_none_or(|rest| rest.trim().is_empty());
-        Next { line: end.line, column: (!is_end).then_some(end.column) }
+        Next { line: end.line, column: if is_end { 0 } else { end.column }, is_end }
     }
 
     /// go-yaml takes no tab for indentation: before a key, an element or a comment that begins its line, or behind a dash.
@@ -385,6 +398,10 @@ fn check_depth(depth: usize, at: &At) -> Result<(), SopsError> {
 
 fn is_nested(event: &Event<'_>) -> bool {
     matches!(event, Event::MappingStart(..) | Event::SequenceStart(..))
+}
+
+fn is_block(event: &Event<'_>) -> bool {
+    matches!(event, Event::MappingStart(style, ..) | Event::SequenceStart(style, ..) if !is_flow(*style))
 }
 
 fn is_flow(style: StructureStyle) -> bool {
