@@ -11,7 +11,7 @@ use super::cli::Cli;
 use super::command::{SSH_OPTIONS, is_on_path};
 use super::decide::{Action, Asked, HostKeyHome, called, decide};
 use super::run::missing;
-use super::ssh::{self, Address, Answer};
+use super::ssh::{self, Address, Answer, Data};
 use super::{Refusal, facts};
 use crate::error::Error;
 use crate::report;
@@ -63,15 +63,9 @@ pub(super) fn jobs<'c>(
         .map(|machine| Candidate::of(cluster, store, machine, folder))
         .collect::<Result<_, _>>()?;
     report::note(&format!("asking {} over ssh", words::count(chosen.len(), "machine")));
-    // Who does not answer is waited for, and that costs no processor.
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(MOST_AT_ONCE.min(candidates.len())).build();
-    let ask_all = || -> Vec<Result<Job<'c>, Refusal>> {
+    let outcomes: Vec<Result<Job<'c>, Refusal>> = at_once(candidates.len(), || {
         candidates.into_par_iter().map(|candidate| candidate.ask(args)).collect()
-    };
-    let outcomes = match threads {
-        Ok(threads) => threads.install(ask_all),
-        Err(_) => ask_all(),
-    };
+    });
     let (mut jobs, mut faults) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
@@ -80,6 +74,14 @@ pub(super) fn jobs<'c>(
         }
     }
     if faults.is_empty() { Ok(jobs) } else { Err(Error::Refused { faults }) }
+}
+
+/// Runs it with a thread for each of so many machines: who does not answer is waited for, and that costs no processor.
+fn at_once<T: Send>(count: usize, work: impl FnOnce() -> T + Send) -> T {
+    match rayon::ThreadPoolBuilder::new().num_threads(MOST_AT_ONCE.min(count)).build() {
+        Ok(threads) => threads.install(work),
+        Err(_) => work(),
+    }
 }
 
 impl<'c> Candidate<'c> {
@@ -95,6 +97,18 @@ impl<'c> Candidate<'c> {
         let line = format!("{}\n", address.known_host(&public));
         fs::write(&known_hosts, line).map_err(Error::io("write", &known_hosts))?;
         Ok(Self { machine, address, public, known_hosts })
+    }
+
+    /// What a member of etcd has; one that cannot be asked is away.
+    fn ask_data(
+        cluster: &Cluster,
+        store: &Store,
+        machine: &'c Machine,
+        folder: &Path,
+    ) -> (Data, Option<Self>) {
+        let candidate = Self::of(cluster, store, machine, folder).ok();
+        let data = candidate.as_ref().map_or(Data::Away, |it| ssh::ask_member(&it.address, &it.known_hosts));
+        (data, candidate)
     }
 
     fn ask(self, args: &Cli) -> Result<Job<'c>, Refusal> {
@@ -138,6 +152,43 @@ pub(super) fn again(job: &Job<'_>) -> Result<(), Error> {
         message: format!("`{name}` was not touched, since `{target}` is not what was asked before: {found}"),
         hint: "look at what is at that address, then run this again".to_owned(),
     })
+}
+
+/// A member of etcd, as ssh reaches it.
+pub(super) struct Member {
+    pub(super) address: Address,
+    /// Its public host key.
+    pub(super) public: String,
+}
+
+/// Where etcd stands, by what its members have.
+pub(super) enum Etcd {
+    /// Some member has data, or does not say that it has none: who lets one begin makes a second cluster.
+    Begun,
+    /// No member that answers has any, and these are not installed.
+    Waits(Vec<String>),
+    /// All of them are installed, and none has any.
+    New(Vec<Member>),
+}
+
+/// Asks every member of etcd what it has. `folder` takes what ssh is told of their keys.
+pub(super) fn etcd(cluster: &Cluster, store: &Store, folder: &Path) -> Etcd {
+    let members: Vec<&Machine> = cluster.etcd_members().collect();
+    let answers: Vec<(Data, Option<Candidate<'_>>)> = at_once(members.len(), || {
+        members.par_iter().map(|machine| Candidate::ask_data(cluster, store, machine, folder)).collect()
+    });
+    if answers.iter().any(|(data, _)| *data == Data::Some) {
+        return Etcd::Begun;
+    }
+    let each = members.iter().zip(&answers);
+    let away =
+        each.filter(|(_, (data, _))| *data == Data::Away).map(|(machine, _)| machine.name().to_owned());
+    let away: Vec<String> = away.collect();
+    if !away.is_empty() {
+        return Etcd::Waits(away);
+    }
+    let there = answers.into_iter().filter_map(|(_, candidate)| candidate);
+    Etcd::New(there.map(|it| Member { address: it.address, public: it.public }).collect())
 }
 
 /// The user's own options of ssh, divided as nix divides them.
