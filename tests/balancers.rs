@@ -79,7 +79,7 @@ fn haproxy_passes_on_to_the_masters_that_are_ready_and_to_no_other() {
     let project = Project::new(&keepalived);
     project.pki(["gen", "certs", "--new-identity"]).expect(0);
     project.pki(["modules"]).expect(0);
-    let config = emitted(&fs::read_to_string(project.path("modules/master.nix")).expect("a module"));
+    let config = emitted(&fs::read_to_string(project.path("modules/shared/master.nix")).expect("a module"));
     let deployment = Deployment::of(project, &sops, &verify);
     let folder = deployment.folder("run");
     fs::create_dir_all(&folder).expect("a folder");

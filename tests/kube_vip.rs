@@ -113,7 +113,7 @@ impl Rig {
             python.arg(folder.join("server.py")).arg(&pair.certificate).arg(&pair.key).arg(own.join("ready"));
             servers.push(start(&mut python, &own.join("server.log")));
             let text = |file: &str| fs::read_to_string(modules.join(file)).expect("a module");
-            render(host, &text("master.nix"), files.trust("root"), &own);
+            render(host, &text("shared/master.nix"), files.trust("root"), &own);
             speakers.push(speak(host, &kube_vip, &text(&format!("{name}.nix")), &own));
         }
         Some(Self { network, folder, _deployment: deployment, servers, speakers, _router: router })

@@ -51,11 +51,14 @@ fn emitted(project: &Project) -> BTreeMap<String, String> {
 }
 
 fn texts(folder: &Path) -> BTreeMap<String, String> {
-    let Ok(entries) = fs::read_dir(folder) else { return BTreeMap::new() };
-    entries
-        .map(|entry| entry.unwrap().path())
+    let below =
+        |name: &str| fs::read_dir(folder.join(name)).into_iter().flatten().map(|entry| entry.unwrap().path());
+    below("")
+        .chain(below("shared"))
+        .filter(|path| path.is_file())
         .map(|path| {
-            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap())
+            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(&path).unwrap())
         })
         .collect()
 }
@@ -70,7 +73,7 @@ fn each_cluster_has_the_modules_that_are_kept_beside_its_inventory() {
         let found = emitted(&project);
         if write {
             let _ = fs::remove_dir_all(&golden);
-            fs::create_dir_all(&golden).unwrap();
+            fs::create_dir_all(golden.join("shared")).unwrap();
             for (name, text) in &found {
                 fs::write(golden.join(name), text).unwrap();
             }
@@ -193,11 +196,13 @@ fn a_file_that_somebody_changed_is_named_and_stays_until_force() {
     project.pki(["modules"]).expect(0);
     let old = fs::read_to_string(project.path("modules/cp1.nix")).unwrap();
     project.write("modules/cp1.nix", old.replace("cp1\"", "other\""));
-    project.write("modules/master.nix", "mine\n");
+    project.write("modules/shared/master.nix", "mine\n");
     let before = project.tree("modules");
     let refused = project.pki(["modules"]).expect(2).stderr;
     assert!(
-        refused.contains("2 files") && refused.contains("`cp1.nix`") && refused.contains("`master.nix`"),
+        refused.contains("2 files")
+            && refused.contains("`cp1.nix`")
+            && refused.contains("`shared/master.nix`"),
         "{refused}"
     );
     assert!(refused.contains("--force"), "{refused}");
@@ -209,10 +214,10 @@ fn a_file_that_somebody_changed_is_named_and_stays_until_force() {
 #[test]
 fn a_file_of_somebody_elses_under_one_of_our_names_is_not_written_over() {
     let project = three();
-    project.write("modules/etcd.nix", "{ }\n");
+    project.write("modules/shared/etcd.nix", "{ }\n");
     let refused = project.pki(["modules"]).expect(2).stderr;
-    assert!(refused.contains("`etcd.nix`"), "{refused}");
-    assert_eq!(fs::read_to_string(project.path("modules/etcd.nix")).unwrap(), "{ }\n");
+    assert!(refused.contains("`shared/etcd.nix`"), "{refused}");
+    assert_eq!(fs::read_to_string(project.path("modules/shared/etcd.nix")).unwrap(), "{ }\n");
     assert!(!project.path("modules/cp1.nix").exists());
 }
 
@@ -268,14 +273,14 @@ fn peoples_own_secrets_reach_their_machines_by_their_keys() {
     let files = emitted(&project);
     for (file, wanted) in [
         (
-            "common.nix",
-            "\"wifi/psk\" = { sopsFile = default ../secrets/all/wifi.yaml; key = default \"psk\";",
+            "shared/common.nix",
+            "\"wifi/psk\" = { sopsFile = default ../../secrets/all/wifi.yaml; key = default \"psk\";",
         ),
-        ("common.nix", "\"wifi/guest/psk\" = {"),
-        ("common.nix", "key = default \"guest/psk\";"),
-        ("master.nix", "\"cloud/token\" = {"),
+        ("shared/common.nix", "\"wifi/guest/psk\" = {"),
+        ("shared/common.nix", "key = default \"guest/psk\";"),
+        ("shared/master.nix", "\"cloud/token\" = {"),
         // A number is nothing that sops-nix could give by itself.
-        ("master.nix", "\"cloud.json\" = {"),
+        ("shared/master.nix", "\"cloud.json\" = {"),
         ("cp2.nix", "\"app.env\" = {"),
         ("cp2.nix", "format = default \"dotenv\";"),
     ] {
@@ -325,4 +330,85 @@ fn no_module_names_another_machines_keys_an_authority_or_the_operator() {
             }
         }
     }
+}
+
+#[test]
+fn a_machine_may_be_called_like_a_role_and_keeps_its_own_file() {
+    let names = ["master", "worker", "etcd", "common", "shared", "addons", "cp1"];
+    let machine = |(number, name): (usize, &&str)| {
+        format!(
+            "  {name} = {{ ip = \"10.0.0.{}\"; kubernetes.enable = true; etcd.enable = true; }};\n",
+            10 + number
+        )
+    };
+    let machines: String = names.iter().enumerate().map(machine).collect();
+    let settings = "  kubeMaster = { ip = \"10.0.9.10\"; gateway = \"10.0.0.1\"; };\n  cluster = { nodeCidr = \"10.0.0.0/24\"; };\n";
+    let project = generated("names", &format!("{{\n{machines}{settings}}}\n"));
+    let shown = project.pki(["modules"]).expect(0).stdout;
+    let files = emitted(&project);
+    assert_eq!(shown.lines().count() + 1, files.len(), "{shown}");
+    for name in names {
+        let own = format!("networking.hostName = default \"{name}\"");
+        assert!(files[&format!("{name}.nix")].contains(&own), "{name}");
+    }
+    project.pki(["modules", "--dry-run"]).expect(0);
+    project.write("machines.nix", format!("{{\n{}{settings}}}\n", machines.replace("common", "default")));
+    let refused = project.pki(["modules"]).expect(2).stderr;
+    assert!(refused.contains("no machine can be named `default`"), "{refused}");
+}
+
+#[test]
+fn a_run_that_was_stopped_before_its_end_leaves_files_that_the_next_one_knows_as_ours() {
+    let project = three();
+    project.pki(["modules"]).expect(0);
+    let (first, kept) = (emitted(&project), project.tree("modules"));
+    change(&project, "10.0.9.10", "10.0.9.11");
+    project.pki(["modules"]).expect(0);
+    let second = emitted(&project);
+    let record = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    // As it is while files are written: the new record with the old one in it, and some files of either.
+    let mut between = record(&second["emitted.json"]);
+    between["before"] = record(&first["emitted.json"])["files"].clone();
+    project.write("modules/emitted.json", between.to_string());
+    let old = |name: &str| String::from_utf8(kept[name].clone()).unwrap();
+    project.write("modules/cp1.nix", old("cp1.nix"));
+    change(&project, "10.0.9.11", "10.0.9.12");
+    project.pki(["modules"]).expect(0);
+    let third = emitted(&project);
+    assert!(third["cp1.nix"].contains("10.0.9.12") && !third["emitted.json"].contains("before"));
+}
+
+#[test]
+fn two_secrets_of_one_name_on_one_machine_are_refused_by_both_their_files() {
+    let project = three();
+    let seal = |path: &str, text: &str| {
+        project.write(path, text);
+        project.secrets(["encrypt", "-i", path]).expect(0);
+    };
+    seal("secrets/cp1/app.yaml", "token: x\n");
+    seal("secrets/cp2/app.yaml", "token: y\n");
+    project.pki(["modules"]).expect(0);
+    for (path, text, name) in [
+        ("secrets/all/app.yaml", "token: z\n", "app/token"),
+        ("secrets/masters/app.json", "{ \"token\": \"z\" }\n", "app/token"),
+        ("secrets/cp1/app.yml", "token: z\n", "app/token"),
+        ("secrets/cp3/quorate.yaml", "etcd-server: z\n", "quorate/etcd-server"),
+    ] {
+        seal(path, text);
+        let refused = project.pki(["modules"]).expect(2).stderr;
+        assert!(refused.contains(path) && refused.contains(&format!("`{name}`")), "{path}: {refused}");
+        fs::remove_file(project.path(path)).unwrap();
+    }
+}
+
+#[test]
+fn what_people_keep_beside_our_passwords_reaches_the_masters_as_well() {
+    let project = three();
+    change(&project, "gateway = \"10.0.0.1\";", "gateway = \"10.0.0.1\"; bgp.password = true;");
+    let file = "secrets/masters/cluster.yaml";
+    let told = project.secrets_with("x", ["set", file, "mine"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    project.pki(["modules"]).expect(0);
+    let master = &emitted(&project)["shared/master.nix"];
+    assert!(master.contains("\"cluster/mine\"") && !master.contains("\"cluster/bgp-password\""), "{master}");
 }

@@ -38,7 +38,7 @@ use serde_json::Value as Json;
 
 use facts::On;
 use peer::skipped;
-use rig::{Case, Nix, NixOs, Staged, cases};
+use rig::{Case, Nix, NixOs, Staged, cases, emitted_files};
 
 /// Names the list of NixOS' options.
 const OPTIONS: &str = "QUORATE_NIXOS_OPTIONS";
@@ -87,8 +87,10 @@ fn evaluated(nixos: &NixOs) -> &'static [(Case, Json)] {
 fn every_emitted_file_is_nix_and_evaluates_to_settings() {
     let Some(nix) = Nix::find() else { return };
     for (case, found) in emitted(&nix) {
-        for entry in std::fs::read_dir(Staged::new(case).modules()).unwrap() {
-            nix.parses(&entry.unwrap().path()).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let staged = Staged::new(case);
+        for name in emitted_files(&case.modules) {
+            let path = staged.modules().join(name);
+            nix.parses(&path).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         }
         let named: Vec<&String> = found.as_object().unwrap().keys().collect();
         let mut expected: Vec<&str> = targets(case).map(Machine::name).collect();

@@ -1,4 +1,4 @@
-//! Who opens what: real sops, age and sops-nix on the files that `pki gen` seals.
+//! Who opens what: real sops, age, rage and sops-nix on the files that `pki gen` seals.
 #![expect(clippy::expect_used, reason = "a fault ends the test with its text")]
 
 mod cluster;
@@ -170,6 +170,30 @@ fn age_opens_each_key_with_the_host_key_of_its_machine_and_with_no_other() {
                 "{machine} and {}",
                 record.file
             );
+        }
+    }
+}
+
+#[test]
+fn rage_opens_each_key_with_the_host_key_of_its_machine_and_an_admins_identity_and_with_no_other() {
+    let Some(rage) = peer::find(Peer::Rage) else { return };
+    let Some(sealed) = Sealed::new(CaMode::Shared, "age") else { return };
+    let files: Vec<_> =
+        sealed.files(".age").into_iter().filter(|file| file.file.starts_with("cp1/")).collect();
+    assert!(!files.is_empty(), "no key of a master");
+    let host_key = |machine: &str| sealed.deployment.identities()[machine].host_key.as_path();
+    let identities =
+        [("anna", sealed.people["anna"].as_path()), ("cp1", host_key("cp1")), ("cp2", host_key("cp2"))];
+    for file in &files {
+        for (who, identity) in identities {
+            let mut command = Command::new(rage.path("rage"));
+            command.arg("--decrypt").arg("--identity").arg(identity).arg(sealed.path(&file.file));
+            let output = command.output().expect("rage starts");
+            let found = output.status.success().then_some(output.stdout);
+            // What age makes of it is held against the manifest above.
+            let expected = seal::age(&sealed.path(&file.file), identity);
+            assert_eq!(expected.is_some(), who != "cp2", "age, `{who}` and {}", file.file);
+            assert_eq!(found, expected, "`{who}` and {}", file.file);
         }
     }
 }

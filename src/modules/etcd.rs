@@ -68,7 +68,7 @@ pub(super) fn settings(site: &Site<'_>) -> Settings {
     }
     unit(&mut set);
     set.extend(keys::of_scope(site, Scope::EtcdMember));
-    set.extend(units::waits(&["etcd"]));
+    set.extend(units::waits(site, &["etcd"]));
     set.extend(firewall::settings(&firewall::etcd(cluster)));
     set.extend(upkeep::backup(site));
     set

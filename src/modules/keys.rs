@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
-use quorate_pki::cluster::{Cluster, Machine, VipMode};
+use quorate_pki::cluster::{Cluster, Machine};
 use quorate_pki::kinds::{KINDS, SHARED, Scope};
+use quorate_pki::password::PASSWORDS;
 use quorate_pki::plan::Format;
 
 use super::nix::{Settings, default, expr, strings};
@@ -12,23 +13,6 @@ use super::{Site, units};
 
 /// Where a machine's own key is, that of its sshd: what its secrets are sealed to.
 const HOST_KEY: &str = "/etc/ssh/ssh_host_ed25519_key";
-
-/// A password that a setting asks for, made by `pki gen` in `secrets/masters`.
-struct Password {
-    name: &'static str,
-    asked: fn(&Cluster) -> bool,
-}
-
-const PASSWORDS: &[Password] = &[
-    Password {
-        name: "bgp-password",
-        asked: |cluster| matches!(cluster.endpoint().mode(), VipMode::Bgp(bgp) if bgp.password),
-    },
-    Password {
-        name: "vrrp-password",
-        asked: |cluster| matches!(cluster.endpoint().mode(), VipMode::Keepalived { .. }),
-    },
-];
 
 /// A secret of people's own, below `secrets/`, that a machine may open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +103,7 @@ pub(super) fn of_scope(site: &Site<'_>, scope: Scope) -> Settings {
         for shared in SHARED {
             describe(&mut set, site, shared.name, shared.owner);
         }
-        for password in PASSWORDS.iter().filter(|password| (password.asked)(site.cluster)) {
+        for password in PASSWORDS.iter().filter(|password| (password.needed)(site.cluster)) {
             describe(&mut set, site, password.name, "root");
             let option = secret(site, password.name);
             match site.format {
@@ -154,7 +138,7 @@ fn describe(set: &mut Settings, site: &Site<'_>, name: &str, owner: &str) {
 
 /// Whether a password of that name is asked for.
 pub(super) fn is_wired(cluster: &Cluster, name: &str) -> bool {
-    let password = PASSWORDS.iter().any(|password| password.name == name && (password.asked)(cluster));
+    let password = PASSWORDS.iter().any(|password| password.name == name && (password.needed)(cluster));
     password || SHARED.iter().any(|shared| shared.name == name)
 }
 

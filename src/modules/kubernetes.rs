@@ -1,11 +1,13 @@
 //! What every machine with a kubelet has: kubelet, kube-proxy, the network between pods, containerd.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::{Cni, Machine};
 use quorate_pki::kinds::Scope;
 
-use super::nix::{Nix, Settings, default, expr, strings};
+use super::nix::{Nix, Settings, default, expr, lines, strings};
 use super::{Site, certificate, firewall, keys, trust, units};
 
 /// The image that holds a pod's namespaces, by the name under which containerd stores what NixOS imports. By its short
@@ -38,17 +40,25 @@ pub(super) fn settings(site: &Site<'_>) -> Settings {
     set.set(&k8s("kubelet.tlsKeyFile"), default(keys::path(site, "kubelet-server")));
     set.comment(&k8s("kubelet.unschedulable"), "Without roles nixpkgs would let no pod onto any machine.");
     set.set(&k8s("kubelet.unschedulable"), default(false));
+    set.comment(
+        &k8s("kubelet.extraConfig.resolvConf"),
+        "Where systemd answers names, pods ask whom it asks: itself would be a loop.",
+    );
+    set.set(
+        &k8s("kubelet.extraConfig.resolvConf"),
+        Nix::If("config.services.resolved.enable", Box::new(default("/run/systemd/resolve/resolv.conf"))),
+    );
     set.set(&k8s("proxy.enable"), default(true));
-    if cluster.machines().iter().any(|machine| machine.ips().iter().any(std::net::IpAddr::is_ipv6)) {
+    if cluster.machines().iter().any(|machine| machine.ips().iter().any(IpAddr::is_ipv6)) {
         set.set(&k8s("kubelet.address"), default("::"));
         set.set(&k8s("proxy.bindAddress"), default("::"));
     }
     if cluster.networks().pod.iter().any(|range| matches!(range, IpNet::V6(_))) {
-        set.comment(
-            "boot.kernel.sysctl.\"net.ipv6.conf.all.forwarding\"",
-            "NixOS' kubelet lets IPv4 pass alone.",
-        );
-        set.set("boot.kernel.sysctl.\"net.ipv6.conf.all.forwarding\"", default(1_u16));
+        let sysctl = |name: &str| format!("boot.kernel.sysctl.\"net.ipv6.conf.{name}\"");
+        set.comment(&sysctl("all.forwarding"), "NixOS' kubelet lets IPv4 pass alone.");
+        set.set(&sysctl("all.forwarding"), default(1_u16));
+        set.comment(&sysctl("default.accept_ra"), "Who forwards would not hear of a router any more.");
+        set.set(&sysctl("default.accept_ra"), default(2_u16));
     }
     for (component, kind) in [("kubelet", "kubelet-client"), ("proxy", "kube-proxy")] {
         set.extend(kubeconfig(site, component, kind));
@@ -83,6 +93,7 @@ fn network(site: &Site<'_>, set: &mut Settings) {
             "Whoever connects the pods writes here, and NixOS has nothing to say.",
         );
         set.set("environment.etc.\"cni/net.d\".enable", default(false));
+        plugins_of_others(set);
         return;
     }
     set.set("services.kubernetes.flannel.enable", default(true));
@@ -98,11 +109,34 @@ fn network(site: &Site<'_>, set: &mut Settings) {
     set.extend(units::settings(site, &["flannel"]));
 }
 
+/// NixOS' own start of the kubelet empties the folder of plugins; who connects the pods put theirs there.
+fn plugins_of_others(set: &mut Settings) {
+    let kubelet = |option: &str| format!("systemd.services.kubelet.{option}");
+    set.set(&kubelet("path"), Nix::List(vec![expr("pkgs.containerd"), expr("pkgs.gzip")]));
+    for (variable, option) in [("IMAGES", "seedDockerImages"), ("PLUGINS", "cni.packages")] {
+        let packages = expr(format!("toString config.services.kubernetes.kubelet.{option}"));
+        set.set(&kubelet(&format!("environment.{variable}")), packages);
+    }
+    set.comment(
+        &kubelet("preStart"),
+        "NixOS' own empties /opt/cni/bin at each start, and with it what connects the pods.",
+    );
+    let script = lines(include_str!("scripts/kubelet-before.sh"));
+    set.set(&kubelet("preStart"), Nix::Apply("lib.mkForce", Box::new(script)));
+}
+
+/// The first address of each family, in their order: a kubelet takes one, or a pair of both.
+fn one_of_each_family(ips: &[IpAddr]) -> impl Iterator<Item = &IpAddr> {
+    let first = |is_v4: bool| ips.iter().position(|ip| ip.is_ipv4() == is_v4);
+    let places = [first(true), first(false)];
+    ips.iter().enumerate().filter(move |(place, _)| places.contains(&Some(*place))).map(|(_, ip)| ip)
+}
+
 /// What one of them has of its own: one name everywhere, and one address.
 pub(super) fn node(site: &Site<'_>, machine: &Machine) -> Settings {
     let mut set = Settings::new();
     let k8s = |option: &str| format!("services.kubernetes.{option}");
-    let ips: Vec<String> = machine.ips().iter().map(ToString::to_string).collect();
+    let ips: Vec<String> = one_of_each_family(machine.ips()).map(|ip| ip.to_string()).collect();
     set.set(&k8s("kubelet.hostname"), default(machine.name()));
     set.set(&k8s("kubelet.nodeIp"), default(ips.join(",")));
     set.set(&k8s("proxy.hostname"), default(machine.name()));

@@ -2,9 +2,10 @@
 //! Nothing here reads or writes; nothing here knows a serial number, a date or a secret, so that a text changes when
 //! machines.nix changes and at no other time.
 //!
-//! `common.nix` is every machine's, `kubernetes.nix` every kubelet's, `master.nix`, `worker.nix` and `etcd.nix` are
-//! those of a role: what several machines have alike stands there once, and `<machine>.nix` imports them and adds what
-//! is that machine's own. All are of the flavour "upstream": `services.kubernetes` and `services.etcd` of nixpkgs.
+//! `shared/common.nix` is every machine's, `shared/kubernetes.nix` every kubelet's, `master.nix`, `worker.nix` and
+//! `etcd.nix` beside them are those of a role: what several machines have alike stands there once, and `<machine>.nix`
+//! imports them and adds what is that machine's own. They have a folder of their own, so that any name is left to
+//! machines. All are of the flavour "upstream": `services.kubernetes` and `services.etcd` of nixpkgs.
 //! Another flavour, such as k3s, is another [`Flavour`].
 
 pub mod addons;
@@ -51,7 +52,7 @@ pub struct Site<'a> {
 /// An emitted file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emitted {
-    /// Its name in the folder.
+    /// Its path in the folder, at most one folder deep.
     pub name: String,
     /// Its text.
     pub text: String,
@@ -123,6 +124,9 @@ const UPSTREAM: &[Shared] = &[
     },
 ];
 
+/// The folder of what machines share. No machine has a name with a slash in it.
+pub const SHARED: &str = "shared";
+
 /// Where people are told that a file is not theirs to edit.
 const ORIGIN: &str =
     "Written by `pki modules` from machines.nix: change that, and run it again. What is yours goes into
@@ -133,12 +137,14 @@ a module of your own, where a plain value is stronger than one that is marked `d
 pub fn emit(site: &Site<'_>, flavour: Flavour) -> Vec<Emitted> {
     let machines: Vec<&Machine> = targets(site.cluster).collect();
     let mut files = vec![index(&machines)];
+    let (certs, secrets) = (format!("../{}", site.certs), format!("../{}", site.secrets));
+    let below = Site { certs: &certs, secrets: &secrets, ..*site };
     for shared in flavour.shared() {
         if machines.iter().any(|machine| (shared.concerns)(machine)) {
             let mut settings = Settings::new();
-            import(&mut settings, shared.imports.iter().copied());
-            settings.extend((shared.settings)(site));
-            files.push(file(shared.name, shared.about, &settings));
+            import(&mut settings, shared.imports.iter().map(|name| format!("./{name}")));
+            settings.extend((shared.settings)(&below));
+            files.push(file(&format!("{SHARED}/{}", shared.name), shared.about, &settings));
         }
     }
     for machine in machines {
@@ -171,13 +177,14 @@ fn of_machine(site: &Site<'_>, flavour: Flavour, machine: &Machine) -> Emitted {
     // What another one of them imports need not be named.
     let imported: Vec<&str> = concerned.flat_map(|shared| shared.imports.iter().copied()).collect();
     let mut settings = Settings::new();
-    import(&mut settings, names.into_iter().filter(|name| !imported.contains(name)));
+    let names = names.into_iter().filter(|name| !imported.contains(name));
+    import(&mut settings, names.map(|name| format!("./{SHARED}/{name}")));
     settings.extend(machine::settings(site, machine));
     file(&format!("{}.nix", machine.name()), &format!("{}: {}.", machine.name(), Role(machine)), &settings)
 }
 
-fn import<'n>(settings: &mut Settings, names: impl Iterator<Item = &'n str>) {
-    let paths: Vec<_> = names.map(|name| nix::expr(format!("./{name}"))).collect();
+fn import(settings: &mut Settings, paths: impl Iterator<Item = String>) {
+    let paths: Vec<_> = paths.map(nix::expr).collect();
     if !paths.is_empty() {
         settings.set("imports", nix::Nix::List(paths));
     }

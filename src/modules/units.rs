@@ -113,8 +113,14 @@ pub(super) const KUBE_VIP: &str = "quorate-kube-vip";
 /// The unit that renders keepalived's password.
 pub(super) const VRRP: &str = "quorate-vrrp";
 
-/// The unit in which sops-nix opens secrets where it does not do so on activation. Nothing waits where it is not.
-const SECRETS: &str = "sops-install-secrets.service";
+/// The unit in which secrets are opened where that is not done on activation: systems whose users systemd makes.
+/// Nothing waits where it is not.
+const fn opening(format: Format) -> &'static str {
+    match format {
+        Format::Sops => "sops-install-secrets.service",
+        Format::Age => "agenix-install-secrets.service",
+    }
+}
 
 /// The units, as systemd names them, that start again when a secret of that name changes.
 pub(super) fn restarted_by(cluster: &Cluster, name: &str) -> Vec<String> {
@@ -125,7 +131,7 @@ pub(super) fn restarted_by(cluster: &Cluster, name: &str) -> Vec<String> {
 
 /// The units wait for the secrets, and start again when a file that they read changes.
 pub(super) fn settings(site: &Site<'_>, names: &[&str]) -> Settings {
-    let mut set = waits(names);
+    let mut set = waits(site, names);
     for unit in UNITS.iter().filter(|unit| names.contains(&unit.name)) {
         let triggers = triggers(site, unit);
         if !triggers.is_empty() {
@@ -136,11 +142,11 @@ pub(super) fn settings(site: &Site<'_>, names: &[&str]) -> Settings {
 }
 
 /// The units start after the secrets are there.
-pub(super) fn waits(names: &[&str]) -> Settings {
+pub(super) fn waits(site: &Site<'_>, names: &[&str]) -> Settings {
     let mut set = Settings::new();
     for name in names {
-        set.set(&format!("systemd.services.{name}.after"), strings([SECRETS]));
-        set.set(&format!("systemd.services.{name}.wants"), strings([SECRETS]));
+        set.set(&format!("systemd.services.{name}.after"), strings([opening(site.format)]));
+        set.set(&format!("systemd.services.{name}.wants"), strings([opening(site.format)]));
     }
     set
 }

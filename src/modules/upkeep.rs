@@ -49,7 +49,7 @@ pub(super) fn backup(site: &Site<'_>) -> Settings {
     set.set(&unit("serviceConfig.CacheDirectory"), BACKUP);
     set.set(&unit("serviceConfig.CacheDirectoryMode"), "0700");
     set.set(&unit("serviceConfig.IOSchedulingClass"), default("idle"));
-    set.extend(units::waits(&[BACKUP]));
+    set.extend(units::waits(site, &[BACKUP]));
     set.extend(timer(BACKUP, &backup.at));
     set
 }
@@ -63,7 +63,7 @@ pub(super) fn metrics() -> Settings {
         "For node-exporter, as --collector.textfile.directory=/var/lib/quorate-metrics.",
     );
     set.set(&unit("description"), "Ends of certificates, for node-exporter");
-    set.set(&unit("path"), Nix::List(vec![expr("pkgs.openssl")]));
+    set.set(&unit("path"), Nix::List(vec![expr("pkgs.gawk"), expr("pkgs.openssl")]));
     set.set(&unit("script"), lines(include_str!("scripts/metrics.sh")));
     set.set(&unit("serviceConfig.Type"), "oneshot");
     set.set(&unit("serviceConfig.StateDirectory"), METRICS);

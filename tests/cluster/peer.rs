@@ -42,6 +42,8 @@ pub(crate) enum Peer {
     Openssl,
     /// `python3` with its `ssl` module.
     Python,
+    /// `rage`: age in Rust, by other people than ours.
+    Rage,
     /// Debian 12's `bird`, FRR's `zebra`, `bgpd`, `bfdd` and `vtysh`, and `gobgpd` for the other side.
     Routers,
     /// `sops`.
@@ -148,6 +150,7 @@ static PEERS: &[Row] = &[
     },
     Row { peer: Peer::Openssl, name: "openssl", found: &[Found::OnPath("openssl")], remedy: Remedy::Install },
     Row { peer: Peer::Python, name: "python3", found: &[Found::OnPath("python3")], remedy: Remedy::Install },
+    Row { peer: Peer::Rage, name: "rage", found: &[Found::Unpacked("rage/bin")], remedy: Remedy::Install },
     Row {
         peer: Peer::Routers,
         name: "bird, frr and gobgp",

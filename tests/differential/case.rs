@@ -14,9 +14,8 @@ use super::random::Random;
 use super::sops::{Answer, Sops};
 use super::texts::SELECTORS;
 
-/// A comment whose map we and sops do not agree on: sops shows its ciphertext, or puts it one level in; every value is
-/// the same.
-pub(crate) const CLOSED: &str = "sops has a comment in another map";
+/// Where it stands in what sops sealed, sops takes it for one of another map and shows its ciphertext, or has it no more.
+const LOST: &str = "sops loses a comment of its own file";
 
 pub(crate) const TIME: &str = "2026-11-21T03:02:57Z";
 
@@ -157,39 +156,24 @@ pub(crate) fn name(error: &SopsError) -> Option<&'static str> {
     }
 }
 
-/// How two texts differ that have the same values.
-#[derive(PartialEq, Eq)]
-enum Comments {
-    /// The first has all of the second, open where those are open.
-    Kept,
-    /// One of the first stands in the second as a ciphertext that did not open, or the other way round.
-    Closed,
-    /// Not in comments alone.
-    Lost,
-}
-
-fn compare_comments(ours: &str, theirs: &str) -> Comments {
+/// Whether two texts have the same lines, comments taken out, and the first all the comments of the second.
+fn has_comments_of(ours: &str, theirs: &str) -> bool {
     let is_comment = |line: &&str| line.trim_start().starts_with('#');
     let values = |text: &str| {
-        let lines = text.lines().filter(|line| !is_comment(line));
+        // Between two comments sops may leave a line empty.
+        let lines = text.lines().filter(|line| !is_comment(line) && !line.trim().is_empty());
         lines.map(|line| line.split(" #").next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     let comments = |text: &str| {
         let comments = text.lines().filter_map(|line| Some(line.get(line.find('#')?..)?.trim().to_owned()));
-        // What does not open has another ciphertext in each file.
-        let (closed, open): (Vec<_>, Vec<_>) = comments.partition(|comment| comment.starts_with("#ENC[AES"));
-        (closed.len(), open)
+        comments.collect::<Vec<_>>()
     };
-    let ((our_closed, mut kept), (closed, open)) = (comments(ours), comments(theirs));
-    let missing = open.iter().filter(|one| {
-        let found = kept.iter().position(|other| other == *one);
-        found.map(|found| kept.remove(found)).is_none()
-    });
-    match (values(ours) == values(theirs), missing.count()) {
-        (true, 0) if our_closed == closed => Comments::Kept,
-        (true, missing) if our_closed + kept.len() >= closed + missing => Comments::Closed,
-        _ => Comments::Lost,
-    }
+    let mut kept = comments(ours);
+    let mut has = |one: &String| {
+        let found = kept.iter().position(|other| other == one);
+        found.map(|found| kept.remove(found)).is_some()
+    };
+    values(ours) == values(theirs) && comments(theirs).iter().all(&mut has)
 }
 
 /// The values with one kind of numbers: sops prints a float without a fraction as an integer.
@@ -312,16 +296,23 @@ impl Case<'_> {
     /// sops finds in its own file something else than in ours: then ours is what it read.
     fn apart(&mut self, ours: &Answer, theirs: &Answer) -> Result<Option<&'static str>, End> {
         let read = self.sides.sops.read(self.store, &self.text);
-        if read.is_ok_and(|read| {
+        if read.as_ref().is_ok_and(|read| {
             numbers(&read.values) == numbers(&ours.values) && numbers(&read.values) != numbers(&theirs.values)
         }) {
             return Err(End::Named("sops opens its own file to something else"));
         }
         if ours.values == theirs.values {
-            match compare_comments(ours.as_text(), theirs.as_text()) {
-                Comments::Kept => return Err(End::Named("a comment behind what is empty stays there")),
-                Comments::Closed => return Err(End::Named(CLOSED)),
-                Comments::Lost => {}
+            if read
+                .as_ref()
+                .is_ok_and(|read| read.comments == ours.comments && ours.comments != theirs.comments)
+            {
+                return Err(End::Named("sops has a comment of its own file elsewhere"));
+            }
+            if read.is_ok_and(|read| read.remarks() == ours.remarks() && ours.remarks() != theirs.remarks()) {
+                return Err(End::Named(LOST));
+            }
+            if has_comments_of(ours.as_text(), theirs.as_text()) {
+                return Err(End::Named("a comment behind what is empty stays there"));
             }
         }
         let (ours, theirs) = if ours.values == theirs.values {
@@ -359,16 +350,30 @@ impl Case<'_> {
             }
         }
         let read = self.sides.sops.read(self.store, &ours);
-        let is_right = read.is_ok_and(|read| numbers(&read.values) == numbers(&expected.values));
-        if is_right && self.sops_loses(expected) {
+        let is_same = read.as_ref().is_ok_and(|read| numbers(&read.values) == numbers(&expected.values));
+        if is_same && self.sops_loses(expected) {
             return Ok(Some("sops prints what reads back as something else"));
         }
-        let read = self.sides.sops.read(self.store, &ours);
-        let is_same = read.is_ok_and(|read| numbers(&read.values) == numbers(&expected.values));
-        if is_same && compare_comments(&shown(&ours), expected.as_text()) != Comments::Lost {
-            return Err(End::Named(CLOSED));
+        if is_same && read.is_ok_and(|read| read.comments == expected.comments) && self.sops_moves(expected) {
+            return Ok(Some("sops prints a comment elsewhere than it has it"));
+        }
+        if is_same && expected.is_closed() && self.sops_closes(&ours) {
+            return Err(End::Named(LOST));
         }
         Err(End::Fault(format!("our text:\n{}\nsops' text:\n{}", shown(&ours), expected.as_text())))
+    }
+
+    /// Whether the text that sops prints for a file has a comment in another place than the file.
+    fn sops_moves(&mut self, expected: &Answer) -> bool {
+        let read = self.sides.sops.read(self.store, &expected.text);
+        !read.is_ok_and(|read| read.comments == expected.comments)
+    }
+
+    /// Whether sops shows a comment of this text as a ciphertext when it has sealed and opened it.
+    fn sops_closes(&mut self, text: &[u8]) -> bool {
+        let sealed = self.sides.sops.encrypt(self.store, text, &self.seal.request);
+        let opened = sealed.and_then(|sealed| self.sides.sops.decrypt(self.store, &sealed.text));
+        opened.is_ok_and(|opened| opened.is_closed())
     }
 
     /// Whether the text that sops prints for a file is not what the file holds.

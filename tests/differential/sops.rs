@@ -24,11 +24,26 @@ pub(crate) struct Answer {
     pub(crate) text: Vec<u8>,
     /// Path, type and content of every value.
     pub(crate) values: Vec<String>,
+    /// Place and content of every comment, a NUL between the two.
+    pub(crate) comments: Vec<String>,
 }
 
 impl Answer {
     pub(crate) fn as_text(&self) -> &str {
         std::str::from_utf8(&self.text).expect("sops writes text")
+    }
+
+    /// Whether a comment is shown as the ciphertext that it is.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.comments.iter().any(|comment| comment.contains("ENC[AES256_GCM,"))
+    }
+
+    /// What the comments say, wherever they stand.
+    pub(crate) fn remarks(&self) -> Vec<&str> {
+        let text = |comment: &'_ String| comment.find('\0').map_or(0, |end| end + 1);
+        let mut remarks: Vec<_> = self.comments.iter().map(|comment| &comment[text(comment)..]).collect();
+        remarks.sort_unstable();
+        remarks
     }
 }
 
@@ -83,9 +98,11 @@ impl Sops {
             return Err(error.to_owned());
         }
         let text = BASE64_STANDARD.decode(answer["text"].as_str().unwrap_or_default()).expect("base64");
-        let values = answer["values"].as_array().map_or(&[][..], Vec::as_slice);
-        let values = values.iter().map(|value| value.as_str().expect("a string").to_owned()).collect();
-        Ok(Answer { text, values })
+        let [values, comments] = ["values", "comments"].map(|field| {
+            let lines = answer[field].as_array().map_or(&[][..], Vec::as_slice);
+            lines.iter().map(|line| line.as_str().expect("a string").to_owned()).collect()
+        });
+        Ok(Answer { text, values, comments })
     }
 }
 

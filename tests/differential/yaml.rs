@@ -43,6 +43,15 @@ fn comment(random: &mut Random, depth: usize, out: &mut String) {
     writeln!(out, "{}#{}", "  ".repeat(depth), random.pick(COMMENTS)).expect("a string");
 }
 
+/// One that is a list's, or may be: an empty one sops makes an empty string of.
+fn comment_of_list(random: &mut Random, depth: usize, out: &mut String) {
+    comment(random, depth, out);
+    if out.ends_with("#\n") {
+        out.truncate(out.len() - 1);
+        out.push_str(" x\n");
+    }
+}
+
 pub(super) fn map(tree: &Tree, random: &mut Random, depth: usize, out: &mut String) {
     for (key, value) in tree.pairs() {
         while random.once_in(6) {
@@ -59,7 +68,7 @@ pub(super) fn map(tree: &Tree, random: &mut Random, depth: usize, out: &mut Stri
         out.push_str("{}\n");
     }
     if random.once_in(8) {
-        comment(random, depth, out);
+        comment_of_list(random, depth, out);
     }
 }
 
@@ -74,12 +83,7 @@ fn behind(value: &Tree, random: &mut Random, depth: usize, out: &mut String) {
             out.push('\n');
             for element in elements {
                 if random.once_in(6) {
-                    // An empty one sops makes an empty string of.
-                    comment(random, depth + 1, out);
-                    if out.ends_with("#\n") {
-                        out.truncate(out.len() - 1);
-                        out.push_str(" x\n");
-                    }
+                    comment_of_list(random, depth + 1, out);
                 }
                 write!(out, "{}-", "  ".repeat(depth + 1)).expect("a string");
                 behind(element, random, depth + 1, out);

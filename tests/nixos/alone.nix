@@ -83,8 +83,11 @@ let
               networking.nftables.enable = false;
               networking.firewall.enable = true;
               services.etcd.package = pkgs.etcd;
+              services.resolved.enable = false;
               services.kubernetes.lib.mkKubeConfig = name: login: pkgs.writeText name (builtins.toJSON login);
               services.kubernetes.package = pkgs.kubernetes;
+              services.kubernetes.kubelet.seedDockerImages = [ ];
+              services.kubernetes.kubelet.cni.packages = [ ];
               services.keepalived.package = pkgs.keepalived;
             }
           ]

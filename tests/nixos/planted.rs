@@ -346,7 +346,7 @@ fn a_file_that_is_no_nix_or_names_what_is_not_there_is_found() {
     let case = cases.first().expect("a golden");
     for (plant, found) in [("}\n}", "syntax error"), ("nothing.there }", "undefined variable")] {
         let staged = Staged::changed(case, |name, text| {
-            if name == "common.nix" {
+            if name == "shared/common.nix" {
                 format!("{}{plant}", text.trim_end().trim_end_matches('}'))
             } else {
                 text

@@ -20,7 +20,7 @@ const SOPS_NIX: &str = "QUORATE_SOPS_NIX";
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) cluster: Cluster,
-    modules: PathBuf,
+    pub(crate) modules: PathBuf,
 }
 
 /// Every golden, by name, and the project's own example.
@@ -48,6 +48,21 @@ fn case(name: String, folder: &Path) -> Case {
 /// Modules in a folder of their own, with something in the place of every file that they name.
 pub(crate) struct Staged(tempfile::TempDir);
 
+/// The emitted files in Nix, as paths below the folder of the modules.
+pub(crate) fn emitted_files(modules: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for folder in ["", "shared"] {
+        for entry in fs::read_dir(modules.join(folder)).expect("the modules") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "nix") {
+                let name = path.strip_prefix(modules).expect("a file below");
+                names.push(name.to_string_lossy().into_owned());
+            }
+        }
+    }
+    names
+}
+
 impl Staged {
     /// The modules of a golden as they are.
     pub(crate) fn new(case: &Case) -> Self {
@@ -57,19 +72,15 @@ impl Staged {
     /// The modules of a golden, each file changed: given its name and its text, its new text.
     pub(crate) fn changed(case: &Case, change: impl Fn(&str, String) -> String) -> Self {
         let root = tempfile::tempdir().expect("a folder");
-        fs::create_dir(root.path().join("modules")).expect("a folder");
-        for entry in fs::read_dir(&case.modules).expect("the modules") {
-            let path = entry.expect("an entry").path();
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            if path.extension().is_some_and(|extension| extension == "nix") {
-                let text = change(&name, fs::read_to_string(&path).expect("a module"));
-                for file in named_files(&text) {
-                    let file = root.path().join(file);
-                    fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-                    fs::write(&file, format!("in the place of {}\n", file.display())).expect("a file");
-                }
-                fs::write(root.path().join("modules").join(name), text).expect("a module");
+        fs::create_dir_all(root.path().join("modules/shared")).expect("a folder");
+        for name in emitted_files(&case.modules) {
+            let text = change(&name, fs::read_to_string(case.modules.join(&name)).expect("a module"));
+            for file in named_files(&text) {
+                let file = root.path().join(file);
+                fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+                fs::write(&file, format!("in the place of {}\n", file.display())).expect("a file");
             }
+            fs::write(root.path().join("modules").join(name), text).expect("a module");
         }
         Self(root)
     }

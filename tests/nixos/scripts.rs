@@ -174,7 +174,7 @@ fn a_member_of_etcd_founds_or_joins_once_as_its_marker_says_and_else_goes_on_or_
     assert_eq!(root.read("/var/lib/quorate-etcd/used-tokens"), "t1\n");
     assert!(!root.path("/var/lib/quorate-etcd/bootstrap").exists());
 
-    root.write("/var/lib/etcd/member/snap/db", "data");
+    root.write("/var/lib/etcd/member/wal/0000000000000000-0000000000000000.wal", "log");
     let output = before(&root);
     assert!(output.status.success(), "{}", said(&output));
     assert!(started(&root).contains("ETCD_INITIAL_CLUSTER_STATE=existing"), "{}", started(&root));

@@ -301,6 +301,7 @@ in
         }
       ];
       openssh.settings = anything;
+      resolved.enable = bool false;
       timesyncd.enable = bool true;
       prometheus.exporters.node = {
         enable = bool false;

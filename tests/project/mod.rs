@@ -94,6 +94,17 @@ impl Project {
         self.run(self.program(env!("CARGO_BIN_EXE_secrets"), arguments))
     }
 
+    /// The same with a text on its stdin.
+    pub fn secrets_with<A: AsRef<OsStr>>(&self, input: &str, arguments: impl IntoIterator<Item = A>) -> Run {
+        let path = self.path("stdin");
+        fs::write(&path, input).unwrap();
+        let mut command = self.program(env!("CARGO_BIN_EXE_secrets"), arguments);
+        command.stdin(fs::File::open(&path).unwrap());
+        let run = self.run(command);
+        fs::remove_file(path).unwrap();
+        run
+    }
+
     fn run(&self, mut command: Command) -> Run {
         let Output { status, stdout, stderr } = command.output().unwrap();
         let text = |bytes: Vec<u8>| self.redact(&String::from_utf8(bytes).unwrap());

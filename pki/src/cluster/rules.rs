@@ -117,6 +117,11 @@ pub const RULES: &[Rule] = &[
     error("bgp-peer-is-member", &[14], "kube-vip never listens: two of them cannot be each other's peer"),
     error("bgp-peer-twice", &[14], "the second session to one router is refused"),
     warning("bgp-internal", &[14], "with one AS on both sides routers keep one path unless told otherwise"),
+    warning(
+        "bgp-peer-off-link",
+        &[14],
+        "sessions reach routers on the same network alone: no route, and a virtual IP that nobody can reach",
+    ),
     warning("bgp-hold-time", &[14], "a dead master keeps its share of the traffic for as long"),
 
     // Certificates and the rest.

@@ -193,13 +193,49 @@ fn backup(mut section: Section<'_, '_>) -> Option<Backup> {
         let hint = "add `dir = \"/mnt/backup\"`";
         section.refuse(const { rule("missing-attribute") }, section.at, message, hint);
     }
-    let is_calendar =
-        |text: &str| text.len() <= 100 && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     let at = section.text_where("at", is_calendar, "a systemd calendar expression such as \"daily\"");
     Some(Backup {
         dir: dir.ok().flatten()?.value.to_owned(),
         at: at.ok().flatten().map_or_else(|| "daily".into(), |found| found.value.to_owned()),
     })
+}
+
+/// Whether systemd takes it for a calendar event, as far as that can be told without systemd: a shorthand; else dates,
+/// times, weekdays and a time zone. Source: systemd.time(7), "Calendar events".
+fn is_calendar(text: &str) -> bool {
+    const SHORT: [&str; 9] = [
+        "minutely",
+        "hourly",
+        "daily",
+        "weekly",
+        "monthly",
+        "quarterly",
+        "semiannually",
+        "yearly",
+        "annually",
+    ];
+    const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let is_day = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        DAYS.iter().any(|day| *day == text || (text.len() == 3 && day.starts_with(&text)))
+    };
+    let is_days = |word: &str| word.split([',', '.']).filter(|day| !day.is_empty()).all(is_day);
+    let is_zone = |word: &str| {
+        word == "UTC" || (word.contains('/') && word.starts_with(|c: char| c.is_ascii_uppercase()))
+    };
+    let is_time = |word: &str| {
+        word.contains(|c: char| c.is_ascii_digit() || c == '*')
+            && word.chars().all(|c| c.is_ascii_digit() || "*:-/,.~".contains(c))
+    };
+    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+    text.len() <= 100
+        && match words.as_slice() {
+            [only] if SHORT.contains(only) => true,
+            words => {
+                words.iter().any(|word| is_time(word))
+                    && words.iter().all(|word| is_time(word) || is_days(word) || is_zone(word))
+            }
+        }
 }
 
 /// A list of recipients: the look of each is judged here, its bytes where it is used.

@@ -1,10 +1,10 @@
 //! The folder of the modules: what of it is ours, what was changed by hand, and how it is written.
 //!
 //! `emitted.json` records each file with its SHA-256, so that a file that is gone from the cluster can be removed, and
-//! one that somebody changed can be told from one that an older machines.nix made. It is written last: whoever is
-//! interrupted leaves files of the new state that the next run finds right.
+//! one that somebody changed can be told from one that an older machines.nix made. While files are written it names both
+//! what they were and what they will be: whoever is interrupted leaves files that the next run knows as ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use quorate_pki::key::sha256;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::modules::Emitted;
+use crate::modules::{Emitted, SHARED};
 use crate::words;
 
 /// The name of the record.
@@ -37,6 +37,9 @@ struct Record {
     version: u32,
     /// SHA-256 of each file that was emitted, by its name.
     files: BTreeMap<String, String>,
+    /// Likewise, before a run that has not ended yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    before: BTreeMap<String, String>,
 }
 
 /// What becomes of a file.
@@ -71,7 +74,7 @@ impl Folder {
         let record = path.join(RECORD);
         let record = match read(&record)? {
             Some(text) => Record::parse(&record, &text)?,
-            None => Record { version: VERSION, files: BTreeMap::new() },
+            None => Record { version: VERSION, ..Record::default() },
         };
         Ok(Self { path: path.to_owned(), record })
     }
@@ -94,7 +97,8 @@ impl Folder {
             }
             changes.push(Change::Changed(file.name.clone()));
         }
-        for name in self.record.files.keys().filter(|name| !files.iter().any(|file| file.name == **name)) {
+        let recorded: BTreeSet<&String> = self.record.files.keys().chain(self.record.before.keys()).collect();
+        for name in recorded.into_iter().filter(|name| !files.iter().any(|file| file.name == **name)) {
             let Some(old) = read(&self.path.join(name))? else { continue };
             if !self.is_ours(name, &old) {
                 theirs.push(name.clone());
@@ -119,17 +123,23 @@ impl Folder {
     }
 
     fn is_ours(&self, name: &str, bytes: &[u8]) -> bool {
-        self.record.files.get(name).is_some_and(|recorded| *recorded == sha256(bytes))
+        let recorded =
+            [&self.record.files, &self.record.before].into_iter().filter_map(|files| files.get(name));
+        let found = sha256(bytes);
+        recorded.into_iter().any(|recorded| *recorded == found)
     }
 
     /// Writes, removes, and records.
     pub(super) fn write(&self, files: &[Emitted], changes: &[Change]) -> Result<(), Error> {
         let all = files.iter().map(|file| (file.name.clone(), sha256(file.text.as_bytes())));
-        let record = Record { version: VERSION, files: all.collect() };
+        let mut record = Record { version: VERSION, files: all.collect(), before: BTreeMap::new() };
         if changes.is_empty() && record == self.record {
             return Ok(());
         }
-        fs::create_dir_all(&self.path).map_err(Error::io("create", &self.path))?;
+        let shared = self.path.join(SHARED);
+        fs::create_dir_all(&shared).map_err(Error::io("create", &shared))?;
+        record.before.clone_from(&self.record.files);
+        self.record(&record)?;
         for change in changes {
             let path = self.path.join(change.name());
             match change {
@@ -140,8 +150,16 @@ impl Folder {
                 }
             }
         }
+        for folder in [&shared, &self.path] {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))?;
+        }
+        record.before.clear();
+        self.record(&record)
+    }
+
+    fn record(&self, record: &Record) -> Result<(), Error> {
         // A tree of strings always serializes.
-        let mut text = serde_json::to_string_pretty(&record).unwrap_or_default();
+        let mut text = serde_json::to_string_pretty(record).unwrap_or_default();
         text.push('\n');
         replace(&self.path, RECORD, text.as_bytes())?;
         File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", &self.path))
@@ -165,13 +183,14 @@ impl Record {
                 record.version
             )));
         }
-        let is_name = |name: &String| {
+        let is_name = |name: &&String| {
+            let name = name.strip_prefix(SHARED).and_then(|name| name.strip_prefix('/')).unwrap_or(name);
             let ending = name.rsplit_once('.').map(|(_, ending)| ending);
             !name.contains(['/', '\\', '\0'])
                 && !name.starts_with('.')
                 && matches!(ending, Some("nix" | "yaml"))
         };
-        match record.files.keys().find(|name| !is_name(name)) {
+        match record.files.keys().chain(record.before.keys()).find(|name| !is_name(name)) {
             Some(name) => {
                 Err(damaged(format!("it names `{}`, which is no file of modules", name.escape_debug())))
             }
@@ -180,19 +199,19 @@ impl Record {
     }
 }
 
-/// A regular file's bytes; `None` where nothing is.
+/// A regular file's bytes; `None` where nothing is. No link is followed, nor one to the folder that it stands in.
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    if let Some(shared) = path.parent().filter(|parent| parent.ends_with(SHARED) && is_link(parent)) {
+        return Err(no_file(shared));
+    }
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", path)(error)),
     };
     if !found.is_file() || found.len() > LONGEST {
-        return Err(Error::Foreign {
-            path: path.to_owned(),
-            cause: "it is no file that `pki modules` would have written".to_owned(),
-            hint: "move it out of the way".to_owned(),
-        });
+        return Err(no_file(path));
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Error::io("read", path))?;
@@ -200,11 +219,20 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
+fn no_file(path: &Path) -> Error {
+    Error::Foreign {
+        path: path.to_owned(),
+        cause: "it is no file that `pki modules` would have written".to_owned(),
+        hint: "move it out of the way".to_owned(),
+    }
+}
+
 /// The whole new file or the whole old one, whenever this ends.
 fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt as _;
     let path = folder.join(name);
     let write = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(folder);
         let mut file = tempfile::Builder::new().prefix(".emitted-").tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use quorate_pki::cluster::Cluster;
+use quorate_pki::password::PASSWORDS;
 use quorate_pki::plan::Format;
 use quorate_secrets::sops::{MAX_BYTES, SealedFile, SopsError, Store};
 
@@ -18,8 +19,10 @@ const DEEPEST: usize = 8;
 /// Files named of which the same is to be said.
 const MOST_NAMED: usize = 5;
 
-/// The files of `pki gen` itself, which modules name by themselves.
-const OURS: &[&str] = &["masters/cluster.yaml", "masters/bgp-password.age", "masters/vrrp-password.age"];
+/// The file of the passwords that `pki gen` makes, which modules name by themselves; other keys in it are people's own.
+const OURS: &str = "masters/cluster.yaml";
+/// Where our own secrets are on a machine, below the folder of all of them.
+const OUR_NAMES: &str = "quorate";
 
 /// Every value that a machine gets, and what is to be said of those that none does.
 pub(super) fn read(
@@ -37,9 +40,6 @@ pub(super) fn read(
         for path in files {
             let Ok(below) = path.strip_prefix(secrets) else { continue };
             let file = below.to_string_lossy().into_owned();
-            if OURS.contains(&file.as_str()) {
-                continue;
-            }
             let Some(kind) = kind(&path) else { continue };
             if !file.chars().all(is_plain) {
                 odd.push(file);
@@ -68,8 +68,39 @@ pub(super) fn read(
             words::list(&odd, MOST_NAMED)
         ));
     }
-    wired.sort_by(|a, b| a.name.cmp(&b.name));
+    wired.sort_by(|a, b| (&a.name, &a.file).cmp(&(&b.name, &b.file)));
+    distinct(&wired)?;
     Ok((wired, said))
+}
+
+/// Two values of one name cannot both be on one machine, and none can stand in the place of ours.
+fn distinct(wired: &[Wired]) -> Result<(), Error> {
+    let request = |message: String| {
+        let hint =
+            "rename one of the files, or its key: on a machine a value is called after both".to_owned();
+        Err(Error::Request { message, hint })
+    };
+    if let Some(ours) = wired.iter().find(|wired| wired.name.split('/').next() == Some(OUR_NAMES)) {
+        let (file, name) = (&ours.file, &ours.name);
+        return request(format!(
+            "`secrets/{file}` would be `{name}` on a machine, where quorate's own keys are"
+        ));
+    }
+    // Every machine has `all`; only a machine's own folder and that of the masters may have a name each.
+    let together = |one: &Wired, other: &Wired| {
+        let alone = |folder: &str| !matches!(folder, "all" | "masters");
+        one.folder == other.folder || !(alone(&one.folder) && alone(&other.folder))
+    };
+    for (place, one) in wired.iter().enumerate() {
+        let same = wired.iter().skip(place + 1).take_while(|other| other.name == one.name);
+        if let Some(other) = same.into_iter().find(|other| together(one, other)) {
+            let (first, second, name) = (&one.file, &other.file, &one.name);
+            return request(format!(
+                "`secrets/{first}` and `secrets/{second}` would both be `{name}` on one machine"
+            ));
+        }
+    }
+    Ok(())
 }
 
 const fn is_plain(letter: char) -> bool {
@@ -124,6 +155,9 @@ fn values(folder: &str, file: &str, path: &Path, format: WiredFormat) -> Result<
         format,
     };
     if format == WiredFormat::Age {
+        if folder == "masters" && PASSWORDS.iter().any(|password| password.name == stem) {
+            return Ok(Vec::new());
+        }
         return Ok(vec![wired(stem.to_owned(), None)]);
     }
     let sealed = sealed(path)?;
@@ -137,10 +171,15 @@ fn values(folder: &str, file: &str, path: &Path, format: WiredFormat) -> Result<
         path.len() <= deepest
             && path.iter().all(|key| !key.is_empty() && !key.contains('/') && key.chars().all(is_plain))
     };
+    let ours = |path: &&Vec<String>| {
+        file == OURS
+            && matches!(path.as_slice(), [key] if PASSWORDS.iter().any(|password| password.name == key))
+    };
     let named: Vec<&Vec<String>> = strings.paths.iter().filter(nameable).collect();
     let whole = strings.others || named.len() < strings.paths.len();
     let mut found: Vec<Wired> = named
         .into_iter()
+        .filter(|path| !ours(path))
         .map(|path| wired(format!("{stem}/{}", path.join("/")), Some(path.join("/"))))
         .collect();
     if whole {

@@ -25,7 +25,8 @@ refuse() {
   exit 1
 }
 
-if [ -e "$data/member" ]; then
+# A log is what a member has that was part of a cluster; a join that failed leaves a folder without one.
+if ls "$data"/member/wal/*.wal >/dev/null 2>&1; then
   members="$ETCD_NAME=$ETCD_INITIAL_ADVERTISE_PEER_URLS" how=existing token=
 elif [ ! -e "$state/bootstrap" ]; then
   refuse "$data is empty and there is no marker $state/bootstrap; a deploy puts one there to found or to join a cluster"

@@ -64,12 +64,16 @@ fn password(site: &Site<'_>) -> Settings {
     for (name, value) in [
         ("Type", Nix::from("oneshot")),
         ("RemainAfterExit", Nix::from(true)),
+        ("Restart", Nix::from("on-failure")),
+        ("RestartSec", Nix::from("10s")),
         ("RuntimeDirectory", Nix::from("quorate/vrrp")),
         ("RuntimeDirectoryMode", Nix::from("0700")),
     ] {
         set.set(&unit(&format!("serviceConfig.{name}")), value);
     }
     let service = format!("{VRRP}.service");
+    // Its own timer starts it once; after a password that came late it is to start all the same.
+    set.set("systemd.services.keepalived.wantedBy", strings([service.as_str()]));
     set.set("systemd.services.keepalived.requires", strings([service.as_str()]));
     set.set("systemd.services.keepalived.after", strings([service]));
     set

@@ -46,6 +46,8 @@ pub(super) fn shared(site: &Site<'_>, bgp: Option<&Bgp>) -> Settings {
     for (name, value) in [
         ("Type", Nix::from("oneshot")),
         ("RemainAfterExit", Nix::from(true)),
+        ("Restart", Nix::from("on-failure")),
+        ("RestartSec", Nix::from("10s")),
         ("RuntimeDirectory", Nix::from("quorate/kube-vip")),
         ("RuntimeDirectoryMode", Nix::from("0700")),
         ("RuntimeDirectoryPreserve", Nix::from(true)),

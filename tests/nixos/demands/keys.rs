@@ -10,6 +10,8 @@ use crate::facts::{Found, On, holds, same, strings};
 
 /// Where secrets are once they are open.
 const OPEN: [&str; 2] = ["/run/secrets/", "/run/agenix/"];
+/// The unit that opens those of each, where that is not done on activation.
+const OPENERS: [&str; 2] = ["sops-install-secrets.service", "agenix-install-secrets.service"];
 
 pub(super) const DEMANDS: &[Demand] = &[
     Demand {
@@ -23,8 +25,11 @@ pub(super) const DEMANDS: &[Demand] = &[
         concerns: everywhere,
         check: |on| {
             for (name, unit) in on.facts["services"].as_object().into_iter().flatten() {
-                let waits = unit["after"].to_string().contains("sops-install-secrets.service");
-                holds(waits || on.paths_of(name, OPEN[0]).is_empty(), || format!("{name} does not wait"))?;
+                for (folder, opener) in OPEN.iter().zip(OPENERS) {
+                    let waits = unit["after"].to_string().contains(opener);
+                    let named = on.paths_of(name, folder);
+                    holds(waits || named.is_empty(), || format!("{name} does not wait for {opener}"))?;
+                }
             }
             Ok(())
         },
@@ -156,7 +161,11 @@ fn restarted(on: On<'_>) -> Found {
     for (name, unit) in on.facts["services"].as_object().into_iter().flatten() {
         let lasts =
             unit["serviceConfig"]["Type"] != "oneshot" || unit["serviceConfig"]["RemainAfterExit"] == true;
-        if name == "etcd" || !lasts || unit["wantedBy"].as_array().is_none_or(Vec::is_empty) {
+        // etcd waits for a deploy, and what keepalived runs reads its files anew each time.
+        if matches!(name.as_str(), "etcd" | "keepalived")
+            || !lasts
+            || unit["wantedBy"].as_array().is_none_or(Vec::is_empty)
+        {
             continue;
         }
         let triggers = strings(&unit["restartTriggers"]);

@@ -1,5 +1,8 @@
 //! kubelet, kube-proxy, flannel, containerd, and what NixOS' module for Kubernetes does by itself.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use quorate_pki::authority::Authority;
 use quorate_pki::cluster::Cni;
 use serde_json::json;
@@ -81,8 +84,15 @@ pub(super) const DEMANDS: &[Demand] = &[
         says: "the node is known by its cluster addresses",
         concerns: on_nodes,
         check: |on| {
-            let ips: Vec<String> = on.machine.ips().iter().map(ToString::to_string).collect();
-            on.flag_is("kubelet", "node-ip", &ips.join(","))
+            // A kubelet takes one address, or one of each family.
+            let flag = on.flag("kubelet", "node-ip")?;
+            let ips: Vec<IpAddr> = flag.split(',').filter_map(|ip| ip.parse().ok()).collect();
+            holds(ips.first() == on.machine.ips().first(), || format!("its first address is not {flag}"))?;
+            holds(ips.iter().all(|ip| on.machine.ips().contains(ip)), || {
+                format!("an address of nobody's: {flag}")
+            })?;
+            let families = on.machine.ips().iter().map(IpAddr::is_ipv4).collect::<BTreeSet<bool>>();
+            holds(ips.len() == families.len(), || format!("one of each family, found {flag}"))
         },
     },
     Demand {

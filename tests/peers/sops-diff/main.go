@@ -12,7 +12,7 @@
 //
 // With "above" each comment behind a value goes above it, where sops puts it when it has decrypted it.
 //
-// Values are one string each, in the order of the file: path, type and content. What goes wrong, a panic of sops as well,
+// Values are one string each, in the order of the file: path, type and content; so are comments. What goes wrong, a panic of sops as well,
 // is {"error"}.
 package main
 
@@ -54,9 +54,10 @@ type request struct {
 }
 
 type answer struct {
-	Text   []byte   `json:"text"`
-	Values []string `json:"values,omitempty"`
-	Error  string   `json:"error,omitempty"`
+	Text     []byte   `json:"text"`
+	Values   []string `json:"values,omitempty"`
+	Comments []string `json:"comments,omitempty"`
+	Error    string   `json:"error,omitempty"`
 }
 
 func main() {
@@ -95,7 +96,7 @@ func serve(one *request, reply *answer) (err error) {
 	case "decrypt":
 		var tree *sops.Tree
 		if tree, _, err = open(store, one.Text); err == nil {
-			reply.Values = values(tree.Branches)
+			reply.Values, reply.Comments = values(tree.Branches), comments(tree.Branches)
 			reply.Text, err = store.EmitPlainFile(tree.Branches)
 		}
 	case "edit":
@@ -108,7 +109,7 @@ func serve(one *request, reply *answer) (err error) {
 					raise(branch)
 				}
 			}
-			reply.Values = values(branches)
+			reply.Values, reply.Comments = values(branches), comments(branches)
 			reply.Text, err = store.EmitPlainFile(branches)
 		}
 	default:
@@ -288,6 +289,42 @@ func walk(value any, path string, lines *[]string) {
 			content = []byte(err.Error())
 		}
 		line(fmt.Sprintf("%T", value), string(content))
+	}
+}
+
+// comments has one line for each comment: the map or list that has it, how many values are above it there, a NUL, its text.
+func comments(branches sops.TreeBranches) []string {
+	var lines []string
+	for document, branch := range branches {
+		remarks(branch, fmt.Sprintf("%d", document), &lines)
+	}
+	return lines
+}
+
+func remarks(value any, path string, lines *[]string) {
+	index := 0
+	line := func(comment sops.Comment) {
+		*lines = append(*lines, fmt.Sprintf("%s[%d]\x00%s", path, index, comment.Value))
+	}
+	switch value := value.(type) {
+	case sops.TreeBranch:
+		for _, item := range value {
+			if comment, is := item.Key.(sops.Comment); is {
+				line(comment)
+				continue
+			}
+			remarks(item.Value, fmt.Sprintf("%s.%q", path, item.Key), lines)
+			index++
+		}
+	case []any:
+		for _, element := range value {
+			if comment, is := element.(sops.Comment); is {
+				line(comment)
+				continue
+			}
+			remarks(element, fmt.Sprintf("%s[%d]", path, index), lines)
+			index++
+		}
 	}
 }
 

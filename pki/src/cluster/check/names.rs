@@ -22,6 +22,7 @@ const RESERVED: &[(&str, &str)] = &[
     ("restore", "a verb of `deploy`"),
     ("rollback", "a verb of `deploy`"),
     ("status", "a verb of `deploy`"),
+    ("default", "the file that names all machines, `modules/default.nix`"),
     ("localhost", "every machine's name for itself"),
 ];
 

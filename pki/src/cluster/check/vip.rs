@@ -207,7 +207,28 @@ fn bgp(draft: &Draft, faults: &mut Vec<Fault>) {
             faults.push(fault.hint(hint));
         }
     }
+    off_link(draft, faults);
     hold_time(draft, faults);
+}
+
+/// The routers that no session reaches, as far as the machines' network is known.
+fn off_link(draft: &Draft, faults: &mut Vec<Fault>) {
+    let ranges = &draft.settings.node;
+    for peer in &draft.endpoint.bgp.peers {
+        let ip = peer.value.ip;
+        let mut of_family =
+            ranges.iter().filter(|range| range.value.addr().is_ipv4() == ip.is_ipv4()).peekable();
+        let Some(first) = of_family.peek().copied() else { continue };
+        if of_family.any(|range| range.value.contains(&ip)) {
+            continue;
+        }
+        let message = format!(
+            "BGP peer {ip} is outside of `cluster.nodeCidr`, expected a router on the machines' network"
+        );
+        let fault = const { rule("bgp-peer-off-link") }.fault(peer.at, message);
+        let hint = "name the router's address on that network, which is the machines' next hop";
+        faults.push(fault.hint(hint).related(first.at, "that network"));
+    }
 }
 
 fn hold_time(draft: &Draft, faults: &mut Vec<Fault>) {

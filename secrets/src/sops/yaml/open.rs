@@ -39,11 +39,13 @@ pub(super) struct Loose {
     span: Range<usize>,
 }
 
-/// What follows a block.
+/// What follows a block. Below the last block of a text that is the section once it is sealed: a comment that its map
+/// would have for its own here, another one would have there.
 pub(super) struct Next {
     pub(super) line: usize,
-    /// None at the end of the text.
-    pub(super) column: Option<usize>,
+    pub(super) column: usize,
+    /// Whether it is the end of the text.
+    pub(super) is_end: bool,
 }
 
 impl Loose {
@@ -59,6 +61,16 @@ impl Loose {
             text,
             span: at.span,
         }
+    }
+
+    /// Where it begins, in bytes.
+    pub(super) fn start(&self) -> usize {
+        self.span.start
+    }
+
+    /// Where it ends, in bytes.
+    pub(super) fn end(&self) -> usize {
+        self.span.end
     }
 
     pub(super) fn remark(self, inline: bool) -> Line {
@@ -140,7 +152,7 @@ impl Open {
     /// At the end: the block, and those of the comments below its last line that are of a block around. The first
     /// that stands further out is, and all below it.
     pub(super) fn close(self, next: &Next) -> (Block, Vec<Loose>) {
-        let own = self.own(next.line).max(self.foot(next));
+        let own = self.own(next).max(self.foot(next));
         let Self { mut lines, mut loose, column, flow, .. } = self;
         let mut outer = loose.split_off(own);
         for loose in &mut outer {
@@ -172,21 +184,22 @@ impl Open {
             }
             line = loose.line;
         }
-        let is_cut_off = next.line > line + 1 && !has_gap;
-        if !is_cut_off && next.column.is_some_and(ends) { self.loose.len() } else { 0 }
+        let is_cut_off = next.line > line + 1 && !has_gap && !next.is_end;
+        if !is_cut_off && ends(next.column) { self.loose.len() } else { 0 }
     }
 
     /// How many of the loose comments are its own.
-    fn own(&self, next: usize) -> usize {
+    fn own(&self, next: &Next) -> usize {
         let column = if self.flow { 0 } else { self.column() };
-        // Of a list whose dashes stand below the key: with no blank line above, and one below.
+        // Of a list whose dashes stand below the key: with no blank line above, and one or nothing below.
         let adjacent = self
             .loose
             .iter()
             .enumerate()
             .take_while(|(index, loose)| loose.line == self.end_line + index + 1);
         let adjacent = adjacent.count();
-        let below = self.loose.get(adjacent).map_or(next, |loose| loose.line);
+        let end = if next.is_end { usize::MAX } else { next.line };
+        let below = self.loose.get(adjacent).map_or(end, |loose| loose.line);
         let adjacent = if below > self.end_line + adjacent + 1 { adjacent } else { 0 };
         let is_own = |(index, loose): &(usize, &Loose)| {
             loose.column > column || (loose.column == column && (!self.flush || *index < adjacent))

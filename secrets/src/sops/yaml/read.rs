@@ -199,7 +199,7 @@ impl<'t> Reader<'t> {
                         return Err(SopsError::DuplicateKey { key: name, line });
                     }
                     let key = Key { name, span: at.span.clone() };
-                    self.value(&mut open, key, &at, depth)?;
+                    self.value(&mut open, key, at.end_line, depth)?;
                     open.loose.append(&mut self.outer);
                 }
             }
@@ -234,7 +234,10 @@ impl<'t> Reader<'t> {
                 (event, at) => {
                     self.refuse_tab(flow, &at)?;
                     // Behind a dash, and the map or list only begins in the next line.
-                    let is_behind = |loose: &Loose| loose.behind_dash && !flow && is_nested(&event);
+                    let is_behind = |loose: &Loose| {
+                        let below_dash = is_block(&event) && self.is_below_dash(loose, column, &at);
+                        !flow && (loose.behind_dash && is_nested(&event) || below_dash)
+                    };
                     let behind = open.loose.iter().position(is_behind);
                     let mut above = behind.map_or_else(Vec::new, |behind| open.loose.split_off(behind));
                     for loose in &mut above {
@@ -249,17 +252,17 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The value of a key, with the comments between the two. They belong before the key where they stand in its line
-    /// or its value is a scalar, else to the head of what is nested.
-    fn value(&mut self, open: &mut Open, key: Key, key_at: &At, depth: usize) -> Result<(), SopsError> {
+    /// The value of a key, with the comments between the two. They belong before the key where they stand in its line,
+    /// behind the colon of an explicit key, or its value is a scalar, else to the head of what is nested.
+    fn value(&mut self, open: &mut Open, key: Key, key_line: usize, depth: usize) -> Result<(), SopsError> {
         let parent = open.column();
         let mut between = Vec::new();
         loop {
             match self.next()? {
                 (Event::Comment(text, placement), at) => between.push(Loose::new(&text, placement, at)),
                 (event, at) => {
-                    let nested =
-                        between.iter().position(|loose| loose.line != key_at.end_line && is_nested(&event));
+                    let is_key = |loose: &Loose| loose.line == key_line || self.is_behind_colon(loose);
+                    let nested = between.iter().position(|loose| !is_key(loose) && is_nested(&event));
                     let above = nested.map_or_else(Vec::new, |nested| between.split_off(nested));
                     let (content, end) = self.content(event, &at, above, parent, depth)?;
                     for mut loose in between {
@@ -272,6 +275,23 @@ impl<'t> Reader<'t> {
                 }
             }
         }
+    }
+
+    /// Whether a comment above `at` has the dash of its element above itself, in `column`.
+    fn is_below_dash(&self, loose: &Loose, column: usize, at: &At) -> bool {
+        let between = self.text.get(loose.end()..at.span.start).unwrap_or_default();
+        let is_dash = |line: &str| {
+            let rest = line.trim_start_matches(' ');
+            rest.starts_with('-') && line.len() - rest.len() == column
+        };
+        !between.split('\n').any(is_dash)
+    }
+
+    /// Whether it stands in the line of an explicit key's colon, which comes first in its line.
+    fn is_behind_colon(&self, loose: &Loose) -> bool {
+        let before = self.text.get(..loose.start()).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        loose.shares_line && line.trim_start_matches(' ').starts_with(':')
     }
 
     /// A node and where it ends. The comments above it are the first lines of what is nested.
@@ -320,7 +340,7 @@ impl<'t> Reader<'t> {
     /// What follows a block that ends here.
     fn next_of(&self, end: &At) -> Next {
         let is_end = self.text.get(end.span.start..).is_none_or(|rest| rest.trim().is_empty());
-        Next { line: end.line, column: (!is_end).then_some(end.column) }
+        Next { line: end.line, column: if is_end { 0 } else { end.column }, is_end }
     }
 
     /// go-yaml takes no tab for indentation: before a key, an element or a comment that begins its line, or behind a dash.
@@ -378,6 +398,10 @@ fn check_depth(depth: usize, at: &At) -> Result<(), SopsError> {
 
 fn is_nested(event: &Event<'_>) -> bool {
     matches!(event, Event::MappingStart(..) | Event::SequenceStart(..))
+}
+
+fn is_block(event: &Event<'_>) -> bool {
+    matches!(event, Event::MappingStart(style, ..) | Event::SequenceStart(style, ..) if !is_flow(*style))
 }
 
 fn is_flow(style: StructureStyle) -> bool {

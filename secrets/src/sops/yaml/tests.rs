@@ -248,3 +248,58 @@ fn tabs_are_refused_where_sops_refuses_them_and_nowhere_else() {
         assert!(read(text).is_ok(), "{text:?}");
     }
 }
+
+#[test]
+fn a_comment_below_an_explicit_key_stays_where_go_yaml_has_it() {
+    let below = "? |-\n    a\n    b\n:\n    # c\n    - x\n";
+    let above = "# c\n? |-\n    a\n    b\n:   - x\n";
+    for (text, expected) in [
+        ("? \"a\\nb\"\n# c\n:\n  - x\n", below),
+        ("? \"a\\nb\"\n:\n  # c\n  - x\n", below),
+        ("? \"a\\nb\"\n: # c\n  - x\n", above),
+        ("? |-\n  a\n  b\n: # c\n  - x\n", above),
+        ("? \"a\\nb\"\n: - x # c\n", "? |-\n    a\n    b\n:   - x # c\n"),
+        ("? \"a\\nb\"\n: # c\n  # d\n  k: v\n", "# c\n? |-\n    a\n    b\n:\n    # d\n    k: v\n"),
+    ] {
+        let written = write(&read(text).unwrap(), None);
+        assert_eq!(written.expose_text().unwrap(), expected, "{text}");
+        let again = write(&read(expected).unwrap(), None);
+        assert_eq!(again.expose_text().unwrap(), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_comment_at_the_end_of_a_text_is_where_it_is_once_the_section_follows() {
+    for (text, expected) in [
+        ("a:\n  b:\n    c: x\n  # k\n", "a:\n    b:\n        c: x\n        # k\n"),
+        ("a:\n  b:\n    c: x\n\n  # k\n\n", "a:\n    b:\n        c: x\n        # k\n"),
+        ("a:\n  b: x\n  # k\n# l\n", "a:\n    b: x\n    # k\n# l\n"),
+        ("a:\n- x\n# k\n", "a:\n    - x\n    # k\n"),
+        ("a:\n- x\n\n# k\n", "a:\n    - x\n# k\n"),
+    ] {
+        let documents = read(text).unwrap();
+        assert_eq!(write(&documents, None).expose_text().unwrap(), expected, "{text}");
+        let section = vec![Item::Pair("mac".to_owned(), Node::text("x"))];
+        let sealed = write_sealed(&Parts { documents, section: Some(section) }, None);
+        let held = held(&sealed).documents;
+        assert_eq!(write(&held, None).expose_text().unwrap(), expected, "{sealed}");
+    }
+}
+
+#[test]
+fn a_comment_of_a_list_in_a_list_is_where_go_yaml_has_it() {
+    for (text, expected) in [
+        ("a:\n  -\n    # k\n    - x\n", "a:\n    - # k\n      - x\n"),
+        ("a:\n  # k\n  -\n    - x\n", "a:\n    # k\n    - - x\n"),
+        ("a:\n  # k\n  -\n    # l\n    b: x\n", "a:\n    # k\n    - # l\n      b: x\n"),
+        ("a:\n  -\n    # k\n    [x]\n", "a:\n    # k\n    - - x\n"),
+        ("a:\n  - # k\n    # l\n    - - x\n", "a:\n    - # k\n      # l\n      - - x\n"),
+        ("a:\n  - [] # k\n  - {} # l\n", "a:\n    - [] # k\n    - {} # l\n"),
+        ("a: [] # k\n", "# k\na: []\n"),
+    ] {
+        let written = write(&read(text).unwrap(), None);
+        assert_eq!(written.expose_text().unwrap(), expected, "{text}");
+        let again = write(&read(expected).unwrap(), None);
+        assert_eq!(again.expose_text().unwrap(), expected, "{text}");
+    }
+}

@@ -138,7 +138,8 @@ impl Writer {
         while let Some(element) = elements.next() {
             match element {
                 Element::Comment(comment) => {
-                    match elements.next_if(|next| matches!(next, Element::Node(node) if takes(comment, node)))
+                    match elements
+                        .next_if(|next| matches!(next, Element::Node(node) if takes_in_list(comment, node)))
                     {
                         Some(Element::Node(node)) => self.element(node, depth, Some(comment)),
                         _ => self.comment(comment, depth),
@@ -193,13 +194,14 @@ impl Writer {
         }
         self.line(depth, ":");
         match node {
-            Node::Map(items) if has_pairs(items) => {
+            // Behind the colon a comment would be the key's. sops writes it there, and has it above the key from then on.
+            Node::Map(items) if has_pairs(items) && !begins_with_comment(node) => {
                 let inside = self.inside(depth);
                 self.out.spaces(inside - depth - 1);
                 self.begun = true;
                 self.map(items, inside);
             }
-            Node::List(elements) if !elements.is_empty() => {
+            Node::List(elements) if !elements.is_empty() && !begins_with_comment(node) => {
                 let inside = self.inside(depth);
                 self.out.spaces(inside - depth - 1);
                 self.begun = true;
@@ -217,6 +219,7 @@ impl Writer {
         depth: usize,
         inline: Option<&Comment<Plain>>,
     ) {
+        let takes = if key.is_some() { takes } else { takes_in_list };
         let behind = inline.filter(|comment| takes(comment, node));
         if let (Some(comment), None) = (inline, behind) {
             self.comment(comment, depth);
@@ -342,6 +345,31 @@ pub(super) fn takes(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
         Node::Map(_) | Node::List(_) => false,
     };
     comment.inline && one_line && !comment.as_str().contains(is_break)
+}
+
+/// The same in a list, where it is the element's own, brackets or not.
+fn takes_in_list(comment: &Comment<Plain>, node: &Node<Plain>) -> bool {
+    let is_empty = match node {
+        Node::Map(items) => items.is_empty(),
+        Node::List(elements) => elements.is_empty(),
+        Node::Null | Node::Leaf(_) => false,
+    };
+    takes(comment, node) || comment.inline && is_empty && !comment.as_str().contains(is_break)
+}
+
+/// Whether a line of its own for a comment comes first in a map or a list.
+fn begins_with_comment(node: &Node<Plain>) -> bool {
+    match node {
+        Node::Map(items) => match items.as_slice() {
+            [Item::Comment(comment), Item::Pair(_, first), ..] => !takes(comment, first),
+            items => matches!(items.first(), Some(Item::Comment(_))),
+        },
+        Node::List(elements) => match elements.as_slice() {
+            [Element::Comment(comment), Element::Node(first), ..] => !takes_in_list(comment, first),
+            elements => matches!(elements.first(), Some(Element::Comment(_))),
+        },
+        Node::Null | Node::Leaf(_) => false,
+    }
 }
 
 /// Whether a map or a list of maps stands under a merge key; nothing else can.

@@ -7,8 +7,8 @@ let
 in
 {
   imports = [
-    ./etcd.nix
-    ./master.nix
+    ./shared/etcd.nix
+    ./shared/master.nix
   ];
 
   networking.hostName = default "cp1";

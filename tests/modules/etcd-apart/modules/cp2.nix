@@ -6,7 +6,7 @@ let
   default = lib.mkOverride 900;
 in
 {
-  imports = [ ./master.nix ];
+  imports = [ ./shared/master.nix ];
 
   networking.hostName = default "cp2";
 

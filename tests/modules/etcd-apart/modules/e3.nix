@@ -6,7 +6,7 @@ let
   default = lib.mkOverride 900;
 in
 {
-  imports = [ ./etcd.nix ];
+  imports = [ ./shared/etcd.nix ];
 
   networking.hostName = default "e3";
 

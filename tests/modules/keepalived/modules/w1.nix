@@ -6,7 +6,7 @@ let
   default = lib.mkOverride 900;
 in
 {
-  imports = [ ./worker.nix ];
+  imports = [ ./shared/worker.nix ];
 
   networking.hostName = default "w1";
 
