@@ -396,7 +396,7 @@ fn wait(job: &Job<'_>, bound: Duration) -> Result<(), Error> {
     let started = Instant::now();
     let mut told = started;
     loop {
-        let answer = ssh::ask_own(&job.address, &job.known_hosts);
+        let answer = ssh::ask_own(&job.home, &job.known_hosts);
         if matches!(answer, Answer::System(ssh::System::NixOs)) {
             return Ok(());
         }
@@ -412,7 +412,7 @@ fn wait(job: &Job<'_>, bound: Duration) -> Result<(), Error> {
 }
 
 fn not_back(job: &Job<'_>, answer: &Answer, bound: Duration) -> Error {
-    let (name, target) = (job.machine.name(), job.address.target());
+    let (name, target) = (job.machine.name(), job.home.target());
     let found = match answer {
         Answer::System(_) => "another system answers with its host key".to_owned(),
         Answer::Denied(said) => format!("it refuses the login: {said}"),
