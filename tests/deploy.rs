@@ -58,6 +58,51 @@ fn a_new_machine_is_given_its_host_key_alone_and_is_waited_for() {
     assert!(again.stdout.contains("updated"), "it is itself now, and no disk is wiped: {}", again.stdout);
 }
 
+/// The commands that were printed for a first cluster.
+fn printed(run: &project::Run) -> Option<&str> {
+    let from = run.stderr.find("\n(\n")?;
+    Some(run.stderr[from..].split_inclusive("\n)\n").next().expect("an end").trim_start())
+}
+
+#[test]
+fn a_first_cluster_is_founded_by_what_is_printed_until_etcd_has_data_and_never_after() {
+    let Some(mut site) = Site::new() else { return };
+    site.start("cp1", DEBIAN, false);
+    let first = site.deploy(&["cp1", "--yes"]).expect(0);
+    let again = site.deploy(&["cp1"]).expect(0);
+    let commands = printed(&first).unwrap_or_else(|| panic!("{}", first.shown()));
+    assert_eq!(printed(&again), Some(commands), "a run after it says the same, token and all");
+    fs::remove_file(site.desk("record")).unwrap();
+
+    // As a person pastes them, into a shell whose input they are.
+    let nix = site.desk("bin/nix");
+    let stand_in = format!(
+        "#!/bin/sh\necho \"nix $*\" >>{desk}/record\ncase \"$*\" in\n*super-admin\\ --certs*) echo config ;;\n\
+         *readyz) [ -e {desk}/ready ] || {{ touch {desk}/ready; exit 1; }} ;;\n\
+         *) stat -c %a \"$XDG_RUNTIME_DIR/super-admin\" >>{desk}/record ;;\nesac\n",
+        desk = site.desk("").display().to_string().trim_end_matches('/')
+    );
+    fs::write(&nix, stand_in).unwrap();
+    fs::set_permissions(&nix, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let key = fs::read_to_string(site.project.path("certs/cp1/host.pub")).unwrap();
+    let key = key.split_whitespace().nth(1).unwrap();
+    let script = site.desk("pasted");
+    fs::write(&script, commands.replace("AAAA...", key)).unwrap();
+    let paste = format!("sh <{}", script.display());
+    run(&mut site.command_with(&[], |mut words| {
+        let _deploy = words.pop();
+        words.extend(["sh", "-ec", &paste].map(Into::into));
+        words
+    }));
+    snapshot("deploy_founds", &site.record());
+    assert!(!site.desk("run/super-admin").exists(), "it is gone whatever happened");
+
+    fs::write(site.machine("cp1").join("etcd"), "etcd=0\n").unwrap();
+    assert_eq!(printed(&site.deploy(&["cp1"]).expect(0)), None, "it has data");
+    fs::write(site.machine("cp1").join("etcd"), "").unwrap();
+    assert_eq!(printed(&site.deploy(&["cp1"]).expect(0)), None, "it does not say that it has none");
+}
+
 #[test]
 fn a_machine_that_shows_its_own_key_is_updated_by_that_key() {
     let Some(mut site) = Site::new() else { return };

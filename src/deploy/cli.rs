@@ -1,5 +1,6 @@
 //! The command line of `deploy`: what can be typed, and nothing of what happens then.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
@@ -18,6 +19,7 @@ Examples:
   deploy cp1                        install it, or update it
   deploy all --dry-run              the commands, for every machine, masters first
   deploy --role worker              the workers alone
+  deploy cp1 --at-address 10.0.0.143    install it where DHCP put its installer
   nix run .#deploy -- all           with all the programs that it needs
 
 A machine whose ssh shows the host key that `pki gen` made for it is updated. Anything else that answers there is \
@@ -31,7 +33,8 @@ keys arrive on the machine with sops-nix.
 Not yet: nothing here asks etcd or the API server whether they are well, drains a worker, restarts etcd after a change of \
 its settings, or rolls back. So update masters one by one, and look between them: \
 `kubectl get --raw '/readyz?verbose'`, `etcdctl endpoint health --cluster`. A first cluster needs two steps by hand, \
-printed after an installation: the marker that lets etcd begin, and modules/addons.yaml.
+printed once every member of etcd is installed and none has data: the marker that lets etcd begin, and \
+modules/addons.yaml.
 
 Exit codes: 0 done, 2 error."
 )]
@@ -49,6 +52,9 @@ pub struct Cli {
     /// Install even where a NixOS with another host key is, or this very machine: its disk is wiped
     #[arg(long)]
     pub install: bool,
+    /// Where the one machine that is installed answers until then, such as an address by DHCP
+    #[arg(long, value_name = "IP")]
+    pub at_address: Option<IpAddr>,
     /// Wipe disks without asking for the machine's name
     #[arg(long)]
     pub yes: bool,

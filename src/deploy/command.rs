@@ -162,7 +162,7 @@ pub(super) fn line(
 }
 
 /// A word for a shell; the two variables stay variables.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     if !word.contains(STAGED) && !word.contains(KNOWN_HOSTS) {
         // Only a zero byte cannot be quoted, and no argument can have one.
         return shlex::try_quote(word).map_or_else(|_| String::new(), std::borrow::Cow::into_owned);

@@ -1,7 +1,7 @@
 //! A run: everything judged, then one machine after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
-use super::ask::{self, Job, jobs};
+use super::ask::{self, Etcd, Job, jobs};
 use super::cli::Cli;
 use super::command::{self, KNOWN_HOSTS, Line, PRINTED, Paths, STAGED, Settings};
 use super::decide::Action;
@@ -76,7 +76,12 @@ pub(super) fn run(args: &Cli, now: OffsetDateTime) -> Result<Outcome, Error> {
     on_path(&lines)?;
     confirm(args, &jobs)?;
     let keys = opened(&store, &jobs)?;
-    act(args, &cluster, &jobs, &settings, &keys)
+    let outcome = act(args, &jobs, &settings, &keys);
+    // Whatever was done to a member, now or in a run before: what its data says counts.
+    if jobs.iter().any(|job| job.machine.etcd()) {
+        tell_next_steps(&cluster, &store, &tree, folder.path());
+    }
+    outcome
 }
 
 /// The commands as they are printed.
@@ -245,7 +250,6 @@ fn opened(store: &Store, jobs: &[Job<'_>]) -> Result<BTreeMap<String, HostKey>, 
 /// One machine after the other, up to the first that fails.
 fn act(
     args: &Cli,
-    cluster: &Cluster,
     jobs: &[Job<'_>],
     settings: &Settings,
     keys: &BTreeMap<String, HostKey>,
@@ -277,11 +281,6 @@ fn act(
         }
     }
     tell(args, jobs, &stands);
-    let began =
-        jobs.iter().zip(&stands).any(|(job, (stand, _))| job.machine.etcd() && *stand == Stand::Installed);
-    if began {
-        tell_next_steps(cluster)?;
-    }
     failure.map_or(Ok(Outcome::Clean), Err)
 }
 
@@ -304,14 +303,26 @@ fn tell(args: &Cli, jobs: &[Job<'_>], stands: &[(Stand, Duration)]) {
     report::table(&rows);
 }
 
-/// What is left for a person once members of etcd were installed.
-fn tell_next_steps(cluster: &Cluster) -> Result<(), Error> {
-    report::note(
-        "is this a new cluster? once every member of etcd is installed, these commands let etcd begin and give the \
-         cluster what nobody else applies; a machine that joins a cluster which runs must not get this marker",
-    );
-    report::rendered(&bootstrap::commands(cluster, &bootstrap::token()?));
-    Ok(())
+/// What is left for a person while etcd has not begun.
+fn tell_next_steps(cluster: &Cluster, store: &Store, tree: &Tree, folder: &Path) {
+    match ask::etcd(cluster, store, folder) {
+        Etcd::Begun => {}
+        Etcd::Waits(names) => report::note(&format!(
+            "etcd has not begun on any member, and waits for {names}: what lets it begin is printed once each is installed",
+            names = words::list(&names, names.len())
+        )),
+        Etcd::New(members) => {
+            let manifest = store.state.manifest.as_ref();
+            let Some(token) = manifest.and_then(|manifest| bootstrap::token(cluster, manifest)) else {
+                return;
+            };
+            report::note(
+                "every member of etcd is installed and none has begun: these commands let etcd begin, and give the cluster what \
+                 nobody else applies; until they are run, each deploy of a member prints the same ones",
+            );
+            report::rendered(&bootstrap::commands(cluster, &members, &token, tree));
+        }
+    }
 }
 
 /// Does what was decided for one machine.
@@ -385,7 +396,7 @@ fn wait(job: &Job<'_>, bound: Duration) -> Result<(), Error> {
     let started = Instant::now();
     let mut told = started;
     loop {
-        let answer = ssh::ask_own(&job.address, &job.known_hosts);
+        let answer = ssh::ask_own(&job.home, &job.known_hosts);
         if matches!(answer, Answer::System(ssh::System::NixOs)) {
             return Ok(());
         }
@@ -401,7 +412,7 @@ fn wait(job: &Job<'_>, bound: Duration) -> Result<(), Error> {
 }
 
 fn not_back(job: &Job<'_>, answer: &Answer, bound: Duration) -> Error {
-    let (name, target) = (job.machine.name(), job.address.target());
+    let (name, target) = (job.machine.name(), job.home.target());
     let found = match answer {
         Answer::System(_) => "another system answers with its host key".to_owned(),
         Answer::Denied(said) => format!("it refuses the login: {said}"),

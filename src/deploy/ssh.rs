@@ -25,6 +25,10 @@ const LONGEST: u64 = 64 << 10;
 /// What tells one system from another. Two words that every shell knows, since nobody knows whose shell it is.
 const QUESTION: &str = "cat /etc/os-release; ls -d /etc/NIXOS";
 
+/// What tells a member of etcd that has begun, or did once, from one that never has. Its folders are its own.
+const MEMBER: &str =
+    "sh -c 'test -e /var/lib/etcd/member/wal || test -e /var/lib/quorate-etcd/used-tokens; echo etcd=$?'";
+
 /// No file of known hosts is written but those that are named, nobody is asked for anything, and no connection is shared
 /// with another ssh, which another known_hosts file let through.
 const ALONE: [&str; 3] = ["UpdateHostKeys=no", "BatchMode=yes", "ControlPath=none"];
@@ -191,7 +195,50 @@ pub(super) fn ask_noted(address: &Address, known_hosts: &Path) -> Answer {
     ask(address, known_hosts, &lenient(address, &known_hosts.display().to_string(), "yes"))
 }
 
+/// What a member of etcd has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Data {
+    /// Data, or the sign that there was some; or it does not say.
+    Some,
+    /// None: it never began.
+    None,
+    /// It is not there, or not installed.
+    Away,
+}
+
+/// Asks a member of etcd what it has.
+pub(super) fn ask_member(address: &Address, known_hosts: &Path) -> Data {
+    let sudo = if address.user == "root" { "" } else { "sudo -n " };
+    let options = strict(address, &known_hosts.display().to_string(), None);
+    let Ok(said) = say(address, &options, &format!("{QUESTION}; {sudo}{MEMBER}")) else { return Data::Away };
+    match said.read(address, known_hosts) {
+        Answer::System(System::NixOs) if said.stdout.lines().any(|line| line == "etcd=1") => Data::None,
+        Answer::System(System::NixOs) => Data::Some,
+        _ => Data::Away,
+    }
+}
+
 fn ask(address: &Address, known_hosts: &Path, options: &[String]) -> Answer {
+    match say(address, options, QUESTION) {
+        Ok(said) => said.read(address, known_hosts),
+        Err(cause) => Answer::Unreachable(format!("`ssh` did not start: {}", crate::error::plain(&cause))),
+    }
+}
+
+/// How ssh ended.
+struct Said {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Said {
+    fn read(&self, address: &Address, known_hosts: &Path) -> Answer {
+        read(address, &known_hosts.display().to_string(), self.code, &self.stdout, &self.stderr)
+    }
+}
+
+fn say(address: &Address, options: &[String], question: &str) -> std::io::Result<Said> {
     let mut command = Command::new("ssh");
     for name in VARIABLES {
         command.env_remove(name);
@@ -199,21 +246,16 @@ fn ask(address: &Address, known_hosts: &Path, options: &[String]) -> Answer {
     command.arg("-T").args(options.iter().flat_map(|option| ["-o", option]));
     let timeout = format!("ConnectTimeout={CONNECT_SECONDS}");
     command.args(["-o", &timeout, "-o", "LogLevel=ERROR"]);
-    command.args(&address.options).args([&address.target(), QUESTION]);
+    command.args(&address.options).args([&address.target(), question]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    match command.spawn() {
-        Ok(mut child) => {
-            let out = child.stdout.take().map(|pipe| thread::spawn(|| text(pipe)));
-            let err = child.stderr.take().map(|pipe| thread::spawn(|| text(pipe)));
-            let status = bounded(&mut child);
-            let joined = |reader: Option<thread::JoinHandle<String>>| {
-                reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
-            };
-            let code = status.and_then(|status| status.code());
-            read(address, &known_hosts.display().to_string(), code, &joined(out), &joined(err))
-        }
-        Err(cause) => Answer::Unreachable(format!("`ssh` did not start: {}", crate::error::plain(&cause))),
-    }
+    let mut child = command.spawn()?;
+    let out = child.stdout.take().map(|pipe| thread::spawn(|| text(pipe)));
+    let err = child.stderr.take().map(|pipe| thread::spawn(|| text(pipe)));
+    let code = bounded(&mut child).and_then(|status| status.code());
+    let joined = |reader: Option<thread::JoinHandle<String>>| {
+        reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
+    };
+    Ok(Said { code, stdout: joined(out), stderr: joined(err) })
 }
 
 fn text(pipe: impl Read) -> String {

@@ -27,7 +27,7 @@ pub(super) struct Tree {
     /// The flake, as nix is told of it.
     pub(super) flake: String,
     /// The inventory.
-    inventory: PathBuf,
+    pub(super) inventory: PathBuf,
 }
 
 impl Tree {

@@ -119,13 +119,15 @@ impl Site {
             run(Command::new("ssh-keygen").args(["-qt", "ed25519", "-N", "", "-f"]).arg(&key));
         }
         fs::write(folder.join("os-release"), system).expect("a file");
+        // What a member is asked for: one that was here before has data.
+        fs::write(folder.join("etcd"), if own_key { "etcd=0\n" } else { "etcd=1\n" }).expect("a file");
         fs::write(folder.join("address"), host.address.to_string()).expect("a file");
         fs::copy(self.project.path("desk/login.pub"), folder.join("authorized")).expect("a copy");
         let at = folder.display();
         let config = format!(
             "ListenAddress {address}\nHostKey {at}/host_key\nAuthorizedKeysFile {at}/authorized\nPidFile {at}/pid\n\
              UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             ForceCommand cat {at}/os-release\n",
+             ForceCommand cat {at}/os-release {at}/etcd\n",
             address = host.address
         );
         fs::write(folder.join("config"), config).expect("a file");

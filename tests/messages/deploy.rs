@@ -12,6 +12,8 @@ const OTHER_KEY: &str = "printf '%s\\n' 'No ED25519 host key is known for cp1 an
      'Host key verification failed.' >&2; exit 255";
 const NIXOS: &str = "echo ID=nixos";
 const DEBIAN: &str = "echo 'PRETTY_NAME=\"Debian GNU/Linux 12\"'";
+const FIRST_MEMBER: &str =
+    "case \"$*\" in *HostKeyAlias=cp1*) echo ID=nixos; echo etcd=1 ;; *) exit 255 ;; esac";
 const DENIED: &str = "echo 'root@10.13.13.11: Permission denied (publickey).' >&2; exit 255";
 const AWAY: &str = "echo 'ssh: connect to host 10.13.13.11 port 22: No route to host' >&2; exit 255";
 
@@ -48,6 +50,28 @@ fn deploy_with(
     begin: fn() -> Project,
     change: impl Fn(&Project) + Send + Sync + 'static,
 ) -> Case {
+    deploy_in(what, words, &[], begin, change)
+}
+
+/// [`deploy`] with variables in its environment.
+fn deploy_told(
+    what: &str,
+    words: &[&str],
+    variables: &[(&str, &str)],
+    change: impl Fn(&Project) + Send + Sync + 'static,
+) -> Case {
+    deploy_in(what, words, variables, site, change)
+}
+
+fn deploy_in(
+    what: &str,
+    words: &[&str],
+    variables: &[(&str, &str)],
+    begin: fn() -> Project,
+    change: impl Fn(&Project) + Send + Sync + 'static,
+) -> Case {
+    let own = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    let variables: Vec<(String, String)> = variables.iter().map(own).collect();
     let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
     case(what, move || {
         let project = begin();
@@ -57,7 +81,8 @@ fn deploy_with(
         if !words.iter().any(|word| word == "--at") {
             command.args(["--at", NOW]);
         }
-        let (line, out, err) = told_by(&project, command, &format!("deploy {}", words.join(" ")), &[], "");
+        let (line, out, err) =
+            told_by(&project, command, &format!("deploy {}", words.join(" ")), &variables, "");
         format!("{line}\n{out}{}", without_times(&err))
     })
 }
@@ -179,6 +204,24 @@ pub(crate) fn answers() -> Vec<Case> {
     };
     vec![
         deploy("no ssh", &["cp1"], |_| {}),
+        deploy(
+            "another address for an update",
+            &["cp1", "--at-address", "10.0.0.143"],
+            |project| {
+                ssh(project, NIXOS, "");
+            },
+        ),
+        deploy("another address for two", &["cp1", "w1", "--at-address", "10.0.0.143"], |project| {
+            ssh(project, NIXOS, "");
+        }),
+        deploy_told(
+            "an option that nixos-anywhere has not",
+            &["cp1"],
+            &[("NIX_SSHOPTS", "-J bastion")],
+            |project| {
+                ssh(project, DEBIAN, "");
+            },
+        ),
         deploy("an ssh that is none", &["cp1"], |project| {
             script(project, "ssh", "");
             fs::write(project.path("bin/ssh"), "#!/no/such/shell\n").unwrap();
@@ -241,6 +284,14 @@ pub(crate) fn runs() -> Vec<Case> {
         })
     };
     let done = "/bin/mkdir MARK";
+    // What took the place of the Debian that was asked about.
+    let exchanged = |what: &str, answer: &'static str| {
+        deploy(what, &["cp1", "--yes"], move |project| {
+            let anybody = format!("case \"$*\" in *accept-new*) {DEBIAN} ;; *) {answer} ;; esac");
+            ssh(project, OTHER_KEY, &anybody);
+            script(project, "nixos-anywhere", "exit 0");
+        })
+    };
     vec![
         deploy("programs that are not here", &["cp1"], |project| ssh(project, NIXOS, "")),
         deploy("an installer that is none", &["cp1", "--yes"], |project| {
@@ -274,7 +325,13 @@ pub(crate) fn runs() -> Vec<Case> {
         update("an update", &["w1"], "exit 0"),
         update("an update that fails", &["all"], "exit 1"),
         install("an installation that fails", "exit 1", NIXOS),
+        exchanged("another machine at that address meanwhile", OTHER_KEY),
+        exchanged("another system at that address meanwhile", "echo ID=alpine"),
+        exchanged("a login that was taken away meanwhile", DENIED),
+        exchanged("a machine that was switched off meanwhile", AWAY),
         install("an installation", done, NIXOS),
+        install("the last member of etcd", done, "echo ID=nixos; echo etcd=1"),
+        install("a member of etcd whose others are not installed", done, FIRST_MEMBER),
         install("an installation that locks its people out", done, DENIED),
         install("an installation that boots from its stick again", done, OTHER_KEY),
         install("an installation that boots another system", done, DEBIAN),
