@@ -37,7 +37,7 @@ pub fn run(args: &Init) -> Result<Outcome, Error> {
     for (path, text) in &plan.files {
         let is_new = write(&args.dir.join(path), text)?;
         if !is_new {
-            say_what_stands(&args.dir.join(path), text);
+            say_what_stands(&args.dir.join(path));
         }
         is_host_new |= is_new && path.starts_with("hosts/");
         rows.push(vec![if is_new { "wrote" } else { "kept" }.to_owned(), path.clone()]);
@@ -237,7 +237,7 @@ fn write(path: &Path, text: &str) -> Result<bool, Error> {
 }
 
 /// Says so where what was kept is not what the rest counts on.
-fn say_what_stands(path: &Path, text: &str) {
+fn say_what_stands(path: &Path) {
     let place = path.display();
     if let Some(to) = fs::read_link(path).ok().filter(|_| !path.exists()) {
         report::warning(&format!("`{place}` is a link to `{to}`, which does not exist", to = to.display()));
@@ -249,9 +249,8 @@ fn say_what_stands(path: &Path, text: &str) {
     let is_without = || fs::read_to_string(path).is_ok_and(|found| !found.contains("quorate"));
     if path.ends_with("flake.nix") && is_without() {
         report::note(&format!(
-            "`{place}` is yours and does not mention quorate: give it the input and the outputs of this one, or `deploy` finds no machine in it"
+            "`{place}` is yours and does not mention quorate: until it is among its inputs, and what `quorate.lib.cluster ./.` gives among its outputs, `deploy` finds no machine there"
         ));
-        report::note(text.trim_end());
     }
 }
 
