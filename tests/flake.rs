@@ -392,7 +392,9 @@ fn a_renewal_is_put_up_on_one_branch_however_often_nobody_looks() {
         "touch .sops.yaml certs/a && git add --all && git commit -qm first && git branch -M main && git push -q origin main",
     );
     for week in ["one", "two"] {
-        shell(&format!("git switch -q main && echo {week} | tee certs/a secrets/masters/cluster.yaml"));
+        shell(&format!(
+            "git switch -q main && mkdir -p secrets/masters && echo {week} | tee certs/a secrets/masters/cluster.yaml"
+        ));
         shell(&script);
     }
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
