@@ -53,7 +53,10 @@ fn a_new_machine_is_given_its_host_key_alone_and_is_waited_for() {
     let (given, derived) = (site.desk("given"), site.desk("derived"));
     assert_eq!(fs::read_to_string(given).unwrap(), public);
     assert!(fs::read_to_string(derived).unwrap().starts_with(public.trim()), "the two halves are of one key");
-    assert_eq!(site.places_of(&site.host_key("cp1")), Vec::<std::path::PathBuf>::new());
+    let key = site.host_key("cp1");
+    assert_eq!(site.places_of(&key), Vec::<std::path::PathBuf>::new());
+    fs::write(site.desk("run/copy"), &key).unwrap();
+    assert_eq!(site.places_of(&key), [site.desk("run/copy")], "who looks finds one");
     let again = site.deploy(&["cp1"]).expect(0);
     assert!(again.stdout.contains("updated"), "it is itself now, and no disk is wiped: {}", again.stdout);
 }
