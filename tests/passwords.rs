@@ -381,8 +381,9 @@ fn kill(start: &Project, arguments: &[&str], name: &str, password: impl Fn(&Proj
         child.wait().unwrap();
         let left = project.tree("secrets");
         *moments.entry(if left == before { "old" } else { "new" }).or_default() += 1;
-        assert!(left.keys().all(|path| !path.contains(".new-")), "{:?}", left.keys());
         project.pki(arguments).expect(0);
+        let left = project.tree("secrets");
+        assert!(left.keys().all(|path| !path.contains(".new-")), "{:?}", left.keys());
         project.pki(["gen", "--dry-run"]).expect(0);
         let password = password(&project);
         for (path, bytes) in project.tree("") {

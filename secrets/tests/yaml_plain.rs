@@ -60,8 +60,8 @@ fn where_sops_loses_something_it_is_kept() {
             "b: &b\n  x: 1\nc: *b # ic\nd: 1\n",
             "b:\n    x: 1\n# ic\nc:\n    x: 1\nd: 1\n",
         ),
-        // sops: a bracket in a line of its own, which is no YAML.
-        ("a comment behind an empty list", "d:\n- [] # c6\n", "d:\n    # c6\n    - []\n"),
+        // sops: in the list, and so below it once it is printed.
+        ("a comment behind an empty list", "d: [] # c6\n", "# c6\nd: []\n"),
         // sops: above the dash, where it is the list's and becomes an element once it is encrypted.
         ("a comment behind a dash", "l:\n- # c\n  a: 1\n", "l:\n    - # c\n      a: 1\n"),
     ] {

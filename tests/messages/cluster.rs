@@ -103,7 +103,7 @@ pub(crate) fn more_rules() -> Vec<Case> {
         ),
         with(
             "reserved names",
-            "ca.ip = \"10.0.0.11\"; users.ip = \"10.0.0.12\"; admins.ip = \"10.0.0.13\"; masters.ip = \"10.0.0.14\"; all.ip = \"10.0.0.15\"; localhost.ip = \"10.0.0.16\"; plan.ip = \"10.0.0.17\"; nodes.ip = \"10.0.0.18\"; status.ip = \"10.0.0.19\";",
+            "ca.ip = \"10.0.0.11\"; users.ip = \"10.0.0.12\"; admins.ip = \"10.0.0.13\"; masters.ip = \"10.0.0.14\"; all.ip = \"10.0.0.15\"; localhost.ip = \"10.0.0.16\"; plan.ip = \"10.0.0.17\"; nodes.ip = \"10.0.0.18\"; status.ip = \"10.0.0.19\"; default.ip = \"10.0.0.20\";",
         ),
         with(
             "six machines outside of the node range",

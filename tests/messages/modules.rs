@@ -72,6 +72,13 @@ pub(crate) fn secrets() -> Vec<Case> {
         run("a name that Nix cannot have", &["modules"], |project| {
             sealed(project, "secrets/all/my wifi.yaml", "a: b\n");
         }),
+        run("two secrets of one name", &["modules"], |project| {
+            sealed(project, "secrets/all/app.yaml", "token: a\n");
+            sealed(project, "secrets/cp1/app.yaml", "token: b\n");
+        }),
+        run("a secret with a name of ours", &["modules"], |project| {
+            sealed(project, "secrets/cp1/quorate.yaml", "etcd-server: a\n");
+        }),
         run("a secret in clear", &["modules"], |project| project.write("secrets/all/x.yaml", "a: b\n")),
     ]
 }

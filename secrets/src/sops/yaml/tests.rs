@@ -295,7 +295,6 @@ fn a_comment_of_a_list_in_a_list_is_where_go_yaml_has_it() {
         ("a:\n  -\n    # k\n    [x]\n", "a:\n    # k\n    - - x\n"),
         ("a:\n  - # k\n    # l\n    - - x\n", "a:\n    - # k\n      # l\n      - - x\n"),
         ("a:\n  - [] # k\n  - {} # l\n", "a:\n    - [] # k\n    - {} # l\n"),
-        ("a: [] # k\n", "# k\na: []\n"),
     ] {
         let written = write(&read(text).unwrap(), None);
         assert_eq!(written.expose_text().unwrap(), expected, "{text}");
