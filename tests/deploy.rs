@@ -53,7 +53,10 @@ fn a_new_machine_is_given_its_host_key_alone_and_is_waited_for() {
     let (given, derived) = (site.desk("given"), site.desk("derived"));
     assert_eq!(fs::read_to_string(given).unwrap(), public);
     assert!(fs::read_to_string(derived).unwrap().starts_with(public.trim()), "the two halves are of one key");
-    assert_eq!(site.places_of(&site.host_key("cp1")), Vec::<std::path::PathBuf>::new());
+    let key = site.host_key("cp1");
+    assert_eq!(site.places_of(&key), Vec::<std::path::PathBuf>::new());
+    fs::write(site.desk("run/copy"), &key).unwrap();
+    assert_eq!(site.places_of(&key), [site.desk("run/copy")], "who looks finds one");
     let again = site.deploy(&["cp1"]).expect(0);
     assert!(again.stdout.contains("updated"), "it is itself now, and no disk is wiped: {}", again.stdout);
 }
@@ -143,6 +146,14 @@ fn the_commands_of_a_dry_run_are_those_that_run() {
     assert_eq!(project::changed(&before, &site.project.tree("certs")), Vec::<String>::new());
     fs::rename(site.project.path("away"), &identities).unwrap();
     snapshot("deploy_dry_run", &site.tame(&printed));
+
+    let json = site.command(&["all", "--dry-run", "--json"]).output().unwrap();
+    let rows: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let given = serde_json::json!(["etc/ssh/ssh_host_ed25519_key", "etc/ssh/ssh_host_ed25519_key.pub"]);
+    assert_eq!((&rows[0]["staged"], &rows[0]["knownHosts"]), (&given, &Value::Null), "what $staged is");
+    let line = rows[1]["knownHosts"].as_str().unwrap();
+    assert!(printed.contains(&format!("echo '{line}' >\"$known_hosts\"")), "what $known_hosts is: {line}");
+    assert_eq!(rows[1]["staged"], Value::Null);
 
     // As a person who copies them, with an empty folder for the one that is not printed.
     fs::create_dir_all(site.desk("run/quorate-edit-by-hand")).unwrap();
@@ -241,6 +252,18 @@ fn who_took_the_place_of_what_was_asked_about_is_not_wiped() {
     assert_eq!(status.code(), Some(2), "{shown}");
     assert!(shown.contains("`cp1` was not touched"), "{shown}");
     assert_eq!(site.record().trim(), "");
+}
+
+#[test]
+fn a_machine_is_installed_where_its_installer_answers_and_waited_for_at_home() {
+    let Some(mut site) = Site::new() else { return };
+    // At the address of another one, as by DHCP.
+    site.start("w1", INSTALLER, false);
+    let run = site.deploy(&["cp1", "--yes", "--at-address", "10.13.13.31", "--wait", "1"]).expect(2);
+    assert!(run.stderr.contains("`cp1` was installed and did not come back as itself"), "{}", run.stderr);
+    assert!(site.record().contains("  --target-host\n  root@10.13.13.31\n"), "{}", site.record());
+    let key = site.host_key("cp1");
+    assert_eq!(fs::read_to_string(site.machine("w1").join("host_key")).unwrap().trim(), key.trim());
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub fn run(args: &Init) -> Result<Outcome, Error> {
     let (mut rows, mut is_host_new) = (Vec::new(), false);
     for (path, text) in &plan.files {
         let is_new = write(&args.dir.join(path), text)?;
+        if !is_new {
+            say_what_stands(&args.dir.join(path));
+        }
         is_host_new |= is_new && path.starts_with("hosts/");
         rows.push(vec![if is_new { "wrote" } else { "kept" }.to_owned(), path.clone()]);
     }
@@ -230,6 +233,24 @@ fn write(path: &Path, text: &str) -> Result<bool, Error> {
         Ok(()) => Ok(true),
         Err(LockError::Exists { .. }) => Ok(false),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Says so where what was kept is not what the rest counts on.
+fn say_what_stands(path: &Path) {
+    let place = path.display();
+    if let Some(to) = fs::read_link(path).ok().filter(|_| !path.exists()) {
+        report::warning(&format!("`{place}` is a link to `{to}`, which does not exist", to = to.display()));
+        report::hint(
+            "remove it and run `pki init` again, which writes the file; or bring back what it points to",
+        );
+        return;
+    }
+    let is_without = || fs::read_to_string(path).is_ok_and(|found| !found.contains("quorate"));
+    if path.ends_with("flake.nix") && is_without() {
+        report::note(&format!(
+            "`{place}` is yours and does not mention quorate: until it is among its inputs, and what `quorate.lib.cluster ./.` gives among its outputs, `deploy` finds no machine there"
+        ));
     }
 }
 

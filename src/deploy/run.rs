@@ -165,7 +165,15 @@ fn described(job: &Job<'_>) -> String {
 fn show(args: &Cli, jobs: &[Job<'_>], lines: &[Line]) {
     if args.json {
         let rows = jobs.iter().zip(lines).map(|(job, line)| {
-            json!({ "machine": job.machine.name(), "action": word(&job.action), "command": line.quoted() })
+            let is_update = job.action == Action::Update;
+            let staged: Option<Vec<&str>> = line.words.iter().any(|word| word == STAGED).then(stage::files);
+            json!({
+                "machine": job.machine.name(),
+                "action": word(&job.action),
+                "command": line.quoted(),
+                "knownHosts": is_update.then(|| job.address.known_host(&job.public)),
+                "staged": staged,
+            })
         });
         report::json(&rows.collect());
         return;

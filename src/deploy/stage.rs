@@ -45,6 +45,11 @@ const GIVEN: [(&str, u32, bool); 5] = [
     ("etc/ssh/ssh_host_ed25519_key.pub", 0o644, false),
 ];
 
+/// The files that a new machine is given.
+pub(super) fn files() -> Vec<&'static str> {
+    GIVEN.iter().filter(|(_, _, is_folder)| !is_folder).map(|(path, ..)| *path).collect()
+}
+
 /// A machine's host key, opened.
 pub(super) struct HostKey {
     private: Secret,

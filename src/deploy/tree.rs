@@ -73,6 +73,7 @@ impl Tree {
             .map(|path| path.display().to_string())
             .collect();
         unseen.sort();
+        unseen.dedup();
         Ok(unseen)
     }
 }

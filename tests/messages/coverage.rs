@@ -2,6 +2,9 @@
 
 use crate::literals::{Literal, one_blank, pieces, sentences};
 
+const MEMBER: &str =
+    "sh -c 'test -e /var/lib/etcd/member/wal || test -e /var/lib/quorate-etcd/used-tokens; echo etcd=$?'";
+
 /// Sentences that no case tells, each with the reason.
 pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     // Asked or printed elsewhere.
@@ -86,6 +89,10 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     // What `deploy` and ssh say to each other.
     ("cat /etc/os-release; ls -d /etc/NIXOS", "what a machine is asked"),
     ("Host key verification failed", "what ssh says, and is looked for"),
+    (" for {} ", "what ssh says, and is looked for"),
+    ("strict checking", "what ssh says, and is looked for"),
+    ("no matching host key", "what ssh says, and is looked for"),
+    (MEMBER, "what a member of etcd is asked"),
     ("no matching host key type found", "what ssh says, and is looked for"),
     ("no answer in time", "half a minute of waiting"),
     ("all that is on it is lost; type `{name}` to go on:", TERMINAL),
@@ -98,7 +105,10 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     ("the folder holds what nobody put there: {}", OUR_MEMORY),
     ("it is not the private half of host.pub", OUR_MEMORY),
     ("`cluster.backup` asks for backups, and no admin has a recipient that a machine can seal to", A_PLUGIN),
-    ("name one more admin, with an `age1...` recipient of no plugin or an SSH key: it can lie in a safe", A_PLUGIN),
+    (
+        "name one more admin, with an `age1...` recipient of no plugin or an SSH key: it can lie in a safe",
+        A_PLUGIN,
+    ),
     ("backups are not sealed to `{recipient}`: its plugin is not on the machines that make them", A_PLUGIN),
     // Where there is macOS.
     ("hdiutil named no device", "said by macOS alone"),

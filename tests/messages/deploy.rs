@@ -204,13 +204,9 @@ pub(crate) fn answers() -> Vec<Case> {
     };
     vec![
         deploy("no ssh", &["cp1"], |_| {}),
-        deploy(
-            "another address for an update",
-            &["cp1", "--at-address", "10.0.0.143"],
-            |project| {
-                ssh(project, NIXOS, "");
-            },
-        ),
+        deploy("another address for an update", &["cp1", "--at-address", "10.0.0.143"], |project| {
+            ssh(project, NIXOS, "");
+        }),
         deploy("another address for two", &["cp1", "w1", "--at-address", "10.0.0.143"], |project| {
             ssh(project, NIXOS, "");
         }),

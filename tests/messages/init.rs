@@ -1,5 +1,8 @@
 //! `pki init`: what a repository is made of, and what is refused before there is one.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+
 use crate::case::{Case, case, generated, run, script, told};
 
 /// A repository's beginnings, and flags that make none.
@@ -17,6 +20,11 @@ pub(crate) fn repository() -> Vec<Case> {
         run("a machine whose disk nobody knows yet", &["init"], |project| {
             let machines = project.read("machines.nix").replacen("disk = \"/dev/disk/by-id/x\";", "", 1);
             project.write("machines.nix", machines);
+        }),
+        run("a link to nowhere, and a flake of one's own", &["init"], |project| {
+            fs::create_dir(project.path("hosts")).unwrap();
+            symlink("../elsewhere/cp1.nix", project.path("hosts/cp1.nix")).unwrap();
+            project.write("flake.nix", "{ outputs = { self }: { }; }\n");
         }),
         run("flags beside an inventory that is there", &["init", "--masters", "5"], |_| {}),
         run("an address of no machine", &["init", "lab", "--ip", "cp9=10.0.0.9"], |_| {}),
