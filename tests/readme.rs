@@ -78,12 +78,17 @@ fn deploy_machines(project: &Project, commands: &[String]) {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(project.path(format!("stand-ins/{name}")), mode).unwrap();
     }
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", project.path("stand-ins").display());
+    // The README has said so by then, and what git does not know is not deployed.
+    let added = std::process::Command::new("git").args(["add", "--all"]).current_dir(project.root()).status();
+    assert!(added.unwrap().success());
     let lines: Vec<&str> = commands.iter().filter_map(|line| line.strip_prefix("deploy ")).collect();
     assert!(lines.len() >= 2, "{commands:?}");
     for line in lines {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_deploy"));
         command.args(line.split_whitespace()).current_dir(project.root()).env_clear();
-        command.env("HOME", project.path("home")).env("PATH", project.path("stand-ins"));
+        command.env("HOME", project.path("home")).env("PATH", &path);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
