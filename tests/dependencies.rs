@@ -151,7 +151,16 @@ fn every_crate_has_a_permissive_licence_and_every_allowed_one_is_needed() {
 fn what_only_tests_may_have_is_in_no_program() {
     for (name, _) in TESTS_ALONE {
         let output = Command::new(env!("CARGO"))
-            .args(["tree", "--offline", "--locked", "--workspace", "--edges", "normal,build", "--prefix", "none"])
+            .args([
+                "tree",
+                "--offline",
+                "--locked",
+                "--workspace",
+                "--edges",
+                "normal,build",
+                "--prefix",
+                "none",
+            ])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .expect("cargo starts");

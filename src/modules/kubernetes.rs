@@ -136,7 +136,7 @@ fn one_of_each_family(ips: &[IpAddr]) -> impl Iterator<Item = &IpAddr> {
 pub(super) fn node(site: &Site<'_>, machine: &Machine) -> Settings {
     let mut set = Settings::new();
     let k8s = |option: &str| format!("services.kubernetes.{option}");
-    let ips: Vec<String> = one_of_each_family(machine.ips()).map(|ip| ip.to_string()).collect();
+    let ips: Vec<String> = one_of_each_family(machine.ips()).map(ToString::to_string).collect();
     set.set(&k8s("kubelet.hostname"), default(machine.name()));
     set.set(&k8s("kubelet.nodeIp"), default(ips.join(",")));
     set.set(&k8s("proxy.hostname"), default(machine.name()));

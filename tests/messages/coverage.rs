@@ -89,7 +89,6 @@ pub(crate) const NEVER_MET: &[(&str, &str)] = &[
     // What `deploy` and ssh say to each other.
     ("cat /etc/os-release; ls -d /etc/NIXOS", "what a machine is asked"),
     ("Host key verification failed", "what ssh says, and is looked for"),
-    (" for {} ", "what ssh says, and is looked for"),
     ("strict checking", "what ssh says, and is looked for"),
     ("no matching host key", "what ssh says, and is looked for"),
     (MEMBER, "what a member of etcd is asked"),
