@@ -32,7 +32,7 @@ pub enum Verb {
     /// Lay out a repository for a cluster: machines.nix, flake.nix, hosts/, hooks, CI
     #[command(after_help = "\
 A file that stands there already is yours: it is named, kept as it is, and no finding. A second run writes what is
-missing and nothing else. `.sops.yaml` comes with `pki gen`, when its recipients are known.
+missing and nothing else. The rules in `.sops.yaml` come with `pki gen`, when their recipients are known.
 
 Examples:
   pki init                          here: asks on a terminal, and takes the defaults elsewhere

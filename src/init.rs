@@ -20,8 +20,8 @@ pub const QUORATE: &str = "github:quorate/quorate";
 
 /// The files of a cluster's repository beside machines.nix and hosts/, by their paths.
 ///
-/// `.sops.yaml` is not among them: a rule of SOPS without a recipient is an error for every program that reads it, and
-/// the first recipients are known when `pki gen` has made them. It writes the file.
+/// `.sops.yaml` has no rule yet: one without a recipient is an error for every program that reads it, and the first
+/// recipients are known when `pki gen` has made them. It writes the rules.
 pub fn files(name: &str, quorate: &str) -> Vec<(&'static str, String)> {
     let page = quorate.strip_prefix("github:").map(|path| format!("https://github.com/{path}"));
     let url = quoted(quorate);
@@ -29,6 +29,7 @@ pub fn files(name: &str, quorate: &str) -> Vec<(&'static str, String)> {
     [
         ("flake.nix", include_str!("init/files/flake.nix")),
         (".gitignore", include_str!("init/files/gitignore")),
+        (".sops.yaml", include_str!("init/files/sops.yaml")),
         (".pre-commit-config.yaml", include_str!("init/files/pre-commit-config.yaml")),
         (".github/workflows/renew.yml", include_str!("init/files/renew.yml")),
         ("README.md", include_str!("init/files/README.md")),

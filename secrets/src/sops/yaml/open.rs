@@ -68,11 +68,6 @@ impl Loose {
         self.span.start
     }
 
-    /// Where it ends, in bytes.
-    pub(super) fn end(&self) -> usize {
-        self.span.end
-    }
-
     pub(super) fn remark(self, inline: bool) -> Line {
         let Self { text, span, shares_line, .. } = self;
         Line::Comment(Remark { comment: Comment::new(&text, inline), span, shares_line })

@@ -234,9 +234,10 @@ impl<'t> Reader<'t> {
                 (event, at) => {
                     self.refuse_tab(flow, &at)?;
                     // Behind a dash, and the map or list only begins in the next line.
+                    let dash =
+                        if is_block(&event) { self.dash_above(&open.loose, column, &at) } else { usize::MAX };
                     let is_behind = |loose: &Loose| {
-                        let below_dash = is_block(&event) && self.is_below_dash(loose, column, &at);
-                        !flow && (loose.behind_dash && is_nested(&event) || below_dash)
+                        !flow && (loose.behind_dash && is_nested(&event) || loose.start() >= dash)
                     };
                     let behind = open.loose.iter().position(is_behind);
                     let mut above = behind.map_or_else(Vec::new, |behind| open.loose.split_off(behind));
@@ -277,14 +278,20 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Whether a comment above `at` has the dash of its element above itself, in `column`.
-    fn is_below_dash(&self, loose: &Loose, column: usize, at: &At) -> bool {
-        let between = self.text.get(loose.end()..at.span.start).unwrap_or_default();
-        let is_dash = |line: &str| {
+    /// Where the dash in `column` stands of the element at `at`: 0 where that is above all of its comments.
+    fn dash_above(&self, comments: &[Loose], column: usize, at: &At) -> usize {
+        let start = comments.first().map_or(at.span.start, Loose::start);
+        let between = self.text.get(start..at.span.start).unwrap_or_default();
+        let mut place = start;
+        let mut dash = 0;
+        for line in between.split_inclusive('\n') {
             let rest = line.trim_start_matches(' ');
-            rest.starts_with('-') && line.len() - rest.len() == column
-        };
-        !between.split('\n').any(is_dash)
+            if rest.starts_with('-') && line.len() - rest.len() == column {
+                dash = place + column;
+            }
+            place += line.len();
+        }
+        dash
     }
 
     /// Whether it stands in the line of an explicit key's colon, which comes first in its line.
