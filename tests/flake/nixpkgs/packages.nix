@@ -35,7 +35,7 @@ let
     // {
       # As nixpkgs has it: the one program in it, after which it is named here, has the suffix unless somebody says not.
       nixos-rebuild-ng = make "nixos-rebuild-ng" { } // {
-        override = { withNgSuffix }: make (if withNgSuffix then "nixos-rebuild-ng" else "nixos-rebuild") { };
+        override = given: make "nixos-rebuild${lib.optionalString given.withNgSuffix "-ng"}" { };
       };
       inherit lib;
       stdenv = {
