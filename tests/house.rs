@@ -1,5 +1,5 @@
 //! What the architecture promises about the source itself.
-#![allow(clippy::unwrap_used, reason = "a fault ends the test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a fault ends the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,6 +70,32 @@ fn each_library_is_met_in_its_one_place() {
         ("aes_gcm::", &["secrets/src/sops/cipher.rs"]),
     ] {
         assert_eq!(users(of, &all), places, "{of}");
+    }
+}
+
+#[test]
+fn nix_that_people_read_is_as_nixfmt_leaves_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = ["hosts", "modules", "nix", "templates", "tests/flake", "tests/nixos"]
+        .map(|name| root.join(name))
+        .to_vec();
+    let mut files = vec![root.join("flake.nix"), root.join("machines.nix")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "nix") {
+                files.push(path);
+            }
+        }
+    }
+    assert!(files.len() > 20, "{files:?}");
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let formatted =
+            nixfmt_rs::format(&text).unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+        assert_eq!(formatted, text, "{}", path.display());
     }
 }
 
