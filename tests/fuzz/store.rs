@@ -23,9 +23,12 @@ pub(crate) fn holds(store: Store, input: &[u8]) {
     let Ok(written) = plaintext.write(store, None) else { return };
     let again = read(store, &written);
     assert_eq!(values(&plaintext), values(&again), "{}", shown(&written));
-    // A comment of INI that begins with its own mark loses it, as in sops.
-    let same = again.write(store, None).expect("written once").same_as(&written);
-    assert!(same || store == Store::Ini, "{}", shown(&written));
+    // A comment of INI that begins with its own mark loses it, as in sops. One of YAML that would end the text below a
+    // nested block has no place of its own in the open: sops, and we, find it outside of that block, and there it stays.
+    let second = again.write(store, None).expect("written once");
+    let third = || read(store, &second).write(store, None).expect("written twice");
+    let settles = second.same_as(&written) || (store == Store::Yaml && third().same_as(&second));
+    assert!(settles || store == Store::Ini, "{} and {}", shown(&written), shown(&second));
     IDENTITIES.with(|identities| round(store, &plaintext, &written, identities));
 }
 
