@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use measure::{median, milliseconds, processors, timed};
+use measure::{median, milliseconds, processors, timed, waited};
 use tempfile::TempDir;
 
 /// The file of many values, and the folder of many files.
@@ -28,14 +28,14 @@ fn main() {
     let desk = Desk::new();
     println!("{rounds} rounds, {} processors", processors());
     println!("{:<44} {:>9} {:>9} {:>7}", "", "secrets", "sops", "ratio");
-    let start = rounds_of(rounds, || desk.ours(&["--version"]).wall);
+    let start = rounds_of(rounds, || desk.waited(&["--version"]));
     println!("{:<44} {:>9}", "--version", milliseconds(median(&start)));
 
     desk.seal("small.yaml", "password: hunter2\nport: 5432\n");
     compare(
         "decrypt, 2 values",
         rounds,
-        || desk.ours(&["decrypt", "small.yaml"]).wall,
+        || desk.waited(&["decrypt", "small.yaml"]),
         &desk,
         &["decrypt", "small.yaml"],
     );
@@ -44,7 +44,7 @@ fn main() {
     compare(
         &format!("decrypt, {VALUES} values, {} KB", size / 1000),
         rounds,
-        || desk.ours(&["decrypt", "large.yaml"]).wall,
+        || desk.waited(&["decrypt", "large.yaml"]),
         &desk,
         &["decrypt", "large.yaml"],
     );
@@ -176,9 +176,13 @@ impl Desk {
         timed(&mut self.command(env!("CARGO_BIN_EXE_secrets"), arguments))
     }
 
+    fn waited(&self, arguments: &[&str]) -> Duration {
+        waited(&mut self.command(env!("CARGO_BIN_EXE_secrets"), arguments))
+    }
+
     fn sops(&self, arguments: &[&str]) -> Option<Duration> {
         let program = self.sops.as_ref()?;
-        Some(timed(self.command(program, arguments).env("SOPS_DISABLE_VERSION_CHECK", "1")).wall)
+        Some(waited(self.command(program, arguments).env("SOPS_DISABLE_VERSION_CHECK", "1")))
     }
 
     fn seal(&self, name: &str, plaintext: &str) {

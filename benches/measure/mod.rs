@@ -103,6 +103,21 @@ impl Project {
     }
 }
 
+/// How long a process takes that nobody looks at meanwhile: of one that is over in milliseconds, a thread that starts
+/// beside it and reads of it in `/proc` is a good part.
+pub fn waited(command: &mut Command) -> Duration {
+    let started = Instant::now();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let status = child.wait().unwrap();
+    let wall = started.elapsed();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert!(status.success(), "{command:?}: {stderr}");
+    wall
+}
+
+/// What a process takes, its memory with it.
 pub fn timed(command: &mut Command) -> Taken {
     let started = Instant::now();
     let mut child =
