@@ -12,6 +12,7 @@ mod deployed;
 #[path = "../project/mod.rs"]
 mod project;
 
+mod addons;
 mod aggregated;
 mod clients;
 mod kubelets;
@@ -57,6 +58,7 @@ const CLAIMS: &[Claim] = &[
     ),
     ("the API names its user to an aggregated API server", aggregated::told_the_user_by_the_front_proxy),
     ("who trusts the root alone reaches every master by every name", clients::by_the_root_alone),
+    ("addons.yaml gives the rights that certificates name", addons::give_the_rights_that_certificates_name),
     ("leaves are renewed and no request fails", renewal::no_request_fails),
 ];
 
